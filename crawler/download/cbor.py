@@ -1,4 +1,4 @@
-"""As much of CBOR (RFC 8949) as assertions of Content Credentials need, within limits."""
+"""A decoder for the part of CBOR (RFC 8949) that assertions of Content Credentials need, within limits."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _BREAK = object()
 def decoded(data: bytes) -> object:
     """The first item in *data*: None, booleans, numbers, text, bytes, lists and dictionaries; tags are left out.
 
-    A key that is no text is left out with its value. Raises ValueError for anything else, and for more than 2,000 items
-    or 16 levels.
+    A key that is not text is left out with its value. Raises ValueError for anything else, and beyond 2,000 items or 16
+    levels.
     """
     item = _Reader(data).item(0)
     if item is _BREAK:

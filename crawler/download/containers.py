@@ -1,7 +1,7 @@
-"""Whether an image file is all there: the containers walked to their end marks, nothing decoded.
+"""Checks that an image file is complete, by walking its container to the end mark; nothing is decoded.
 
-Decoders forgive a file that lacks its tail. These walks don't; bytes after the end mark are nobody's concern.
-Each raises TruncatedImage or CorruptImage.
+Decoders accept files without their tail. These walks do not; bytes after the end mark are ignored. Each function raises
+TruncatedImage or CorruptImage.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from crawler.errors import CorruptImage, TooManyPixels, TruncatedImage
 
 _PNG_CHECKED = frozenset({b"IHDR", b"PLTE", b"IDAT", b"fdAT"})
 _PNG_ANCILLARY = 0x20
-"""Set in the first byte of a chunk's type: a decoder can do without it (section 5.4)."""
+"""Bit in the first byte of a chunk's type: a decoder can do without the chunk (section 5.4)."""
 _PNG_OF_USE = frozenset({b"tRNS", b"acTL", b"fcTL", b"fdAT", b"eXIf"})
-"""Of these, what tells of the pixels. The others may be damaged, and may inflate to anything."""
+"""Ancillary chunks that concern the pixels. The others may be damaged, and may inflate to anything."""
 _PNG_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
-"""Per pixel, by color type."""
+"""Samples per pixel, by color type."""
 _PNG_PASSES = (
     (0, 0, 8, 8),
     (4, 0, 8, 8),
@@ -27,7 +27,7 @@ _PNG_PASSES = (
     (1, 0, 2, 2),
     (0, 1, 1, 2),
 )
-"""Of Adam7: the first column and row, and the steps (section 8.1)."""
+"""The passes of Adam7: first column, first row, and their steps (section 8.1)."""
 _STEP_BYTES = 2**20
 _PNG_HEADER_BYTES = 8
 # the last 0xff of a run is the marker's; what would match the run is quadratic where no marker follows
@@ -36,19 +36,19 @@ _JPEG_SEGMENTS = frozenset(range(256)) - {0x01, *range(0xD0, 0xDA)}
 _JPEG_BETWEEN_SCANS = frozenset({0xC4, 0xCC, 0xDB, 0xDC, 0xDD, *range(0xE0, 0xF0), 0xFE})
 _EOI, _SOS = b"\xff\xd9", 0xDA
 _MAX_SCANS = 100
-"""What a picture of any size may have: encoders write some 10, never more than about 60."""
+"""Scans that a picture of any size may have: encoders write some 10, never more than about 60."""
 _MAX_SCANNED_PX = 2**31
-"""Pixels times scans, where there are more of these: a second or so of a decoder."""
+"""Limit for pixels times scans beyond _MAX_SCANS: a second or so of a decoder."""
 _WEBP_HEADER_BYTES = 30
 _MAX_APPLICATIONS = 100
 _MAX_OVERLAP = 4
-"""How often each byte of an icon may be used: some have one image for several entries."""
+"""Number of entries of an icon that may use the same byte: some icons list one image several times."""
 
 
 def check_jpeg(data: bytes) -> int:
-    """ISO/IEC 10918-1 annex B: segments up to the first scan, and an EOI after it. Returns the number of scans.
+    """ISO/IEC 10918-1 annex B: checks segments up to the first scan, and an EOI after it. Returns the number of scans.
 
-    So a thumbnail's EOI does not count. What lies between is the decoder's to judge.
+    The EOI of a thumbnail does not count. The data between is the decoder's to judge.
     """
     position, scans, first_scan = 2, 0, 0
     while match := JPEG_MARKER.search(data, position):
@@ -67,16 +67,18 @@ def check_jpeg(data: bytes) -> int:
 
 
 def check_scans(scans: int, pixels: int) -> None:
-    """A scan of a few bytes makes the decoder go over all pixels: thousands of them would take hours."""
+    """Refuse a JPEG of very many scans: one of a few bytes makes the decoder go over all pixels, and thousands take
+    hours.
+    """
     if scans > _MAX_SCANS and scans * pixels > _MAX_SCANNED_PX:
         raise TooManyPixels(f"the JPEG goes over its {pixels:,} pixels in {scans:,} scans")
 
 
 def check_png(data: bytes) -> tuple[int, bytes]:
-    """W3C PNG, third edition: chunks up to IEND, with right checksums in those that hold pixels.
+    """W3C PNG, third edition: checks chunks up to IEND, and the checksums of those that hold pixels.
 
-    Returns how many frames it has: 1, or more for an animated one; and the file without texts and profiles, which
-    are nobody's concern: neither that they are wrong nor that they inflate to gigabytes.
+    Returns the number of frames, more than 1 for an animated PNG, and the file without texts and profiles: it does not
+    matter that they are wrong, or that they inflate to gigabytes.
     """
     position, frames, announced = _PNG_HEADER_BYTES, 0, 1
     view, pixels = memoryview(data), False
@@ -116,10 +118,10 @@ def _sound(view: memoryview, position: int, end: int) -> bool:
 
 
 def check_png_rows(data: bytes) -> None:
-    """W3C PNG, section 10: the stream in the IDAT chunks of a PNG that check_png lets pass has all of its rows.
+    """W3C PNG, section 10: checks that the IDAT chunks of a PNG that passed check_png have all of its rows.
 
-    Decoders leave those that are missing black. Inflates no more than there should be, in steps; to be asked when
-    the size is known to be bearable.
+    Decoders leave missing rows black. Inflates no more than there should be, in steps; to be called once the size is
+    known to be bearable.
     """
     width_px, height_px = int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
     bits_per_px = data[24] * _PNG_SAMPLES.get(data[25], 0)
@@ -153,9 +155,9 @@ def check_png_rows(data: bytes) -> None:
 
 
 def check_gif(data: bytes, applications: list[int] | None = None) -> int:
-    """GIF89a: blocks up to the trailer. Returns the number of frames.
+    """GIF89a: checks blocks up to the trailer. Returns the number of frames.
 
-    Where application extensions begin is added to *applications*, of the first _MAX_APPLICATIONS.
+    The offsets of the first _MAX_APPLICATIONS application extensions are appended to *applications*.
     """
     position = 13 + color_table_bytes(data[10:11])
     frames = 0
@@ -184,7 +186,7 @@ def check_gif(data: bytes, applications: list[int] | None = None) -> int:
 
 
 def color_table_bytes(flags: bytes) -> int:
-    """How long the table of colours is that a byte of flags announces, if there is such a byte."""
+    """Length of the color table that a byte of flags announces; 0 if there is no such byte."""
     return 3 << (flags[0] & 7) + 1 if flags and flags[0] & 0x80 else 0
 
 
@@ -195,10 +197,9 @@ def _after_sub_blocks(data: bytes, position: int) -> int:
 
 
 def check_webp(data: bytes) -> tuple[int, int, int, bytes]:
-    """RFC 9649: the RIFF header says how long the file is; some files lack its last byte, which is no one's.
+    """RFC 9649: checks the length in the RIFF header. Files that only lack their last padding byte are complete.
 
-    Returns width, height, the number of frames, and the file with that byte. What the decoder would find in an odd
-    header is left to it.
+    Returns width, height, the number of frames, and the file with that byte. An odd header is the decoder's to judge.
     """
     missing = 8 + int.from_bytes(data[4:8], "little") - len(data)
     frames, last_end, odd = _riff_chunks(data)
@@ -220,7 +221,7 @@ def check_webp(data: bytes) -> tuple[int, int, int, bytes]:
 
 
 def _riff_chunks(data: bytes) -> tuple[int, int, bool]:
-    """How many of the chunks are frames, where the last chunk ends, and whether a byte has to fill it up."""
+    """Number of frames, end of the last chunk, and whether that chunk needs a padding byte."""
     frames, last_end, odd = 0, 0, False
     position, end = 12, min(8 + int.from_bytes(data[4:8], "little"), len(data))
     while position + 8 <= end:
@@ -232,7 +233,7 @@ def _riff_chunks(data: bytes) -> tuple[int, int, bool]:
 
 
 def check_boxes(data: bytes) -> None:
-    """ISO/IEC 14496-12: every box of the top level fits in, up to the one with the pixels at least."""
+    """ISO/IEC 14496-12: checks that every box of the top level fits in, at least up to the one with the pixels."""
     position, seen = 0, set[bytes]()
     while position < len(data):
         size = int.from_bytes(data[position : position + 4], "big")

@@ -1,4 +1,4 @@
-"""What a decoder does in its own process: from bytes to a Verdict."""
+"""The work of a decoder process: bytes in, a Verdict out."""
 
 from __future__ import annotations
 

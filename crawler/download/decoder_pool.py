@@ -1,5 +1,6 @@
-"""Images are decoded in processes of their own, see :mod:`crawler.sandbox`: a decoder is a library in C that reads what
-strangers wrote. The downloader never loads it.
+"""Decodes images in child processes (:mod:`crawler.sandbox`): a decoder is a C library that reads what strangers wrote.
+
+The process of the worker never loads such a library.
 """
 
 from __future__ import annotations
@@ -24,19 +25,24 @@ from crawler.text.plain_errors import quoted
 
 VERIFY = "crawler.download.verify:verify"
 VERIFY_LENIENT = "crawler.download.verify:verify_lenient"
-"""What may be called for each image: the second where files that lack nothing but their end are wanted."""
+"""Functions that a decoder may call. The second accepts files that only lack their end."""
 _SMALL_SVG_BYTES = 256 * 1024
-"""What can do no harm here: expat does not crash, and needs some 40 times the size at most."""
+"""SVGs up to this size are read in this process: expat does not crash, and takes 40 times the size at most."""
 ALLOWANCE_BYTES = 64 * 2**20
-"""Enough for most photographs: what they take beyond that is asked for."""
+"""Memory for most photographs; a decoder asks for more."""
 
 
 class DecoderPool(AbstractContextManager["DecoderPool"]):
-    """At most *most* decoders, for several threads; ``close`` ends them all.
+    """At most *most* decoder processes, for several threads; ``close`` ends them all.
 
-    An image may take *timeout_s* from when a decoder has it, and have *max_pixels*. What one takes beyond
-    ALLOWANCE_BYTES comes from *budget*. *decode* names what is called for each, ``module:function``; it takes the
-    bytes, ``max_pixels`` and ``room``, a Room; returns an ImageInfo, or raises a Rejection or a MemoryError.
+    An image may take *timeout_s* from when a decoder has it, and have *max_pixels*. Memory beyond ALLOWANCE_BYTES comes
+    from *budget*. *decode* names the function that decodes, as ``module:function``: it takes the bytes, ``max_pixels``
+    and ``room``, a Room, and returns an ImageInfo or raises a Rejection or a MemoryError.
+
+    Example::
+
+        with DecoderPool(most=2, max_pixels=10**8, timeout_s=30, budget=Budget(2**30)) as pool:
+            info = pool.verify(content)
     """
 
     def __init__(
@@ -53,10 +59,10 @@ class DecoderPool(AbstractContextManager["DecoderPool"]):
         self._pool = Pool(orders, most=most, budget=budget, what="decoder of images")
 
     def verify(self, data: bytes) -> ImageInfo:
-        """What *data* is; see :func:`crawler.download.verify.verify`.
+        """Verify *data* in a decoder; see :func:`crawler.download.verify.verify`.
 
         Raises what that raises; DecodeTimeout, DecoderCrashed and TooMuchMemory, which are the image's doing as well;
-        OutOfMemory, which is not; and InternalError, when no decoder can be started or the pool is closed.
+        OutOfMemory, which is not; InternalError, when no decoder can be started or the pool is closed.
         """
         name = recognised(data)
         if name == "svg" and len(data) <= _SMALL_SVG_BYTES:
@@ -86,7 +92,7 @@ class DecoderPool(AbstractContextManager["DecoderPool"]):
         )
 
     def close(self) -> None:
-        """End all decoders, also those that are at work; may be called twice."""
+        """End all decoders, also busy ones; may be called twice."""
         self._pool.close()
 
     def __exit__(self, *error: object) -> None:

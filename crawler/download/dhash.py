@@ -1,10 +1,11 @@
-"""A 64-bit hash of what an image looks like: near-duplicates differ in few of its bits.
+"""Perceptual hash: 64 bits of which near-duplicates differ in few.
 
-The difference hash of N. Krawetz ("Kind of Like That", 2013): the picture in 9 x 8 greys; each bit says whether one
-is darker than its right neighbour, row by row, the first bit the highest. Of an animation, its first frame.
+The difference hash of N. Krawetz ("Kind of Like That", 2013): the picture is scaled to 9 x 8 greys. Each bit says
+whether one is darker than its right neighbour, row by row, the highest bit first. An animation is hashed by its first
+frame.
 
-It is what people see that counts: on white where it is transparent, and turned as its EXIF orientation says, so that
-a turned copy is close to the one that is turned by its viewer.
+The hash is of what people see: on white where the picture is transparent, and turned as its EXIF orientation says. So a
+turned copy is close to the copy that is turned by its viewer.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from PIL import ExifTags, Image
 
 _WIDTH, _HEIGHT = 9, 8
 _SAMPLES_PX = 48
-"""Per side of a cell; more would not be seen in its mean."""
+"""Samples per side of a cell; more would not change its mean."""
 _LEAST_RANGE = 4
-"""Greys, of 256; less is the noise of a compression, in a picture of one colour."""
+"""Greys of 256 between the darkest and the brightest cell; less is the noise of compression in a plain picture."""
 _MAX_EXIF_BYTES = 256 * 1024
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -26,15 +27,15 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""EXIF 2.3, tag 0x0112, and what undoes each."""
+"""The transposition that undoes each orientation (EXIF 2.3, tag 0x0112)."""
 _AVERAGED = frozenset({"L", "RGB", "CMYK"})
-"""Modes whose pixels may be averaged as they are; a palette's may not, nor colours that are transparent."""
+"""Modes whose pixels may be averaged; indexes of a palette and transparent colours may not."""
 
 
 def dhash(image: Image.Image) -> str:
-    """16 hexadecimal digits, for the loaded frame of *image*; empty for one of (nearly) one colour, or a failure.
+    """The hash of the loaded frame of *image*, as 16 hexadecimal digits; empty for a plain picture, or after a failure.
 
-    The same pixels have the same hash on every system. It takes no copy of the whole image.
+    The same pixels have the same hash on every system. No copy of the whole image is made.
     """
     try:
         cells = _cells(image)

@@ -1,7 +1,7 @@
-"""Which sound images are not wanted, by the settings of the section ``images``: pure.
+"""Filters of the section ``images``: which sound images are not wanted. Pure.
 
-In this order: the format, the bytes, the pixels, the aspect. The first two are known before anything is decoded.
-An SVG that does not say its size is not judged by pixels, nor is one that says only its width by its height.
+The order is format, bytes, pixels, aspect ratio. The first two are known before anything is decoded. An SVG without a
+size is not judged by its pixels, nor by its height if it only has a width.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ def unwanted(info: ImageInfo, size_bytes: int, config: ImagesConfig) -> Rejectio
 
 
 def unwanted_file(name: str, size_bytes: int, config: ImagesConfig) -> Rejection | None:
-    """The same, as far as the format *name* and the number of bytes tell."""
+    """Why an image is not to be kept, judged by its format *name* and its number of bytes alone, or None."""
     if config.formats and name not in config.formats:
         return UnwantedFormat(f"it is a {name}; only {', '.join(config.formats)} are kept (formats)")
     if size_bytes < config.min_image_bytes:
@@ -32,7 +32,7 @@ def unwanted_file(name: str, size_bytes: int, config: ImagesConfig) -> Rejection
 
 
 def unwanted_picture(info: ImageInfo, config: ImagesConfig) -> Rejection | None:
-    """The same, as far as its pixels tell."""
+    """Why an image is not to be kept, judged by its pixels alone, or None."""
     for word, length_px, least_px, most_px in (
         ("width", info.width_px, config.min_width_px, config.max_width_px),
         ("height", info.height_px, config.min_height_px, config.max_height_px),

@@ -1,4 +1,4 @@
-"""What is known of an image once it is verified, and which formats there are: without the library that decodes."""
+"""The kept image formats, and what is known of a verified image; needs no decoding library."""
 
 from __future__ import annotations
 
@@ -21,43 +21,43 @@ EXTENSIONS = {
     "svg": "svg",
     "heic": "heic",
 }
-"""The formats that are kept, and the extension of each."""
+"""The kept formats, each with its file extension."""
 
 
 _Pixels = Annotated[int, Meta(ge=0, lt=2**31)]
 
 
 class ImageInfo(Value, frozen=True):
-    """What an image is."""
+    """The facts of a verified image."""
 
     format: str
-    """A key of EXTENSIONS; an animated PNG is a png."""
+    """A key of EXTENSIONS; an animated PNG is a ``png``."""
     extension: str
     width_px: _Pixels
-    """Of the first frame, of the largest image of an icon; 0 for an SVG that does not say."""
+    """Width of the first frame, or of an icon's largest image; 0 for an SVG without a size."""
     height_px: _Pixels
     frames: Annotated[int, Meta(ge=1, lt=2**31)]
-    """Of an animation, pages of a TIFF, images of an icon."""
+    """Number of frames of an animation, pages of a TIFF, images of an icon."""
     dhash: Annotated[str, Meta(pattern="^([0-9a-f]{16})?$")] = ""
-    """See :mod:`crawler.download.dhash`; empty for an SVG."""
+    """Perceptual hash (:mod:`crawler.download.dhash`); empty for an SVG."""
     incomplete: bool = False
-    """It lacks its end, and no pixel."""
+    """The file lacks its end, but no pixel."""
     opt_outs: tuple[OptOut, ...] = ()
-    """What its metadata say of its use, see :mod:`crawler.download.metadata`."""
+    """Opt-outs in its metadata, see :mod:`crawler.download.metadata`."""
     unread_metadata: Annotated[int, Meta(ge=0, lt=2**31)] = 0
-    """How many parts of these are too large to be read."""
+    """Number of parts of the metadata that are too large to be read."""
 
 
 class DecoderSettings(Value):
-    """What a decoder is told when it starts."""
+    """The settings of a decoder process."""
 
     decode: str
-    """``module:function``"""
+    """The function that decodes, as ``module:function``."""
     max_pixels: int
 
 
 class Verdict(Value):
-    """ImageInfo or Rejection, as it goes from one process to another."""
+    """An ImageInfo or a Rejection, as it goes from one process to another."""
 
     info: ImageInfo | None = None
     reason: str = ""

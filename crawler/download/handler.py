@@ -1,4 +1,4 @@
-"""An IMAGE task in, its result out: fetched, verified, named, stored."""
+"""The handler of IMAGE tasks: fetches, verifies, names and stores an image."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from crawler.task_handler import HandlerContext, TaskHandler, Visit
 from crawler.urls import DATA_HOST
 
 ACCEPT = "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8"
-"""What browsers send for an image, so that a server gives us what it gives them."""
+"""The ``Accept`` header of browsers for images, so that servers give us what they give them."""
 
 
 _LINKS = frozenset({"a", "area", "iframe"})
-"""Where a URL is found that may lead to a page, whatever its extension says."""
+"""Values of ``found_in`` of URLs that may lead to a page, whatever their extension says."""
 
 
 class ImageHandler(TaskHandler):
@@ -104,9 +104,9 @@ class ImageHandler(TaskHandler):
         )
 
     def _wanted(self, visit: Visit, content: bytes, heard: Heard) -> ImageInfo:
-        """What image it is; raises a Rejection, of which *visit* knows what was known by then.
+        """Verify *content*. Raises a Rejection; *visit* then has what was known by then.
 
-        What can be said without decoding is said before.
+        Format and size are judged before anything is decoded.
         """
         name = recognised(content)
         if (refusal := unwanted_file(name, len(content), self._images)) is not None:
@@ -128,9 +128,9 @@ class ImageHandler(TaskHandler):
         return info
 
     def _keep(self, visit: Visit, info: ImageInfo, content: bytes, *, sha256: str) -> tuple[str, str]:
-        """Where the bytes are kept, and where they belong by their URL.
+        """Save *content*; returns the path where the bytes are kept, and the path that its URL gives.
 
-        Those of an earlier visit stay where they are, whatever the URL gives now.
+        An image that is unchanged since an earlier visit stays where it is, whatever its URL gives now.
         """
         known = visit.task.known
         if isinstance(known, ImageRecord) and known.sha256 == sha256:
@@ -167,7 +167,7 @@ class ImageHandler(TaskHandler):
         )
 
     def _brought(self, visit: Visit, heard: Heard) -> Fetched | None:
-        """What a page in the browser has fetched already, the same things permitting as if it were asked for now."""
+        """The answer that a rendered page has fetched already, if robots.txt and the opt-outs still permit it."""
         task = visit.task
         content = task.origin.content if task.origin is not None and task.known is None else b""
         brought = unpacked(content, url=task.url) if content else None
@@ -180,7 +180,7 @@ class ImageHandler(TaskHandler):
         return brought
 
     def _page(self, task: Task) -> NewTask:
-        """What was linked to as an image, for a harvester: a link further away than the image would have been."""
+        """The PAGE task for a link that promised an image: one link further away than the image would have been."""
         is_too_far = task.depth >= self._max_depth
         return NewTask(
             kind=TaskKind.PAGE,
@@ -197,9 +197,7 @@ class ImageHandler(TaskHandler):
 
 
 def _said_before(task: Task) -> tuple[list[OptOut], int]:
-    """What an image says itself, with the answer that is still good, and how much of that can't be read; its host has
-    been heard anew.
-    """
+    """The opt-outs that the image itself declared before, and the number of unread ones; the host's are asked anew."""
     known = task.known
     if not isinstance(known, ImageRecord):
         return [], 0
@@ -208,7 +206,7 @@ def _said_before(task: Task) -> tuple[list[OptOut], int]:
 
 
 def _is_linked(visit: Visit) -> bool:
-    """Whether something leads to it, rather than shows it."""
+    """Whether it is linked, not shown."""
     return not _LINKS.isdisjoint(visit.found_in.split(", "))
 
 
@@ -220,7 +218,7 @@ def _verified_here(images: ImagesConfig) -> Callable[[bytes], ImageInfo]:
 
 
 def _held_by_page(task: Task, *, max_bytes: int) -> Fetched:
-    """What was in a ``data:`` URL, as if it had been fetched."""
+    """The content of a ``data:`` URL, as if it had been fetched."""
     content = task.origin.content if task.origin else b""
     if not content:
         raise InvalidUrl(

@@ -1,6 +1,4 @@
-"""Metadata in ISO base media files, AVIF and HEIC: items of XMP (ISO/IEC 23008-12) and the box of a C2PA manifest store
-(C2PA 2.4, appendix A.5).
-"""
+"""Finds metadata in ISO base media files, AVIF and HEIC: XMP items (ISO/IEC 23008-12) and C2PA stores (C2PA 2.4, A.5)."""
 
 from __future__ import annotations
 
@@ -13,22 +11,22 @@ _MAX_EXTENTS = 64
 _XMP_TYPE = b"application/rdf+xml"
 _C2PA_UUID = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
 _LARGEST = 2**20
-"""Of one item, that more is read of than is of use."""
+"""Bytes of one item; one more is read, to show that the item is larger."""
 
 
-class _Box(NamedTuple):
+class Box(NamedTuple):
     kind: bytes
     start: int
-    """Where its content begins."""
+    """Offset of the content."""
     end: int
 
 
 def xmp_items(data: bytes) -> Iterator[bytes]:
-    """The items of the type application/rdf+xml. Never raises."""
-    meta = next((box for box in _boxes(data, 0, len(data)) if box.kind == b"meta"), None)
+    """The XMP items. Never raises."""
+    meta = next((box for box in boxes(data, 0, len(data)) if box.kind == b"meta"), None)
     if meta is None or data.find(_XMP_TYPE, meta.start, meta.end) < 0:
         return
-    inside = {box.kind: box for box in _boxes(data, meta.start + 4, meta.end)}
+    inside = {box.kind: box for box in boxes(data, meta.start + 4, meta.end)}
     if b"iinf" not in inside or b"iloc" not in inside:
         return
     wanted = set(_items_of_xmp(data, inside[b"iinf"]))
@@ -45,8 +43,8 @@ def xmp_items(data: bytes) -> Iterator[bytes]:
 
 
 def c2pa_stores(data: bytes) -> Iterator[memoryview]:
-    """The contents of the boxes that hold a manifest store. Never raises."""
-    for box in _boxes(data, 0, len(data)):
+    """The C2PA manifest stores. Never raises."""
+    for box in boxes(data, 0, len(data)):
         if box.kind != b"uuid" or not data.startswith(_C2PA_UUID, box.start):
             continue
         purpose = box.start + len(_C2PA_UUID) + 4
@@ -55,8 +53,9 @@ def c2pa_stores(data: bytes) -> Iterator[memoryview]:
             yield memoryview(data)[end + 1 + 8 : box.end]
 
 
-def _boxes(data: bytes, position: int, end: int) -> Iterator[_Box]:
-    for _ in range(_MAX_BOXES):
+def boxes(data: bytes | memoryview, position: int, end: int, *, limit: int = _MAX_BOXES) -> Iterator[Box]:
+    """The first *limit* boxes of *data* between *position* and *end*. Never raises."""
+    for _ in range(limit):
         if position + 8 > end:
             return
         size, header = int.from_bytes(data[position : position + 4], "big"), 8
@@ -66,14 +65,14 @@ def _boxes(data: bytes, position: int, end: int) -> Iterator[_Box]:
             size = end - position
         if size < header:
             return
-        yield _Box(data[position + 4 : position + 8], position + header, min(position + size, end))
+        yield Box(bytes(data[position + 4 : position + 8]), position + header, min(position + size, end))
         position += size
 
 
-def _items_of_xmp(data: bytes, iinf: _Box) -> Iterator[int]:
-    """Ids of ``mime`` items of that type, by their ``infe`` boxes of version 2 and 3."""
+def _items_of_xmp(data: bytes, iinf: Box) -> Iterator[int]:
+    """Ids of the XMP items, from ``infe`` boxes of version 2 and 3."""
     version = data[iinf.start] if iinf.start < len(data) else 0
-    for box in _boxes(data, iinf.start + (8 if version else 6), iinf.end):
+    for box in boxes(data, iinf.start + (8 if version else 6), iinf.end):
         if box.kind != b"infe" or box.start >= box.end:
             continue
         id_bytes = 4 if data[box.start] == 3 else 2  # noqa: PLR2004 - the version
@@ -85,8 +84,8 @@ def _items_of_xmp(data: bytes, iinf: _Box) -> Iterator[int]:
                 yield item
 
 
-def _locations(data: bytes, iloc: _Box) -> Iterator[tuple[int, int, list[tuple[int, int]]]]:
-    """Id, construction method, and the extents of each item (ISO/IEC 14496-12, section 8.11.3)."""
+def _locations(data: bytes, iloc: Box) -> Iterator[tuple[int, int, list[tuple[int, int]]]]:
+    """Id, construction method and extents of each item (ISO/IEC 14496-12, section 8.11.3)."""
     at = iloc.start
 
     def number(size: int) -> int:

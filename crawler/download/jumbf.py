@@ -1,7 +1,7 @@
-"""What Content Credentials say of the use of an image: training and data mining assertions, found in JUMBF boxes.
+"""Reads training and data mining assertions in the JUMBF boxes of Content Credentials.
 
-Sources: CAWG Training and Data Mining Assertion 1.1; C2PA 1.4, section 19.23 (the same by its older names); ISO/IEC
-19566-5. Nothing is verified: neither signature nor hash. Who forges such an assertion forbids his own picture.
+Sources: CAWG Training and Data Mining Assertion 1.1; C2PA 1.4, section 19.23 (the same under older names); ISO/IEC
+19566-5. Neither signatures nor hashes are verified: a forged assertion only forbids one's own picture.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from crawler.download import cbor
+from crawler.download import cbor, isobmff
 from crawler.models import OptOut
 from crawler.opt_outs.purposes import TRAINING_MINING, said
 
@@ -26,64 +26,50 @@ _MAX_ENTRIES = 64
 _MAX_DEPTH = 8
 _HAS_LABEL = 0x02
 _NO = ("notAllowed", "constrained")
-"""What is constrained is not allowed, in the absence of additional information (CAWG, section 3.1)."""
-
-
-class _Box(NamedTuple):
-    kind: bytes
-    content: memoryview
+"""``constrained`` means not allowed, in the absence of additional information (CAWG, section 3.1)."""
 
 
 class _Manifests:
-    """Counts what it looks at."""
+    """Reads boxes, up to _MAX_BOXES in all."""
 
     def __init__(self) -> None:
-        self.left = _MAX_BOXES
+        self._left = _MAX_BOXES
 
-    def boxes(self, data: memoryview) -> Iterator[_Box]:
-        position = 0
-        while position + 8 <= len(data) and self.left > 0:
-            self.left -= 1
-            size, header = int.from_bytes(data[position : position + 4], "big"), 8
-            if size == 1:
-                size, header = int.from_bytes(data[position + 8 : position + 16], "big"), 16
-            elif size == 0:
-                size = len(data) - position
-            if size < header:
-                return
-            kind = bytes(data[position + 4 : position + 8])
-            yield _Box(kind, data[position + header : position + size])
-            position += size
+    def boxes(self, data: memoryview) -> Iterator[tuple[bytes, memoryview]]:
+        """Kind and content of each box in *data*."""
+        for box in isobmff.boxes(data, 0, len(data), limit=self._left):
+            self._left -= 1
+            yield box.kind, data[box.start : box.end]
 
     def assertions(self, data: memoryview, depth: int = 0) -> Iterator[tuple[str, bytes, bytes]]:
-        """Label, kind and content of each box that is labelled as one, in the superbox with the content *data*."""
+        """Label, kind and content of each assertion in the superbox with the content *data*."""
         label = ""
-        for box in self.boxes(data):
-            if box.kind == b"jumd":
-                label = _label(box.content)
-            elif box.kind == b"jumb" and depth < _MAX_DEPTH:
-                yield from self.assertions(box.content, depth + 1)
-            elif _LABEL.fullmatch(label) and box.kind in (b"cbor", b"json"):
-                yield label, box.kind, bytes(box.content)
+        for kind, content in self.boxes(data):
+            if kind == b"jumd":
+                label = _label(content)
+            elif kind == b"jumb" and depth < _MAX_DEPTH:
+                yield from self.assertions(content, depth + 1)
+            elif _LABEL.fullmatch(label) and kind in (b"cbor", b"json"):
+                yield label, kind, bytes(content)
 
 
 def in_store(data: bytes) -> list[OptOut]:
-    """What the manifests in *data* say, a C2PA manifest store. Never raises.
+    """The opt-outs in *data*, a C2PA manifest store. Never raises.
 
-    Of several manifests the last one is that of the image (C2PA, "active manifest"); those before are of what it was
-    made of, and forbid nothing.
+    The last of several manifests is that of the image (C2PA, "active manifest"). Those before it are of its ingredients,
+    and forbid nothing.
     """
     if _MARK not in data:
         return []
     reader = _Manifests()
     told = []
-    for outer in reader.boxes(memoryview(data)):
-        if outer.kind != b"jumb":
+    for outer, store in reader.boxes(memoryview(data)):
+        if outer != b"jumb":
             continue
-        manifests = [box for box in reader.boxes(outer.content) if box.kind == b"jumb"]
+        manifests = [content for kind, content in reader.boxes(store) if kind == b"jumb"]
         for manifest in manifests:
             is_own = manifest is manifests[-1]
-            found = islice(reader.assertions(manifest.content), _MAX_TOLD)
+            found = islice(reader.assertions(manifest), _MAX_TOLD)
             told += [_told(*assertion, is_own=is_own) for assertion in found]
     return told[:_MAX_TOLD]
 
@@ -113,11 +99,11 @@ class _Use(NamedTuple):
     name: str
     said: str
     info: str
-    """About what is constrained."""
+    """The terms of a ``constrained`` use."""
 
 
 def _uses(read: object) -> Iterator[_Use]:
-    """What each entry says; an older text of the specification had them without the map around."""
+    """The entries of an assertion; older texts of the specification lack the map around them."""
     entries = read.get("entries", read) if isinstance(read, dict) else None
     if not isinstance(entries, dict):
         return

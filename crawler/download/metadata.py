@@ -1,7 +1,8 @@
-"""What an image file says of its own use, beside its pixels: where each format keeps XMP and Content Credentials.
+"""Reads the opt-outs in an image file's metadata: XMP and Content Credentials, where each format keeps them.
 
-The bytes are in hand anyway, and are walked as their containers say, which takes time in proportion to the number of
-their parts. Up to MAX_BYTES of metadata are read; what is larger is counted. Nothing is decoded, and nothing raises.
+The bytes are in memory already. The container is walked, which takes time in proportion to the number of its parts. Up
+to MAX_BYTES of metadata are read; larger parts are counted as unread. Nothing is decoded, and nothing raises.
+
 Sources: XMP Specification part 3 (Adobe); C2PA Technical Specification 2.4, appendix A ("Embedding manifests").
 """
 
@@ -18,36 +19,36 @@ from crawler.download import isobmff, jumbf, tiff_tags, xmp
 from crawler.models import OptOut
 
 MAX_BYTES = 2**20
-"""Of one packet of XMP, or of one manifest store."""
+"""Limit for one XMP packet, or one manifest store."""
 _MAX_PARTS = 20_000
-"""Chunks or segments of one file that are gone over; pixels in larger ones are a step each."""
+"""Limit for the chunks of one file that are walked."""
 _MAX_METADATA = 64
-"""Parts that are read."""
+"""Limit for the parts of metadata that are read."""
 _MAX_IN_ALL_BYTES = 4 * MAX_BYTES
 _MAX_TOLD = 64
 XMP, C2PA = "xmp", "c2pa"
 
 
 class Part(NamedTuple):
-    """Metadata of one kind, XMP or C2PA."""
+    """One piece of metadata, XMP or C2PA."""
 
     kind: str
     content: bytes
     is_cut: bool = False
-    """There was more of it than is read."""
+    """The piece was larger than what is read of it."""
 
 
 class Told(NamedTuple):
     opt_outs: tuple[OptOut, ...] = ()
     unread: int = 0
-    """How many parts were too large to be read whole."""
+    """Number of parts that were too large to be read whole."""
 
 
 _NOTHING = Told()
 
 
 def told_by(name: str, data: bytes) -> Told:
-    """What *data* says, a sound file of the format *name*; of a GIF and an SVG see below."""
+    """The opt-outs of *data*, a sound file of the format *name*; for GIF and SVG see below."""
     find = _WALKS.get(name)
     return _NOTHING if find is None else _read(find(data))
 
@@ -77,7 +78,9 @@ _XMP_IN_JPEG = b"http://ns.adobe.com/xap/1.0/\0"
 _MORE_XMP = b"http://ns.adobe.com/xmp/extension/\0"
 _MORE_XMP_HEADER_BYTES = len(_MORE_XMP) + 32 + 4 + 4
 _JUMBF_HEADER_BYTES = 8
-"""Of a segment: ``JP``, the box's number, the packet's; then come the length and type of the box, each time again."""
+"""Header of an APP11 segment: ``JP``, the box's number, the packet's number. The box's length and type follow, in each
+segment.
+"""
 
 
 def _in_jpeg(data: bytes) -> Iterator[Part]:
@@ -100,7 +103,7 @@ def _in_jpeg(data: bytes) -> Iterator[Part]:
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Marker, and where what is in it begins and ends, of the segments up to the first scan."""
+    """Marker, and begin and end of the content, of each segment up to the first scan."""
     position = 2
     while position + 4 <= len(data) and data[position] == 0xFF:  # noqa: PLR2004 - the mark of a marker
         marker = data[position + 1]
@@ -136,7 +139,7 @@ def _in_png(data: bytes) -> Iterator[Part]:
 
 
 def _text_chunk(rest: bytes) -> Iterator[Part]:
-    """Of an iTXt: flag and method of compression, two texts, then the packet (W3C PNG, section 11.3.3.4)."""
+    """The packet in an iTXt chunk, after its compression flag and method and two texts (W3C PNG, section 11.3.3.4)."""
     texts = rest[2:].split(b"\0", 2)
     if len(texts) < 3:  # noqa: PLR2004
         return
@@ -169,13 +172,14 @@ def _in_webp(data: bytes) -> Iterator[Part]:
 
 _GIF_XMP, _GIF_C2PA = b"\x21\xff\x0bXMP DataXMP", b"\x21\xff\x0bC2PA_GIF\1\0\0"
 _GIF_XMP_END = b"\1\xff\xfe\xfd"
-"""The beginning of what makes the packet, which is in no sub-blocks, end like one of these."""
+"""Begin of the trailer that ends a packet, which is not in sub-blocks."""
 
 
 def told_by_gif(data: bytes, applications: Iterable[int]) -> Told:
-    """What a GIF says; *applications* is where its application extensions begin, see :func:`.structure.check_gif`.
+    """The opt-outs of a GIF; *applications* are the offsets of its application extensions, see
+    :func:`.containers.check_gif`.
 
-    Nobody goes over its blocks twice: that takes as long as a part of the decoding.
+    Its blocks are not walked a second time: that takes a good part of the decoding time.
     """
     return _read(part for start in applications for part in _of_application(data, start))
 
@@ -215,7 +219,7 @@ _MANIFEST = re.compile(rb"<c2pa:manifest(?:\s[^<>]*+)?>([A-Za-z0-9+/=\s]++)<")
 
 
 def _in_svg(data: bytes) -> Iterator[Part]:
-    """C2PA alone: XMP is read with the document itself, whose name spaces it may use."""
+    """The C2PA manifest alone: XMP is read with the document itself, whose name spaces it may use."""
     if (start := data.find(b"<c2pa:manifest")) >= 0 and (found := _MANIFEST.match(data, start)):
         try:
             yield _part(C2PA, binascii.a2b_base64(found[1][: 2 * MAX_BYTES]))
@@ -234,7 +238,7 @@ _WALKS: dict[str, Callable[[bytes], Iterator[Part]]] = {
 
 
 def told_by_svg(data: bytes) -> Told:
-    """What an SVG says, one whose XML was found to be bearable: its entities expand to little."""
+    """The opt-outs of an SVG that svg_info accepted: its entities expand to little."""
     found = _read(_in_svg(data))
     told = xmp.in_packet(data, place="svg metadata plus:DataMining", doctype=True)
     return Told((*told, *found.opt_outs), found.unread)

@@ -1,12 +1,12 @@
-"""Where an image goes: a path that people can read, from its URL alone.
+"""Names the file of an image: a readable path from its URL alone.
 
-Two URLs never share a file, nor is a file ever another one's folder, not even on disks that ignore case or
-normalise Unicode. A name is plain when it says all of its URL, a short query of plain words and numbers included:
-``/0?w=1600`` is ``0.w1600.jpg``, ``/cat.jpg?v=2&w=800`` is ``cat.jpg.v=2-w800.jpg``. Whenever anything was changed or
-left out in making it, the stem ends in ``~`` and twelve characters of the URL's SHA-256.
+Two URLs never share a file, and a file is never another one's folder, not even on disks that ignore case or normalise
+Unicode. A name is plain when it holds all of its URL, a short query of plain words and numbers included: ``/0?w=1600``
+is ``0.w1600.jpg``, ``/cat.jpg?v=2&w=800`` is ``cat.jpg.v=2-w800.jpg``. When anything was changed or left out, the stem
+ends in ``~`` and twelve characters of the URL's SHA-256.
 
-That is the layout ``site``. In ``flat`` all are in one folder, so every stem ends like this. In ``hash`` the path is
-of the bytes, and nothing of the URL is in it.
+That is the layout ``site``. In ``flat`` all files are in one folder, so every stem has that end. In ``hash`` the path
+is a digest of the bytes, without the URL.
 """
 
 from __future__ import annotations
@@ -28,39 +28,43 @@ _MAX_FOLDERS_BYTES = 400
 # WHATWG URL, path percent-encode set: what is not encoded in a canonical URL, beside letters and digits
 _PATH_SAFE = "!$%&'()*+,-./:;=@[\\]_|~"
 _SHORT_NAME = re.compile(r"[^.]{1,6}~\d{1,6}(?:\.[^.]{0,3})?")
-"""Windows has such a name for each long one (``LONGNA~1.JPG``), so a file of that name may be another one."""
+"""Windows gives each long name such a short one (``LONGNA~1.JPG``): a file of that name may be another file."""
 _SUFFIX = re.compile(r"~[a-z2-7]{12}(?:$|\.)", re.IGNORECASE)
 _NUMBERED = "w|h|width|height|wid|hei|imwidth|size|sz|dpr|q|quality|id|page"
-"""Parameters whose numbers need no ``=`` to be read; not ``v``, for ``logo.v2.png`` is a name without any query."""
+"""Parameters whose numbers are readable without ``=``. Not ``v``: ``logo.v2.png`` is a name without a query."""
 _SHORT_ITEM = re.compile(rf"({_NUMBERED})=([0-9]{{1,8}})")
 _ITEM = re.compile(r"[a-z][a-z_]{0,15}=[a-z0-9_]{0,16}")
 _MAX_ITEMS = 5
 _TOLD_QUERY = re.compile(
     rf"\.(?:(?:{_NUMBERED})[0-9]{{1,8}}|{_ITEM.pattern})(?:-(?:(?:{_NUMBERED})[0-9]{{1,8}}|{_ITEM.pattern}))*$"
 )
-"""How a stem ends that tells a query; so no other one may."""
+"""The end of a stem that holds a query; no other stem may end so."""
 _AMBIGUOUS_HOST = re.compile(r"ipv6_.*|.*_\d+(?:_https)?")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def image_path(url: str, extension: str, *, layout: str = "site", sha256: str = "", version: str = "") -> str:
-    """The relative path, with ``/``, of the image at a canonical *url* whose bytes call for *extension*.
+    """The relative path, with ``/``, of the image at the canonical *url* whose bytes need *extension*.
 
     ``site``: ``images/<host>/<folders>/<name>.<extension>``, at most 240 bytes each and 900 in all (keys of object
-    stores end at 1,024). https on its own port is ``host``, http ``host_80``, other ports ``host_8080`` and, for
-    https, ``host_8443_https``. The URL's own extension stays when it stands for the same format (``jpeg`` for
-    ``jpg``). What a page holds itself (``data:``) is ``images/data/image~<digest>.<extension>``.
+    stores end at 1,024). https on its own port is ``host``, http ``host_80``, other ports ``host_8080`` and, for https,
+    ``host_8443_https``. The URL's own extension stays when it stands for the same format (``jpeg`` for ``jpg``). The
+    image of a ``data:`` URL is ``images/data/image~<digest>.<extension>``.
 
-    ``flat``: ``images/<name>~<digest>.<extension>``. ``hash``: ``images/ab/cd/<sha256>.<extension>``, for which
-    *sha256* is needed: the same bytes are always at the same path.
+    ``flat``: ``images/<name>~<digest>.<extension>``. ``hash``: ``images/ab/cd/<sha256>.<extension>``, which needs
+    *sha256*: the same bytes are always at the same path.
 
-    *version* tells apart what one URL gave at different times: the stem ends in ``~`` and twelve characters more, a
-    digest of URL and version together. (Characters of the version alone would not do: whoever chooses URLs and bytes
-    can have them equal the digest of another URL.) So no two pairs of URL and version share a path, nor does one
-    with an URL that has no version, just as no two URLs do. The layout ``hash`` has no use for it.
+    *version* tells apart the images that one URL gave at different times: the stem ends in ``~`` and twelve characters
+    more, a digest of URL and version together. (Characters of the version alone would not do: whoever chooses URLs and
+    bytes can make them equal the digest of another URL.) So no two pairs of URL and version share a path, nor does a
+    pair share one with a URL that has no version. The layout ``hash`` ignores *version*.
 
-    Raises ValueError for an extension that no kept format has, and for a layout or SHA-256 that is none.
+    Raises ValueError for an extension of no kept format, an unknown layout, and a malformed SHA-256.
+
+    Example::
+
+        image_path("https://example.org/a/cat.jpeg", "jpg")  # images/example.org/a/cat.jpeg
     """
     if extension not in SYNONYMS:
         raise ValueError(f"{quoted(extension)} is no image extension; known are {', '.join(SYNONYMS)}")
@@ -83,7 +87,7 @@ def image_path(url: str, extension: str, *, layout: str = "site", sha256: str = 
 
 
 def _site_path(url: str, extension: str) -> tuple[list[str], str, str]:
-    """Folders, stem and extension."""
+    """Folders, stem and extension in the layout ``site``."""
     if url.startswith(DATA_HOST):
         return ["data"], f"image~{_digest(url)}", extension
     parts = urlsplit(url)
@@ -112,7 +116,7 @@ def _site_path(url: str, extension: str) -> tuple[list[str], str, str]:
 
 
 def _told(query: str) -> str:
-    """All of *query* as part of a name, or "" where it is too much for that, or not plain enough."""
+    """*query* as a part of a name, or ``""`` where it is too long, or not plain."""
     items = query.split("&", _MAX_ITEMS)
     if len(items) > _MAX_ITEMS or not all(map(_ITEM.fullmatch, items)):
         return ""
@@ -135,7 +139,7 @@ def _host_folder(parts: SplitResult) -> tuple[str, bool]:
 
 
 def _readable(segment: str) -> tuple[str, bool]:
-    """A segment of a URL's path as a file name of any system, and whether that took more than decoding it."""
+    """A path segment as a file name on any system, and whether that took more than decoding it."""
     try:
         text = unquote_to_bytes(segment).decode()
     except UnicodeDecodeError:
@@ -173,7 +177,7 @@ def _clipped(text: str, limit_bytes: int) -> str:
 
 
 def _shortened(folders: list[str]) -> list[str]:
-    """*folders* without those in the middle, where they are too many or too long in all."""
+    """*folders* without the middle ones, where they are too many or too long."""
     half = _MAX_FOLDERS // 2
     kept = folders[:half] + folders[-half:] if len(folders) > _MAX_FOLDERS else list(folders)
     while sum(len(folder.encode()) for folder in kept) > _MAX_FOLDERS_BYTES:

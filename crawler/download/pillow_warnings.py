@@ -1,4 +1,4 @@
-"""No warnings of Pillow's about odd files."""
+"""Silences Pillow's warnings about odd files."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from contextlib import contextmanager
 
 
 class _Hush:
-    """Keeps Pillow's warnings about odd files quiet, in whichever thread, while at least one is at work.
+    """Silences Pillow's warnings in all threads while at least one thread is inside.
 
-    ``warnings.catch_warnings`` changes what all threads share and puts back what it found: two of them that
-    overlap leave it wrong. So the first one in opens it and the last one out closes it.
+    ``warnings.catch_warnings`` changes what all threads share and restores what it found: two overlapping uses leave it
+    wrong. So the first thread in opens it, and the last one out closes it.
     """
 
     def __init__(self) -> None:

@@ -1,5 +1,6 @@
-"""What bytes are, by their first ones. Source of the signatures: WHATWG MIME Sniffing, and each format's own
-paper.
+"""Recognises image formats by their first bytes.
+
+Sources: WHATWG MIME Sniffing, and the specification of each format.
 """
 
 from __future__ import annotations
@@ -56,16 +57,16 @@ _PNM = re.compile(rb"P[1-7]\s")
 _AVIF_BRANDS = frozenset({b"avif", b"avis"})
 _HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"})
 _HEIF_BRANDS = frozenset({b"mif1", b"msf1", b"jxl "})
-"""Of HEIF files that may hold anything."""
+"""Brands of HEIF files that may hold anything."""
 _LONGEST = 16
 _WEBP_HEADER_BYTES = 12
 
 
 def recognised(data: bytes) -> str:
-    """The format of a kind that is kept, which *data* seems to be of, by a look at its start; nothing is decoded.
+    """The format of *data*, a kind that is kept, by its signature; nothing is decoded.
 
-    Raises EmptyBody, UnsupportedFormat (an image, of a kind that is not kept), TruncatedImage (of less than a
-    header), NotAnImage.
+    Raises EmptyBody, UnsupportedFormat (an image of a kind that is not kept), TruncatedImage (less than a header),
+    NotAnImage.
     """
     if not data:
         raise EmptyBody("there are no bytes")
@@ -86,12 +87,12 @@ def _with_article(name: str) -> str:
 
 
 def extension_for(head: bytes) -> str:
-    """The extension that the file of an image which begins with *head* has. Raises as ``recognised`` does."""
+    """The file extension for an image that begins with *head*. Raises as ``recognised`` does."""
     return EXTENSIONS[recognised(head)]
 
 
 def image_format(data: bytes) -> str | None:
-    """The format of a kind that is kept, of which *data* has the signature (svg has none), or None."""
+    """The kept format whose signature *data* has, or None; an SVG has no signature."""
     for magic, name in _MAGIC.items():
         if data.startswith(magic):
             return name
@@ -104,7 +105,7 @@ def image_format(data: bytes) -> str | None:
 
 
 def unkept_format(data: bytes) -> str | None:
-    """The name of a picture or font format that is known and not kept, or None."""
+    """The name of a known picture or font format that is not kept, or None."""
     for magic, name in _NOT_KEPT.items():
         if data.startswith(magic):
             return name
@@ -116,7 +117,7 @@ def unkept_format(data: bytes) -> str | None:
 
 
 def is_start_of_magic(data: bytes) -> bool:
-    """Whether *data* is a signature, or most of a header, cut short."""
+    """Whether *data* is a part of a signature, or of a header."""
     if len(data) >= _LONGEST:
         return False
     webp = len(data) < _WEBP_HEADER_BYTES and data[:4] == b"RIFF"
@@ -125,7 +126,7 @@ def is_start_of_magic(data: bytes) -> bool:
 
 
 def _brands(data: bytes) -> set[bytes]:
-    """The brands of an ISO base media file (ISO/IEC 14496-12, ``ftyp``)."""
+    """The brands in the ``ftyp`` box of an ISO base media file (ISO/IEC 14496-12)."""
     if data[4:8] != b"ftyp":
         return set()
     box = data[8 : min(int.from_bytes(data[:4], "big"), 256)]

@@ -1,8 +1,8 @@
-"""SVG: read as XML to its end, never rendered, nothing outside it ever loaded.
+"""Reads an SVG as XML to its end; renders nothing, and loads nothing outside it.
 
-XML can be made to take far more time and memory than it has bytes. What costs more than in proportion is refused:
-entities that expand to much, attributes by default. The rest is in proportion, at some 40 times the size for files
-of nothing but names, so whoever reads large ones does so where memory has a limit.
+XML can take far more time and memory than it has bytes. Whatever costs more than linear is refused: entities that
+expand to much, default attributes. The rest takes some 40 times the file's size where a file is all names, so large
+ones are read where memory has a limit.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ _FIRST_TAG = re.compile(rb"<([A-Za-z_][\w.:-]*)")
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _HEAD_BYTES = 64 * 1024
 _MAX_ENTITY_CHARS = 128
-"""Illustrator declares name spaces as entities; nothing honest needs long ones, or one within another."""
+"""Illustrator declares name spaces as entities. Nothing honest needs long or nested ones."""
 _MAX_EXPANSION_CHARS = 4 * 2**20
 _MAX_DEFAULT_ATTRIBUTES = 60
 _MAX_DEFAULT_CHARS = 4096
-"""A DTD may give each of a million elements attributes that it does not name."""
+"""A DTD may give each of a million elements attributes that they do not name."""
 _CHUNK_BYTES = 64 * 1024
 _MAX_PX = 1_000_000
 _CUT_SHORT = frozenset(
@@ -54,7 +54,7 @@ _PX_PER_UNIT = {
 
 
 def may_be_svg(data: bytes) -> bool:
-    """Whether there is an ``<svg`` near the start, where XML is to be expected."""
+    """Whether *data* begins like XML and has an ``<svg`` near its start."""
     head = data[:_HEAD_BYTES]
     if head.startswith(_UTF_16):
         head = head.replace(b"\0", b"")
@@ -62,10 +62,10 @@ def may_be_svg(data: bytes) -> bool:
 
 
 def svg_info(data: bytes) -> ImageInfo:
-    """Its size in CSS pixels, of its attributes or else its viewBox; 0 where neither tells.
+    """The facts of an SVG. Its size in CSS pixels comes from its attributes, else its viewBox; 0 without either.
 
-    Raises NotAnImage for XML whose root is something else, UnsupportedFormat for one that brings external, nested
-    or very many entities, TruncatedImage, CorruptImage.
+    Raises NotAnImage for XML with another root; UnsupportedFormat for external, nested or very many entities;
+    TruncatedImage; CorruptImage.
     """
     reader = _Reader(data)
     try:
@@ -88,7 +88,7 @@ def svg_info(data: bytes) -> ImageInfo:
 
 
 class _Reader:
-    """Goes through all of an XML document, and keeps the attributes of its root."""
+    """Reads a whole XML document, and keeps the attributes of its root."""
 
     def __init__(self, data: bytes) -> None:
         self.root: dict[str, str] | None = None
@@ -104,13 +104,12 @@ class _Reader:
 
     @property
     def complete(self) -> bool:
-        """Whether the root has been closed; what follows is no part of the picture."""
+        """Whether the root has been closed; what follows is not part of the picture."""
         return self.root is not None and not self._depth
 
     def feed(self) -> None:
-        """In pieces, so that other threads have their turn; larger ones where no end of a tag is in sight.
-
-        Before 2.6, expat reads an unfinished tag anew with each piece.
+        """Parse in pieces, so that other threads have their turn. A piece grows where no end of a tag is in sight:
+        before 2.6, expat reads an unfinished tag anew with each piece.
         """
         view = memoryview(self._data)
         position, size = 0, _CHUNK_BYTES

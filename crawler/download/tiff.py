@@ -1,7 +1,7 @@
-"""The directories of a TIFF, walked before a decoder sees them: TIFF 6.0, and BigTIFF (Aware Systems).
+"""Checks the directories of a TIFF before a decoder sees them: TIFF 6.0, and BigTIFF (Aware Systems).
 
-A file of a few kilobytes can have a chain of directories without end, or one of thousands that each claim the same
-megabytes as their own.
+A file of a few kilobytes can have a chain of directories without end, or thousands of directories that each claim the
+same megabytes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from crawler.errors import CorruptImage, TooManyPixels, TruncatedImage
 _WIDTH, _LENGTH, _COMPRESSION, _TILE = 256, 257, 259, (322, 323)
 _BIG_TIFF = 43
 _PARTS = {273: 279, 324: 325}
-"""Offsets of strips and tiles, and how many bytes each has."""
+"""Tags of the offsets of strips and of tiles, each with the tag of their lengths."""
 _TYPE_BYTES = {
     1: 1,
     2: 1,
@@ -36,15 +36,15 @@ _TYPE_BYTES = {
 _MAX_ENTRIES = 500_000
 _MAX_TILE_PX = 2**28
 _MAX_CLAIMS = 2
-"""How often a directory may have each byte of the file; values of two tags are never the same bytes."""
+"""Number of times that a directory may claim each byte of the file; no two tags share bytes."""
 
 
 @dataclass(slots=True)
 class _Directory:
-    """What one page says of itself."""
+    """The directory of one page."""
 
     after: int = 0
-    """Where the next one is."""
+    """Offset of the next directory; 0 for none."""
     entries: int = 0
     claimed_bytes: int = 0
     sides: dict[int, int] = field(
@@ -53,7 +53,7 @@ class _Directory:
     parts: dict[int, list[int]] = field(default_factory=dict)
 
     def reaches(self) -> int:
-        """Where the last of its strips and tiles ends."""
+        """End of the last strip or tile."""
         return max(
             (
                 offset + length
@@ -67,7 +67,7 @@ class _Directory:
 
 
 class _File:
-    """Numbers of a TIFF, in its order and its sizes."""
+    """Reads the numbers of a TIFF in its byte order and sizes."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data
@@ -116,15 +116,15 @@ class _File:
 
 
 def compression_of(data: bytes) -> int:
-    """Of the first page, by its number; 0 if it does not say. Raises a Rejection for a directory that is broken."""
+    """The compression tag of the first page; 0 if there is none. Raises a Rejection for a broken directory."""
     file = _File(data)
     return file.directory(file.first, _MAX_ENTRIES).sides[_COMPRESSION]
 
 
 def check_tiff(data: bytes, *, max_pages: int, max_pixels: int) -> tuple[int, bool]:
-    """Returns the number of pages, and whether pixels are said to be beyond the end of the file.
+    """Returns the number of pages, and whether pixels are said to lie beyond the end of the file.
 
-    That may be an empty word: some writers round up. A chain that comes back to where it was ends there.
+    That may be an empty word: some writers round up. A cyclic chain of directories ends where it closes.
 
     Raises TruncatedImage for a directory beyond the end, TooManyPixels, CorruptImage.
     """

@@ -1,4 +1,4 @@
-"""Tags of the first page of a TIFF whose bytes are metadata (TIFF 6.0, section 2; BigTIFF)."""
+"""Finds tags of a TIFF's first page whose bytes are metadata (TIFF 6.0, section 2; BigTIFF)."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Iterator
 _MAX_ENTRIES = 4096
 _BIG = 43
 _BYTES = {1: 1, 2: 1, 7: 1, 6: 1, 4: 4, 13: 4}
-"""The types that such a tag may have, and the size of each value."""
+"""Types that such a tag may have, with the size of a value."""
 
 
 def of_first_page(data: bytes, tags: frozenset[int]) -> Iterator[tuple[int, memoryview]]:
-    """Each of *tags* that is there, with its bytes. Never raises."""
+    """Each of *tags* that the page has, with its bytes. Never raises."""
     is_little = data[:2] == b"II"
     view = memoryview(data)
 

@@ -1,8 +1,8 @@
-"""Files that only lack their end, with an end put to them: pure, nothing decoded.
+"""Completes files that only lack their end: pure, nothing is decoded.
 
-Browsers show what a file has. Chromium was asked (by the pixels of a canvas): a PNG, a GIF and an icon without their
-last bytes look as they do with them, a JPEG without its end marker all but so. Of a WebP or an AVIF that lacks a single
-byte nothing is shown: such files have no place here.
+Browsers show what a file has. Chromium, asked by the pixels of a canvas, shows a PNG, a GIF and an icon without their
+last bytes as it shows them whole, and a JPEG without its end marker all but so. It shows nothing of a WebP or an AVIF
+that lacks a single byte: such files have no place here.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _PROGRESSIVE = frozenset({0xC2, 0xCA})
 _COEFFICIENTS = 64
 _UNSEEN = -1
 _TAILS = (b"\0" * 64, b"\xff\0" * 64, hashlib.blake2b(b"whatever").digest().replace(b"\xff", b"\xfe"))
-"""What may follow the last pixels of a JPEG: bits that are 0, or 1, or anything. No decoder looks further ahead."""
+"""Bytes that may follow the last pixels of a JPEG: zeros, ones, anything. No decoder looks further ahead."""
 
 _PNG_PIXELS = frozenset({b"IDAT", b"fdAT"})
 _IEND = b"\0\0\0\0IEND\xaeB`\x82"
@@ -32,10 +32,10 @@ _GIF_IMAGE, _GIF_EXTENSION, _GIF_CONTROL = 0x2C, 0x21, b"\xf9"
 
 
 def completed(name: str, data: bytes) -> tuple[bytes, ...]:
-    """*data*, a file of the format *name* that ends early, as it may have been; none where too much is missing.
+    """Versions of *data*, a file of the format *name* that ends early, with an end; none where too much is missing.
 
-    Of several versions each has other bytes where some are missing. That nothing but its end is missing is shown by
-    all of them decoding, and to the same pixels. Never raises.
+    Versions differ in the bytes that stand for missing ones. If all decode, and to the same pixels, only the end is
+    missing. Never raises.
     """
     complete = _COMPLETE.get(name)
     return complete(data) if complete else ()
@@ -45,7 +45,7 @@ def completed(name: str, data: bytes) -> tuple[bytes, ...]:
 
 
 def _jpeg(data: bytes) -> tuple[bytes, ...]:
-    """With an end marker behind the last of its scans, if these bring all coefficients in full."""
+    """Versions with an end marker after the last scan, if the scans bring all coefficients in full."""
     begin, end, restarts = _last_scan(data)
     if begin == end:
         return ()
@@ -59,8 +59,8 @@ def _jpeg(data: bytes) -> tuple[bytes, ...]:
 
 
 def _last_scan(data: bytes) -> tuple[int, int, bool]:
-    """Where the data of the last scan begins and ends, and whether it comes in intervals; it begins and ends at 0 if
-    others should follow, or a segment is not as it should be.
+    """Begin and end of the data of the last scan, and whether it has restart intervals. Both are 0 if further scans
+    should follow, or a segment is broken.
     """
     position, begin, end, restarts = 2, 0, 0, False
     progressive, missing = False, dict[int, list[int]]()
@@ -84,7 +84,7 @@ def _last_scan(data: bytes) -> tuple[int, int, bool]:
 
 
 def _note_scan(segment: bytes, missing: dict[int, list[int]], *, progressive: bool) -> None:
-    """Note for each coefficient of each component how many of its bits are still to come (annex G: Ss, Se, Al)."""
+    """Update the number of bits that each coefficient of each component still lacks (annex G: Ss, Se, Al)."""
     count = segment[0]
     first, last, approximation = (*segment[1 + 2 * count : 4 + 2 * count], 0, 0, 0)[:3]
     if not progressive:
@@ -99,7 +99,7 @@ def _note_scan(segment: bytes, missing: dict[int, list[int]], *, progressive: bo
 
 
 def _png(data: bytes) -> tuple[bytes, ...]:
-    """With the chunk of pixels that it ends in cut to what there is of it, and IEND."""
+    """A version with its last chunk of pixels shortened to what there is, and IEND."""
     position = 8
     while True:
         length, kind = int.from_bytes(data[position : position + 4], "big"), data[position + 4 : position + 8]
@@ -121,7 +121,9 @@ def _png(data: bytes) -> tuple[bytes, ...]:
 
 
 def _gif(data: bytes) -> tuple[bytes, ...]:
-    """With a trailer, if no further frame had begun; the block of pixels that it ends in is cut to what there is."""
+    """A version with a trailer, unless a further frame had begun; its last block of pixels is shortened to what there
+    is.
+    """
     position, frames, begun = 13 + color_table_bytes(data[10:11]), 0, False
     while position < len(data):
         block, start = data[position], position
@@ -145,7 +147,7 @@ def _gif(data: bytes) -> tuple[bytes, ...]:
 
 
 def _sub_blocks(data: bytes, position: int) -> tuple[int, int]:
-    """Where the last of them begins, and where they end, which may be beyond the end of *data*."""
+    """Begin of the last sub-block, and the end of them all, which may be beyond the end of *data*."""
     last = position
     while position < len(data) and data[position]:
         last, position = position, position + 1 + data[position]
@@ -156,7 +158,9 @@ def _sub_blocks(data: bytes, position: int) -> tuple[int, int]:
 
 
 def _ico(data: bytes) -> tuple[bytes, ...]:
-    """With the last bytes of the one image that is cut: those of a mask, which no picture with an alpha needs."""
+    """Versions with the last bytes of the one image that is cut: bytes of a mask, which no picture with an alpha
+    channel needs.
+    """
     starts = range(6 + 8, 6 + 16 * int.from_bytes(data[4:6], "little"), 16)
     entries = {struct.unpack_from("<II", data, start) for start in starts if start + 8 <= len(data)}
     cut = [(offset, offset + size) for size, offset in entries if offset + size > len(data)]

@@ -1,7 +1,7 @@
-"""Sound files of kinds that the decoders don't read, told from broken ones: pure.
+"""Tells sound files of kinds that the decoders do not read from broken ones: pure.
 
-A decoder that fails says why in words of its own, and they are not always about what is wrong: of a JPEG that is
-lossless it says that its stream is broken. So the file's own header is asked as well.
+A decoder's error says why it failed, but not always what is wrong: of a lossless JPEG it says that its stream is
+broken. So the header of the file is asked as well.
 """
 
 from __future__ import annotations
@@ -33,28 +33,32 @@ _WORDS = {
     "avif": re.compile(_BOXES),
     "heic": re.compile(_BOXES),
 }
-"""How decoders say that they can't read a kind: 12 bits, odd channels, compressions of few."""
+"""The errors of decoders for kinds that they do not read: 12 bits, odd channels, rare compressions."""
 
 _BIG_MOTOROLA = b"MM\0+"
-"""A BigTIFF in that order, which Pillow (13) does not read."""
+"""A big-endian BigTIFF, which Pillow (13) does not read."""
 _WEBP_IN_TIFF = 50001
-"""libtiff, as it is built for Pillow, only says of it that its data is broken."""
+"""A compression of which libtiff, as it is built for Pillow, only says that the data is broken."""
 _SOS, _DNL = 0xDA, b"\xff\xdc\0\4"
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {0xF7}
 _READ_FRAMES = frozenset({0xC0, 0xC1, 0xC2, 0xC9, 0xCA})
-"""Huffman and arithmetic coding, in sequence or progressive. The others are lossless, hierarchical, or JPEG-LS."""
+"""Frames of Huffman and arithmetic coding, sequential or progressive. The others are lossless, hierarchical, or
+JPEG-LS.
+"""
 _PICTURES_IN_BITMAP = (4, 5)
-"""A JPEG or a PNG in a BMP, which then has 0 bits a pixel ([MS-WMF], 2.1.1.7)."""
+"""Compressions of a JPEG or a PNG in a BMP, which then has 0 bits a pixel ([MS-WMF], 2.1.1.7)."""
 _RUN_LENGTHS = (1, 2)
 _END_OF_BITMAP = b"\0\1"
-"""Ends the run lengths. Before the last pixel it leaves out the others ([MS-WMF], 3.1.6.4), which Pillow refuses."""
+"""Ends run lengths. Pixels that come after it are left out, which the format allows ([MS-WMF], 3.1.6.4) and Pillow
+refuses.
+"""
 _WINDOWS_HEADERS = frozenset({40, 52, 56, 108, 124})
 _MASKS_AT = 54
 _BITFIELDS = 3
 
 
 def is_unread(name: str, data: bytes, told: str) -> bool:
-    """Whether *data*, of the format *name*, is of a kind that its decoder, which failed and *told* so, does not read.
+    """Whether *data*, of the format *name*, is of a kind that its decoder does not read; *told* is the decoder's error.
     Never raises.
     """
     ask_file, words = _ASKED.get(name), _WORDS.get(name)
@@ -63,7 +67,9 @@ def is_unread(name: str, data: bytes, told: str) -> bool:
 
 
 def _jpeg(data: bytes) -> bool | None:
-    """By its frame header (ISO/IEC 10918-1, B.2.2); without a height, its lines are counted at their end (DNL)."""
+    """By the frame header (ISO/IEC 10918-1, B.2.2). A JPEG without a height has the number of its lines at its end
+    (DNL).
+    """
     position = 2
     while (match := JPEG_MARKER.search(data, position)) is not None:
         marker, start = data[match.end() - 1], match.end()
@@ -77,7 +83,7 @@ def _jpeg(data: bytes) -> bool | None:
 
 
 def _bitmap(data: bytes) -> bool | None:
-    """By its compression; colours that share bits, or whose bits are apart, are no colours."""
+    """By the compression. Colour masks that share bits, or have gaps, make the file broken."""
     with suppress(struct.error):
         size, bits, compression = struct.unpack_from("<I10xHI", data, 14)
         if size not in _WINDOWS_HEADERS:
@@ -92,7 +98,7 @@ def _bitmap(data: bytes) -> bool | None:
 
 
 def _are_masks(masks: tuple[int, ...]) -> bool:
-    """Whether each has bits, all of them side by side, and none of them those of another."""
+    """Whether each mask is one run of bits, and no two share any."""
     apart = sum(masks) == masks[0] | masks[1] | masks[2]
     return apart and all(mask and not (mask + (mask & -mask)) & mask for mask in masks)
 
@@ -106,4 +112,4 @@ def _tiff(data: bytes) -> bool | None:
 
 
 _ASKED: dict[str, Callable[[bytes], bool | None]] = {"jpeg": _jpeg, "bmp": _bitmap, "tiff": _tiff}
-"""What a file itself says; None where the decoder's words decide."""
+"""Functions that judge by the file itself; None where the decoder's error decides."""

@@ -1,9 +1,8 @@
-"""Whether bytes are a whole image, and of which kind: every image is really decoded.
+"""Verifies that bytes are a whole image of a known format, by decoding it.
 
-Pillow's own ``verify()`` notices no truncated JPEG at all (0 of 50), decoding alone not a missing tail: so
-the structure is walked and the pixels are decoded, those of a JPEG at an eighth of the size, which reads all
-of the file for less. Nothing but the formats below is ever handed to a decoder, and by their bytes, not by
-their name.
+Pillow's own ``verify()`` notices no truncated JPEG at all (0 of 50), and decoding alone no missing tail. So the
+container is walked and the pixels are decoded; those of a JPEG at an eighth of the size, which reads the whole file for
+less. A decoder is chosen by the bytes, not by their name, and only among the formats below.
 """
 
 from __future__ import annotations
@@ -84,17 +83,18 @@ def _boundless(size_bytes: int) -> int:
 
 
 def verify(data: bytes, *, max_pixels: int, room: Callable[[int], int] = _boundless) -> ImageInfo:
-    """What *data* is, if it is a complete image that decodes.
+    """The format, size and looks of the complete image *data*.
 
-    *max_pixels* is a limit to width x height x frames, checked before anything of that size is allocated. *room* is
-    asked before for the memory that it is known to take, and says how much may be taken.
-    Bytes after the image's end are allowed. Damage within a JPEG that its decoder covers up goes unnoticed:
-    the format has no checksums. Safe to be used by several threads; a decoder that crashes takes the process
-    with it, so strangers' files are for :mod:`crawler.download.decoder_pool`.
+    *max_pixels* limits width x height x frames; it is checked before anything of that size is allocated. *room* is
+    called with the memory that the decoding is known to take, and returns how much may be taken.
 
-    Raises a leaf of Rejection: EmptyBody, NotAnImage, UnsupportedFormat (an image, of a kind that is not kept),
-    TruncatedImage (its tail is missing), TooManyPixels, CorruptImage (all else); and MemoryError where it takes more
-    memory than there is. Nothing else.
+    Bytes after the image's end are allowed. Damage within a JPEG that its decoder covers up goes unnoticed: the format
+    has no checksums. Safe to be used by several threads. A decoder that crashes takes the process with it, so images of
+    strangers are for :mod:`crawler.download.decoder_pool`.
+
+    Raises a leaf of Rejection: EmptyBody, NotAnImage, UnsupportedFormat (an image of a kind that is not kept or not
+    read), TruncatedImage (its tail is missing), TooManyPixels, CorruptImage (all else); MemoryError where it takes more
+    memory than there is. Raises nothing else.
     """
     name = recognised(data)
     if name == "svg":
@@ -131,10 +131,10 @@ def _with_told(info: ImageInfo, told: metadata.Told) -> ImageInfo:
 
 
 def verify_lenient(data: bytes, *, max_pixels: int, room: Callable[[int], int] = _boundless) -> ImageInfo:
-    """As :func:`verify`, but a file that only lacks its end is an image too, one that is ``incomplete``.
+    """As :func:`verify`, but a file that only lacks its end is accepted too, as ``incomplete``.
 
-    All of its pixels are there: what might stand in place of the missing bytes makes no difference to any of them. A
-    file that was cut further before its end is refused as ever.
+    All of its pixels are there: they do not depend on what stands in place of the missing bytes. A file that lacks more
+    than its end is refused as ever.
     """
     try:
         return verify(data, max_pixels=max_pixels, room=room)
@@ -159,8 +159,8 @@ def _as_completed(data: bytes, max_pixels: int, room: Callable[[int], int]) -> I
 
 
 def _pixels(name: str, data: bytes) -> bytes:
-    """A digest of all pixels of an image of one frame, or of the colours of all images of an icon: without its mask an
-    icon is shown all the same.
+    """A digest of all pixels of an image of one frame, or of the colours of all images of an icon: an icon without its
+    mask is shown all the same.
     """
     digest = hashlib.blake2b()
     with hushed():
@@ -181,7 +181,7 @@ def _images(name: str, data: bytes) -> Iterator[Image.Image]:
 
 
 def _what_failed(name: str, data: bytes, exc: Exception) -> Rejection:
-    """What an exception of a decoder stands for; its own words are for those who write decoders."""
+    """The Rejection that an exception of a decoder stands for; the decoder's own words are for its developers."""
     text = repr(exc)
     if isinstance(exc, Image.DecompressionBombError):
         return TooManyPixels("it has more pixels than are decoded (max_pixels)")
@@ -195,7 +195,7 @@ def _what_failed(name: str, data: bytes, exc: Exception) -> Rejection:
 
 
 class _Limit:
-    """The pixels that one image may have, and the memory that it takes."""
+    """The limits of one image: its pixels, and the memory of its decoder."""
 
     def __init__(
         self, max_pixels: int, *, room: Callable[[int], int], bytes_per_px: int, own_bytes: int
@@ -220,7 +220,7 @@ class _Limit:
             raise MemoryError
 
     def check_sum(self, pixels: int) -> None:
-        """Of pictures one after the other."""
+        """Check the total of several frames or pages."""
         if pixels > self.max_pixels:
             raise TooManyPixels(f"it has {pixels} pixels in all; the limit is {self.max_pixels} (max_pixels)")
 
@@ -230,7 +230,7 @@ _Decoded = tuple[int, int, int, str]
 
 
 def _decoded(name: str, data: bytes, limit: _Limit, applications: list[int]) -> _Decoded:
-    """*applications* is told where those of a GIF are."""
+    """Walk the container, then decode. The offsets of a GIF's application extensions are appended to *applications*."""
     frames, short = 1, False
     match name:
         case "ico":
@@ -303,7 +303,7 @@ def _opened(name: str, data: bytes) -> ImageFile.ImageFile:
 
 
 def _decoded_jpeg(data: bytes, limit: _Limit) -> _Decoded:
-    """One picture, however many follow it in the file (MPO)."""
+    """Decode the first picture of a file, however many follow it (MPO)."""
     scans = containers.check_jpeg(data)
     with _opened("jpeg", data) as image:
         width_px, height_px = image.size
@@ -333,7 +333,7 @@ def _decoded_icon(data: bytes, limit: _Limit) -> _Decoded:
 
 
 def _icon_size(entry: bytes) -> tuple[int, int]:
-    """Of one image of an icon: a PNG, or a bitmap whose height counts its mask too."""
+    """The size of one image of an icon: a PNG, or a bitmap whose height includes its mask."""
     if entry.startswith(b"\x89PNG"):
         containers.check_png(entry)
         return int.from_bytes(entry[16:20], "big"), int.from_bytes(entry[20:24], "big")

@@ -1,7 +1,7 @@
-"""What XMP says of the use of an image: ``plus:DataMining`` and ``plus:OtherConstraints``.
+"""Reads ``plus:DataMining`` and ``plus:OtherConstraints`` in XMP.
 
-Sources: IPTC Photo Metadata Standard 2023.1, "Data Mining"; PLUS License Data Format, XMP specification. XML is read by
-expat, which loads nothing; a packet that declares a document type is read up to there.
+Sources: IPTC Photo Metadata Standard 2023.1, "Data Mining"; PLUS License Data Format, XMP specification. The XML is
+read by expat, which loads nothing. A packet that declares a document type is read up to that declaration.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ _MAX_VALUE_CHARS = 2000
 
 
 def in_packet(packet: bytes, *, place: str = "xmp plus:DataMining", doctype: bool = False) -> list[OptOut]:
-    """What the XMP in *packet* says, XML that may hold anything else. Never raises; takes time in proportion.
+    """The opt-outs in *packet*, XML that may hold anything else. Never raises; takes linear time.
 
-    With *doctype* a document type may be declared: whoever calls has bounded what its entities expand to.
+    *doctype* permits a document type: the caller has bounded what its entities expand to.
     """
     if not any(mark in packet for mark in _MARKS):
         return []
@@ -45,7 +45,7 @@ class _Reader:
         self.mining: list[str] = []
         self.constraints: list[str] = []
         self._inside: list[str] | None = None
-        """Which of these the text that comes next belongs to."""
+        """The list that the next text belongs to."""
         self._depth = 0
         self._chars: list[str] = []
         self._parser = expat.ParserCreate(namespace_separator=" ")

@@ -1,11 +1,11 @@
-"""Work on what strangers wrote, in processes of their own: what crashes, hangs or eats memory there costs one document
-or one image.
+"""Child processes for work on bytes from strangers: a crash, a hang or a leak of memory costs one document or one
+image.
 
-Parsers and decoders are libraries in C, and rules that nobody has tried on everything. A worker process has a few child
-processes for such work, which are started when they are needed and take one request at a time. Their work takes no turn
-of the worker's own interpreter, and all cores are used.
+Parsers and decoders are libraries in C, and no rule has been tried on every input. A worker process has a few child
+processes for such work. It starts them when they are needed, and each takes one request at a time. Their work holds no
+lock of the worker's own interpreter, so all cores are used.
 
-:mod:`.pool` has the children of one worker, :mod:`.child` is one of them as seen from there, :mod:`.inside` what runs
-in it, :mod:`.budget` the memory that all of a machine share. What they do is none of this package's business: a
-function in a module that both sides name, bytes in, bytes out.
+:mod:`.pool` schedules the children of one worker. :mod:`.child` is one child as its parent sees it, :mod:`.child_main`
+is what runs in it. :mod:`.memory_budget` is the memory that all children of a machine share. The package knows nothing
+of the work: a request is bytes, a reply is bytes, and a module that both sides name does the work.
 """

@@ -1,4 +1,4 @@
-"""One child process, as its parent sees it."""
+"""The parent's side of one child process."""
 
 from __future__ import annotations
 
@@ -29,25 +29,26 @@ from crawler.sandbox.child_main import (
 _BOOT = "import sys, json; sys.path[:] = json.loads(sys.argv[1]);from crawler.sandbox.child_main import main; main()"
 _END_S = 1.0
 _MAX_PART_BYTES = 64 * 2**20
-"""One task may hold an image of its page, or a picture in all sizes; and a child may be out of its mind."""
+"""Limit for one message. A task may hold an image of its page, or a picture in all sizes; a child may send anything."""
 _MAX_REPLY_BYTES = 2**30
-"""Of all parts: an honest reply has a few times the bytes of a document, and its parent has to hold it."""
+"""Limit for all parts of a reply. An honest reply has a few times the bytes of its document, and the parent holds it.
+"""
 _PIPE_BYTES = 2**20
 _SMALL_BYTES = 64 * 1024
 _HEAD_BYTES = 1 + LENGTH_BYTES
 
 
 class OutOfMemoryError(Exception):
-    """There was not as much as the work takes."""
+    """The work takes more memory than there is."""
 
 
 class Child:
-    """Takes one request at a time. Its methods are for one thread at a time, but for :meth:`kill`."""
+    """A child process that takes one request at a time. Only :meth:`kill` may be called by several threads."""
 
     def __init__(self, orders: ChildOrders) -> None:
         self.requests = 0
         self.is_spent = False
-        """It takes no more."""
+        """The child ends by itself and takes no further request."""
         self.due: float | None = None
         self.overdue = False
         command = [spawn.get_executable(), "-I", "-c", _BOOT]
@@ -85,8 +86,10 @@ class Child:
     def ask(
         self, request: tuple[bytes, ...], *, granted_bytes: int, need: Callable[[int], int]
     ) -> Iterator[bytes]:
-        """The parts of its reply. *need* is called with the memory that the work takes in all, and says how much it
-        may take. Raises EOFError or OSError if the child dies, OutOfMemoryError.
+        """The parts of the reply to *request*.
+
+        *need* is called with the bytes of memory that the work takes in all, and returns how many it may take. Raises
+        EOFError or OSError if the child dies, OutOfMemoryError.
         """
         self.requests += 1
         numbers = (sum(map(len, request)), granted_bytes)
@@ -134,7 +137,7 @@ class Child:
         self._process.kill()
 
     def end(self) -> int:
-        """Its exit code, once it has ended; it is given a moment to do so by itself."""
+        """End the child and return its exit code. It has _END_S seconds to end by itself."""
         with suppress(OSError):
             self._requests.close()
         try:
@@ -148,9 +151,10 @@ class Child:
 
 
 class Lifeline:
-    """A pipe that nothing is sent by: the system closes our end of it when we die, see ``inside.die_with``.
+    """A pipe that carries no data: when the parent dies, the system closes its end, and the child dies too.
 
-    There is none but on Linux. Its ends are files: one that two threads close closes nobody else's.
+    See :func:`.child_main.die_with`. Linux only. The ends are file objects: closing one twice never closes a descriptor
+    that another thread has opened meanwhile.
     """
 
     def __init__(self) -> None:
@@ -159,10 +163,10 @@ class Lifeline:
             theirs, ours = os.pipe()
             self._files = (os.fdopen(theirs, "rb", 0), os.fdopen(ours, "wb", 0))
         self.passed = tuple(file.fileno() for file in self._files[:1])
-        """The descriptor for the child, if there is one."""
+        """The descriptor that the child inherits, if there is a pipe."""
 
     def hand_over(self) -> None:
-        """The child has its end now."""
+        """Close the child's end here, once the child has inherited it."""
         for file in self._files[:1]:
             file.close()
 
@@ -172,7 +176,7 @@ class Lifeline:
 
 
 def _widen(pipe: IO[bytes]) -> None:
-    """Fewer turns for what is large, on Linux."""
+    """Enlarge a pipe's buffer on Linux, so that a large message takes fewer switches."""
     with suppress(ImportError, AttributeError, OSError):
         import fcntl
 

@@ -1,12 +1,12 @@
-"""What runs in a child process: one request after the other, with limits to what each may take.
+"""The child's side: serves one request after the other, with a limit to the memory and the time of each.
 
-Two pipes, and the plainest form. In come the orders, with 8 bytes for their size before them; then requests: 8 bytes
-for the size, 8 for the memory that may be taken, then the request itself. Out comes, one after the other, a byte that
-says what it is, 4 bytes of length and so many more:
+Two pipes carry the protocol. The parent sends the orders, after 8 bytes of length, then requests: 8 bytes of length, 8
+bytes with the memory that may be taken, the request itself. The child sends messages: one byte for the kind, 4 bytes of
+length, the data. The kinds are:
 
 - ``READY``, once, before the first request;
-- ``NEED``, with 8 bytes: the work needs so much memory in all. In come 8 bytes, how much it may take;
-- ``PART``: some of the reply;
+- ``NEED``, with 8 bytes: the memory that the work needs in all. The parent answers with 8 bytes, the memory granted;
+- ``PART``: a part of the reply;
 - ``END`` or ``LAST``: the reply is complete; after LAST the child takes no more;
 - ``NO_MEMORY``: there was not enough, and the child takes no more.
 """
@@ -30,44 +30,47 @@ READY, NEED, PART, END, LAST, NO_MEMORY = (bytes((code,)) for code in range(1, 7
 SIZE_BYTES = 8
 LENGTH_BYTES = 4
 BUFFER_BYTES = 2**17
-"""What most requests and replies are smaller than: they go over at once."""
+"""Size of the buffers: most requests and replies are smaller, and take one system call."""
 _ORPHAN_GRACE_S = 2.0
-"""The parent, if there is one, has acted by then."""
+"""Seconds beyond the time limit after which a child kills itself. A living parent has killed it by then."""
 _LOOK_EVERY = 64
-"""Requests after which a child looks how large it has become."""
+"""Number of requests between two looks at how large the process has become."""
 
 _GC_THRESHOLDS = (100_000, 20, 50)
-"""A page is thousands of objects, none of them in circles, that are all gone a moment later: to look through them every
-700 ones took a tenth of the time. What is left is looked for once in _LOOK_EVERY requests.
+"""Thresholds of the garbage collector. A page makes thousands of objects, none of them in cycles, all dead a moment
+later. With the default threshold of 700 the collector took a tenth of the time. A full collection runs every
+_LOOK_EVERY requests.
 """
 
 Room = Callable[[int], int]
-"""To be called with the bytes of memory that the work needs in all, as soon as that is known; returns how many it may
-take: fewer where the machine has no more."""
+"""Called by the work with the bytes of memory that it needs in all, as soon as that is known. Returns the bytes that it
+may take: fewer where the machine has no more.
+"""
 Work = Callable[[bytes], Iterable[bytes]]
-"""A request in, the reply out, in parts. It may raise MemoryError: then it is called once more, with all the memory
-that there is, if that is more. Whatever else it raises ends the child."""
+"""Takes a request, returns the parts of the reply. If it raises MemoryError, it is called once more with all the memory
+that there is, if that is more. Any other exception ends the child.
+"""
 
 
 class ChildOrders(msgspec.Struct, frozen=True, kw_only=True):
-    """What the parent says first."""
+    """The settings of a child, sent by its parent before the first request."""
 
     make: str
-    """``module:function``, which is called once, with *settings* and a Room, and returns a Work."""
+    """``module:function``. Called once with *settings* and a Room; returns a Work."""
     settings: str
-    """For it alone to understand."""
+    """Passed to *make* as it is."""
     timeout_s: float
-    """For one request, not counting the wait for memory."""
+    """Seconds for one request, not counting the wait for memory."""
     allowance_bytes: int
-    """What a child may take beyond what it has when it is ready, without asking."""
+    """Bytes that a child may take without asking, beyond what it has when it is ready."""
     most_bytes: int
-    """What it may take when it asks."""
+    """Bytes that a child may take at most when it asks."""
     lifeline: int = -1
-    """A pipe's descriptor, see :func:`die_with`; -1 for none."""
+    """Descriptor of the pipe for :func:`die_with`; -1 for none."""
 
 
 def main() -> None:
-    """Serve until the parent closes the pipe or has gone, however it went."""
+    """Serve requests until the parent closes the pipe or dies."""
     for name in ("SIGINT", "SIGTERM"):  # meant for the parent, and sent to the whole group
         signal.signal(getattr(signal, name), signal.SIG_IGN)
     requests, replies = os.dup(0), os.dup(1)
@@ -86,7 +89,7 @@ def main() -> None:
 
 
 class Inside:
-    """The child's own view of itself."""
+    """Serves requests within the orders of its parent."""
 
     def __init__(self, requests: BinaryIO, replies: int, orders: ChildOrders) -> None:
         self._requests = requests
@@ -97,7 +100,7 @@ class Inside:
         self._waiting: list[bytes] = []
 
     def settle_down(self) -> None:
-        """All is imported: what is there now is what an idle child has."""
+        """Freeze the objects that exist after the imports, set the memory limit, report READY."""
         gc.collect()
         gc.freeze()
         gc.set_threshold(*_GC_THRESHOLDS)
@@ -147,7 +150,7 @@ class Inside:
         return parts
 
     def room(self, size_bytes: int) -> int:
-        """A Room: the time begins anew when there is some, for the wait is nobody's fault."""
+        """A Room. The time limit starts anew when memory is granted: the wait is not the request's fault."""
         there = max(self._orders.allowance_bytes, self._granted_bytes)
         if size_bytes <= there or there >= self._orders.most_bytes:
             return there
@@ -166,7 +169,7 @@ class Inside:
             self._memory.allow(size_bytes)
 
     def _write(self, what: bytes, data: bytes = b"") -> None:
-        """Parts that are small go with what ends them: each message wakes the parent up."""
+        """Send a message. Small parts wait for the message that completes the reply: each write wakes the parent up."""
         self._waiting += (what, len(data).to_bytes(LENGTH_BYTES, "little"), data)
         if what == PART and sum(map(len, self._waiting)) < BUFFER_BYTES:
             return
@@ -188,7 +191,7 @@ def _read(pipe: BinaryIO, size: int) -> bytes:
 
 
 def alarm(seconds: float) -> None:
-    """Die after *seconds*, even in the midst of a library: nobody else would end an orphan. 0 for not any more."""
+    """Kill this process after *seconds*, even inside a library: nobody else ends an orphan. 0 cancels."""
     if hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_REAL, seconds)  # SIGALRM kills who has no handler for it
     elif seconds:
@@ -198,11 +201,11 @@ def alarm(seconds: float) -> None:
 
 
 def die_with(lifeline: int) -> None:
-    """End as soon as nobody has the other end of this pipe, even in the midst of a library (fcntl(2), "Signals").
+    """Kill this process as soon as the other end of the pipe is closed, even inside a library (fcntl(2), "Signals").
 
-    A parent that is killed has given its part of the budget back in that moment: an orphan of 900 MB that went on until
-    its time was over, beside those of the next parent, took the machine's memory twice. The signal that the system
-    sends at a parent's death comes at the death of one of its threads already, and does not serve.
+    A killed parent gives its share of the memory budget back at once. An orphan of 900 MB that went on until its time
+    was over, beside the children of the next parent, took the machine's memory twice. PR_SET_PDEATHSIG does not serve:
+    it fires when the thread that started the child ends, not the process.
     """
     with suppress(ImportError, AttributeError, OSError):
         import fcntl
@@ -216,9 +219,9 @@ def die_with(lifeline: int) -> None:
 
 
 class Memory:
-    """The limits of this process, where the system knows such: so much address space, no file and no core dump.
+    """Resource limits of this process, where the system has them: address space, no files, no core dumps.
 
-    And when the machine itself is short of memory, Linux shall end this process first.
+    Linux is asked to kill this process first when the machine is short of memory.
     """
 
     def __init__(self, allowance_bytes: int, most_bytes: int) -> None:
@@ -235,13 +238,13 @@ class Memory:
         self.allow(0)
 
     def allow(self, size_bytes: int) -> None:
-        """So much beyond what it had at first, and at least the allowance."""
+        """Allow *size_bytes* of address space beyond the initial size, at least the allowance."""
         if self._own_bytes:
             within = self._own_bytes + max(size_bytes, self._allowance_bytes)
             _set_limit("RLIMIT_AS", within, self._own_bytes + max(self._most_bytes, self._allowance_bytes))
 
     def has_grown(self) -> bool:
-        """It keeps more than half of its allowance although it has nothing to do."""
+        """Whether the idle process holds more than half of its allowance after a collection."""
         if not self._is_large():
             return False
         gc.collect()
@@ -253,7 +256,7 @@ class Memory:
 
 
 def _address_space_bytes() -> int:
-    """0 where the system does not tell."""
+    """Size of the address space; 0 where the system does not tell."""
     try:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
         return pages * os.sysconf("SC_PAGE_SIZE")
@@ -262,7 +265,7 @@ def _address_space_bytes() -> int:
 
 
 def _trim() -> None:
-    """Have the C library give back what is free: glibc keeps it for later."""
+    """Return free memory to the system: glibc keeps it for later."""
     if sys.platform == "linux":
         import ctypes
 

@@ -1,10 +1,10 @@
-"""The memory that the child processes of a machine may take together.
+"""The memory budget that the child processes of a machine share.
 
-What a child needs beyond its allowance is taken from one budget before the work begins, and given back after it. All
-processes of a user share it, those of several crawls too: each unit is one byte of a file, and who has a lock on it has
-the unit. The system takes locks back from a process that is killed, so nothing is ever lost.
+A child takes what it needs beyond its allowance from one budget before the work begins, and gives it back afterwards.
+All processes of a user share the budget, across crawls: it is a file of which each byte stands for one unit, and a lock
+on the byte holds the unit. The system releases the locks of a process that is killed, so no unit is ever lost.
 
-One that wants much does not starve: while it waits, nobody else takes any.
+A large request does not starve: while it waits, nobody else takes any unit.
 """
 
 from __future__ import annotations
@@ -22,25 +22,26 @@ from typing import NamedTuple, Protocol
 UNIT_BYTES = 16 * 2**20
 _POLL_S = 0.02
 _QUEUE = 0
-"""The byte that one has who waits, or takes. Units come after it."""
+"""Byte whose lock the one process holds that waits or takes. The units come after it."""
 
 
 CHILD_BYTES = 112 * 2**20
-"""What a child takes at most without asking: 48 MiB for the interpreter with its libraries, and its allowance."""
+"""Bytes that a child takes at most without asking: 48 MiB for the interpreter with its libraries, and its allowance."""
 
 
 class BudgetShare(NamedTuple):
-    """What one process may have of the memory of a machine."""
+    """The share of one process in the memory of a machine."""
 
     children: int
-    """How many it may start."""
+    """Number of child processes that it may start."""
     budget_bytes: int
-    """What those of all processes may take together beyond their allowances."""
+    """Bytes that the children of all processes may take together beyond their allowances."""
 
 
 def share(total_bytes: int, *, processes: int, most_children: int) -> BudgetShare:
-    """Half of *total_bytes* is for children as they are when they are idle, if *processes* have fewer than
-    *most_children* each where that is little; the rest is what they may ask for. One child each is the least.
+    """Split *total_bytes* among *processes*: up to half for idle children, the rest for the budget.
+
+    Each process gets *most_children*, or fewer where memory is short, at least one.
     """
     children = max(1, min(most_children, total_bytes // 2 // (processes * CHILD_BYTES)))
     left_bytes = total_bytes - processes * children * CHILD_BYTES
@@ -48,7 +49,7 @@ def share(total_bytes: int, *, processes: int, most_children: int) -> BudgetShar
 
 
 class Grant:
-    """Memory that has been taken; give it back when it is free."""
+    """Memory that was taken from a Budget, until ``release``."""
 
     def __init__(self, size_bytes: int, give_back: Callable[[], None] = lambda: None) -> None:
         self.size_bytes = size_bytes
@@ -56,14 +57,14 @@ class Grant:
         self._is_over = False
 
     def release(self) -> None:
-        """May be called twice."""
+        """Give the memory back; may be called twice."""
         if not self._is_over:
             self._is_over = True
             self._give_back()
 
 
 class _Locks(Protocol):
-    """Of the bytes of a file that all processes see; a byte that this process has is not given to it again."""
+    """Locks on the bytes of a file that all processes see; a byte that this process holds is not granted again."""
 
     def take(self, index: int) -> bool: ...
 
@@ -71,9 +72,9 @@ class _Locks(Protocol):
 
 
 class Budget:
-    """*total_bytes* to be taken from, in units; safe to be used by several threads.
+    """A budget of *total_bytes*, taken in units; safe to be used by several threads.
 
-    The size is this process's own notion: where another has a larger one, they share what both know of.
+    The size is local to this process. Processes with budgets of different sizes share the units that both know of.
     """
 
     def __init__(self, total_bytes: int, *, file: Path | None = None) -> None:
@@ -89,11 +90,11 @@ class Budget:
         return self._units * UNIT_BYTES
 
     def waiters(self) -> int:
-        """How many threads of this process wait for memory right now."""
+        """Number of threads of this process that wait for memory now."""
         return self._waiters
 
     def take(self, size_bytes: int, *, given_up: Callable[[], bool] = lambda: False) -> Grant | None:
-        """*size_bytes*, or all there is if that is less; waits until so much is free. None once *given_up*."""
+        """Take *size_bytes*, or the whole budget if that is less; waits until so much is free. None once *given_up*."""
         with self._mutex:
             self._waiters += 1
         try:
@@ -125,7 +126,7 @@ class Budget:
         return Grant(wanted * UNIT_BYTES, lambda: self._give_back(units))
 
     def _take_some(self, units: list[int], wanted: int) -> bool:
-        """Add what is free to *units*; whether these are as many as *wanted*."""
+        """Add free units to *units*; returns whether there are *wanted* of them."""
         with self._mutex:
             for index in range(1, self._units + 1):
                 if len(units) == wanted:
@@ -144,7 +145,7 @@ class Budget:
 
 
 def _until(attempt: Callable[[], bool], given_up: Callable[[], bool]) -> bool:
-    """Whether an attempt has succeeded before it was given up."""
+    """Repeat *attempt*; returns whether it succeeded before it was given up."""
     while not attempt():
         if given_up():
             return False
@@ -153,8 +154,10 @@ def _until(attempt: Callable[[], bool], given_up: Callable[[], bool]) -> bool:
 
 
 class _FileLocks:
-    """By open file descriptions (fcntl(2), "Open file description locks"): a thread or a library that opens and closes
-    the same file takes nothing away, and a child does not inherit what is closed when it begins.
+    """Locks of open file descriptions (fcntl(2), "Open file description locks").
+
+    Unlike POSIX locks they survive a thread or a library that opens and closes the same file, and a child that closes
+    its descriptor when it starts does not hold them.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -177,14 +180,14 @@ class _FileLocks:
 
 
 def _flock(kind: int, index: int) -> bytes:
-    """Struct flock of Linux, of 64 bits: type, whence, start, length, and a process id that has to be 0."""
+    """The ``struct flock`` of 64-bit Linux: type, whence, start, length, and a process id that has to be 0."""
     import struct
 
     return struct.pack("hhqqi4x", kind, os.SEEK_SET, index, 1, 0)
 
 
 class _NoLocks:
-    """Where the system has none: the budget is this process's alone."""
+    """For systems without such locks: the budget is this process's alone."""
 
     def take(self, index: int) -> bool:  # noqa: ARG002 - the protocol's
         return True
@@ -199,7 +202,7 @@ def _locks(file: Path | None) -> _Locks:
 
 
 def _opened(file: Path) -> int | None:
-    """None where there are no such locks, or nowhere to have the file."""
+    """The descriptor of the lock file; None where there are no such locks, or no folder for the file."""
     try:
         from fcntl import F_OFD_SETLK  # noqa: F401 - whether there is one
     except ImportError:
@@ -221,7 +224,7 @@ def _opened(file: Path) -> int | None:
 
 
 def shared_file() -> Path | None:
-    """Where the processes of this user find each other's locks; None where they can't."""
+    """Path of the lock file that the processes of this user share; None where there are no users."""
     if not hasattr(os, "getuid"):
         return None
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
@@ -231,7 +234,9 @@ def shared_file() -> Path | None:
 
 
 def machine_bytes() -> int:
-    """The memory that this process may use: of the machine, or of its cgroup or an outer one if that has less."""
+    """Bytes of memory that this process may use: those of the machine, its cgroup or an outer cgroup, whichever is
+    least.
+    """
     found = [_physical_bytes()]
     with suppress(OSError):
         for line in _text(Path("/proc/self/cgroup")).splitlines():
@@ -245,7 +250,7 @@ def machine_bytes() -> int:
 
 
 def _limits(root: Path, group: str, name: str) -> list[int]:
-    """Of a cgroup and of those around it; within a container the outermost that is seen may be its own."""
+    """The limits of a cgroup and its ancestors. In a container the outermost visible one may be its own."""
     limits = []
     place = root / group.lstrip("/")
     for folder in (place, *place.parents):

@@ -1,4 +1,9 @@
-"""The child processes of one worker: who is free, who is late, who has to be replaced."""
+"""The pool of child processes of one worker: hands out free children, kills late ones, replaces dead ones.
+
+Invariants, all guarded by the pool's mutex: a child is in ``_alive`` from its start until it is discarded; it is in
+``_idle`` only while no thread uses it; ``len(_alive) + _starting`` never exceeds *most*; ``child.due`` is set only
+while the child computes, not while it waits for memory or for us.
+"""
 
 from __future__ import annotations
 
@@ -24,23 +29,25 @@ _START_PAUSE_S = 0.5
 _SIGALRM = getattr(signal, "SIGALRM", 0)
 _SIGKILL = getattr(signal, "SIGKILL", 0)
 _ROOM_FOR_REQUEST = 3
-"""Times its size: it is there once, and what it becomes first is hardly larger than twice that."""
+"""Factor for the memory of a request before its work asks for more: the request itself, and a first result hardly twice
+as large.
+"""
 
 
 class LateError(Exception):
-    """The work was not done within its time; the child has been killed."""
+    """The work exceeded its time limit; the child has been killed."""
 
 
 class CrashedError(Exception):
-    """The child broke down; the text says how."""
+    """The child crashed; the text says how."""
 
 
 class KilledError(Exception):
-    """The child was killed by somebody else: by the system, most likely, that is short of memory."""
+    """The child was killed by another process, most likely by the system for want of memory."""
 
 
 _ITS_OWN = (LateError, OutOfMemoryError, InternalError)
-"""Failures that no other child would fare better with."""
+"""Failures that another child would not avoid."""
 
 
 @contextmanager
@@ -54,8 +61,10 @@ def told_as(
     timeout_s: float,
     setting: str,
 ) -> Iterator[None]:
-    """The failures of a call within it as those of one URL. *worker* is what has it (``decoder``), to *work* on it
-    (``decode``); it was to be *done* (``decoded``) within *timeout_s*, which is *setting*.
+    """Raise the failures of a call as errors of one URL.
+
+    *worker* names what does the work (``decoder``), *work* what it does (``decode``), *done* what was to be *done*
+    (``decoded``) within *timeout_s*, the value of *setting*.
     """
     try:
         yield
@@ -74,11 +83,13 @@ def told_as(
 
 
 class Pool(AbstractContextManager["Pool"]):
-    """At most *most* children that do as *orders* say, for several threads; ``close`` ends them all.
+    """At most *most* children that work as *orders* say, for several threads; ``close`` ends them all.
 
-    Memory beyond their allowance comes from *budget*. *what* they are, for people. Of requests with more than
-    *large_bytes* one fewer is worked on than there may be children, if that is any: what is small need not wait until
-    all that is large is done.
+    Memory beyond their allowance comes from *budget*. *what* names the children in messages. At most ``most - 1``
+    requests of more than *large_bytes* (but at least one) are worked on at a time, so that small requests need not wait
+    for all large ones.
+
+    Replies are bytes that the caller has to validate: a child may be under a stranger's control.
     """
 
     def __init__(
@@ -90,24 +101,26 @@ class Pool(AbstractContextManager["Pool"]):
         self._what = what
         self._mutex = threading.Lock()
         self._child_free = threading.Condition(self._mutex)
-        """Or there is room for one more. One thread is woken for each: to wake them all cost more than to be asked."""
+        """Notified for each child that becomes free and for each that may be started. Wakes one thread at a time:
+        waking all cost more than the work.
+        """
         self._large_done = threading.Condition(self._mutex)
         self._idle: list[Child] = []
         self._alive: set[Child] = set()
         self._starting = 0
         self._large_bytes = large_bytes
         self._large = 0
-        """How many requests that are large have a child, or are about to."""
+        """Number of large requests that have a child, or are about to."""
         self._closing = threading.Event()
         self._watching = False
         self._last_resort = weakref.finalize(self, _end, self._alive)
 
     def call(self, *request: bytes) -> Generator[bytes]:
-        """The parts of the reply to *request*, as they come; a child is taken until the last one is.
+        """The parts of the reply to *request*, as they come; the child is taken until the last part is consumed.
 
-        Raises LateError, CrashedError, KilledError and OutOfMemoryError, which are the request's doing, but for the
-        third; and InternalError, when no child can be started or the pool is closed. One whose child dies is given to
-        another once: it may have been dead before.
+        Raises LateError, CrashedError and OutOfMemoryError, which are the request's doing; KilledError, which is not;
+        InternalError when no child can be started or the pool is closed. A request whose child dies is given to another
+        child once, unless the child had served no other request: it may have been dead before.
         """
         for is_second in (False, True):
             parts = 0
@@ -126,7 +139,7 @@ class Pool(AbstractContextManager["Pool"]):
                 return
 
     def _failure(self, child: Child, error: Exception) -> Exception:
-        """What a child has failed by."""
+        """The error that stands for the failure of a child."""
         if self._closing.is_set():
             return InternalError(f"the {self._what}s were closed while they had work")
         code = child.end()
@@ -137,7 +150,7 @@ class Pool(AbstractContextManager["Pool"]):
         return KilledError() if code == -_SIGKILL != 0 else CrashedError(exit_status(code))
 
     def _asked(self, child: Child, request: tuple[bytes, ...]) -> Iterator[bytes]:
-        """As Child.ask, within its time and with memory; EOFError for whatever it may die of."""
+        """As Child.ask, within the time limit and the memory budget. Raises EOFError for whatever the child dies of."""
         memory = _Memory(self._budget, self._closing)
         left_s = self._orders.timeout_s
 
@@ -177,7 +190,7 @@ class Pool(AbstractContextManager["Pool"]):
 
     @contextmanager
     def _turn(self, request: tuple[bytes, ...]) -> Iterator[None]:
-        """Within it the request may take a child."""
+        """Wait for the turn of a large request; small ones have no turn."""
         if sum(map(len, request)) <= self._large_bytes:
             yield
             return
@@ -193,7 +206,7 @@ class Pool(AbstractContextManager["Pool"]):
                 self._large_done.notify()
 
     def _stopped(self, child: Child, left_s: float) -> float:
-        """Stop its time while it waits; how much of it is left, of *left_s* if it did not run."""
+        """Stop the child's clock; returns the seconds left, *left_s* if the clock did not run."""
         with self._mutex:
             due, child.due = child.due, None
         return left_s if due is None else max(0.0, due - time.monotonic())
@@ -203,7 +216,7 @@ class Pool(AbstractContextManager["Pool"]):
             child.due = due
 
     def _taken(self) -> Child:
-        """One that is free, or a new one."""
+        """A free child, or a new one."""
         with self._mutex:
             while not self._idle and len(self._alive) + self._starting >= self._most:
                 if self._closing.is_set():
@@ -253,7 +266,7 @@ class Pool(AbstractContextManager["Pool"]):
         raise InternalError(f"no {self._what} can be started: {problem}")
 
     def _returned(self, child: Child, *, is_sound: bool) -> bool:
-        """Whether it may be used again."""
+        """Take the child back; returns whether it may be used again."""
         with self._mutex:
             child.due = None
             is_kept = (
@@ -273,10 +286,10 @@ class Pool(AbstractContextManager["Pool"]):
             self._child_free.notify()
 
     def _watch(self) -> None:
-        """Kill who is late.
+        """Kill late children.
 
-        All have the same time, so none that begins during the sleep is due before its end: nobody has to be woken. Only
-        one that goes on after a wait may be: it has up to twice its time.
+        All requests have the same time, so one that begins while this thread sleeps is not due before it wakes up. Only
+        a request that goes on after a wait for memory may be overdue by then: it has up to twice its time.
         """
         sleep_s = 0.0
         while not self._closing.wait(sleep_s):
@@ -293,7 +306,7 @@ class Pool(AbstractContextManager["Pool"]):
                         sleep_s = min(sleep_s, child.due - now)
 
     def close(self) -> None:
-        """End all children, also those that are at work; may be called twice."""
+        """End all children, also busy ones; may be called twice."""
         self._closing.set()
         with self._mutex:
             self._child_free.notify_all()
@@ -308,7 +321,7 @@ class Pool(AbstractContextManager["Pool"]):
 
 
 class _Memory:
-    """What one request takes of the budget."""
+    """The memory that one request holds of the budget."""
 
     def __init__(self, budget: Budget, closing: threading.Event) -> None:
         self._budget = budget
@@ -316,7 +329,9 @@ class _Memory:
         self._grant: Grant | None = None
 
     def take(self, size_bytes: int) -> int:
-        """*size_bytes* in all, or as many as there are; raises EOFError when the pool is closed meanwhile."""
+        """Take *size_bytes* in all, or the whole budget if that is less. Raises EOFError when the pool is closed
+        meanwhile.
+        """
         self.release()  # who holds some while it waits for more may wait for ever
         if not size_bytes:
             return 0
