@@ -1,4 +1,4 @@
-"""Finds metadata in ISO base media files, AVIF and HEIC: XMP items (ISO/IEC 23008-12) and C2PA stores (C2PA 2.4, A.5)."""
+"""Finds metadata in ISO base media files, AVIF and HEIC: XMP (ISO/IEC 23008-12) and C2PA stores (C2PA 2.4, A.5)."""
 
 from __future__ import annotations
 

@@ -56,8 +56,8 @@ class _Manifests:
 def in_store(data: bytes) -> list[OptOut]:
     """The opt-outs in *data*, a C2PA manifest store. Never raises.
 
-    The last of several manifests is that of the image (C2PA, "active manifest"). Those before it are of its ingredients,
-    and forbid nothing.
+    The last of several manifests is that of the image (C2PA, "active manifest"). Those before it are of its
+    ingredients, and forbid nothing.
     """
     if _MARK not in data:
         return []

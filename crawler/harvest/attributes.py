@@ -1,8 +1,8 @@
-"""Attributes and names by the thousand, which an HTML5 parser takes very long for, left out before it is asked.
+"""Removes attributes and names by the thousand, for which an HTML5 parser takes very long, before the page is parsed.
 
-It compares each attribute of a tag with all before it: 50,000 in one tag took it 20 s. And it keeps the names of tags
-and attributes in tables that are made for some hundreds of them: 4 MB of tags of which no two have the same name took
-half a minute. Honest pages never notice.
+The parser compares each attribute of a tag with all before it: 50,000 in one tag took 20 s. It keeps the names of tags
+and attributes in tables made for some hundreds of them: 4 MB of tags with different names took half a minute. Honest
+pages are not changed.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from crawler.harvest.markup import (
 
 _SAFE_CHARS = 65_536
 _MAX_ATTRIBUTES = 512
-"""Of one tag."""
+"""Limit for one tag."""
 SAFE_NAMES_CHARS = 2**20
-"""In fewer characters than these, different names cost two seconds at worst."""
+"""In fewer characters, different names cost two seconds at worst."""
 _MAX_NAMES = 5_000
 _NAMES_THAT_MATTER = frozenset(
     {
@@ -41,14 +41,14 @@ _NAMES_THAT_MATTER = frozenset(
         "srcset", "style", "svg", "template", "title", "type", "video", "xlink:href",
     }
 )  # fmt: skip
-"""Of tags and attributes; on a page with very many others these are never left out."""
+"""Names of tags and attributes that are never left out, whatever others a page has."""
 
 _HOLDING_TEXT = ("desc", "mi", "mn", "mo", "ms", "mtext", "title")
-"""Elements of SVG and MathML that hold HTML, and mostly no more of it than text."""
+"""Elements of SVG and MathML that hold HTML, mostly nothing but text."""
 
 _ROOT = re.compile(rf"<(?=[bhBH])(?:body|html)(?=[{S}/>])", re.IGNORECASE | re.ASCII)
 _MANY_ROOTS = 32
-"""Tags of ``<html>`` and ``<body>``; the most that concatenated pages have."""
+"""Number of tags of ``<html>`` and ``<body>``, at most: more than concatenated pages have."""
 _ATTRIBUTE = re.compile(ATTRIBUTE)
 _ATTRIBUTE_NAME = re.compile(ATTRIBUTE_NAME)
 _ATTRIBUTE_NAMES = re.compile(rf"({ATTRIBUTE_NAME}){VALUE_OF_IT}")
@@ -58,7 +58,7 @@ _ATTRIBUTE_NAMES = re.compile(rf"({ATTRIBUTE_NAME}){VALUE_OF_IT}")
 
 
 def without_excess(html: str) -> str:
-    """*html* with at most so many attributes in each tag, and in all tags of ``<html>`` and ``<body>`` together."""
+    """*html* with at most _MAX_ATTRIBUTES in each tag, and in all tags of ``<html>`` and ``<body>`` together."""
     if len(html) <= _SAFE_CHARS:
         return html
     if not has_few_attributes(html):
@@ -69,15 +69,17 @@ def without_excess(html: str) -> str:
 
 
 class _Roots:
-    """Each further ``<html>`` or ``<body>`` adds its attributes to those of the first, among which it looks for each of
-    them: 340 KB of ``<body a1=b>``, ``<body a2=b>`` … took a second, a megabyte ten.
+    """Limits the attributes of all ``<html>`` and ``<body>`` tags together.
+
+    Each further tag adds its attributes to those of the first, among which each is looked up: 340 KB of ``<body
+    a1=b>``, ``<body a2=b>`` … took a second, a megabyte ten.
     """
 
     def __init__(self) -> None:
         self._left = _MAX_ATTRIBUTES
 
     def changed(self, tag: re.Match[str]) -> str:
-        """The tag, without its attributes once there have been enough."""
+        """The tag, without its attributes once the limit is reached."""
         if not tag["slash"] and tag["inside"] and name_of(tag) in ("body", "html"):
             self._left -= sum(1 for _ in _ATTRIBUTE.finditer(tag["inside"]))
             if self._left < 0:
@@ -95,10 +97,10 @@ def _with_fewer_attributes(tag: re.Match[str]) -> str:
 
 
 def _pattern_of_few(most: int) -> re.Pattern[str]:
-    """Matches a whole document none of whose tags has more than *most* attributes, if its structure is plain.
+    """Matches a whole document of which no tag has more than *most* attributes, if its structure is plain.
 
-    This is read for each larger page, so it is one expression; what it can't tell, such as HTML in SVG that has tags of
-    its own, is told tag by tag.
+    It is applied to each larger page, so it is one expression. Where it can't tell, for example by HTML within SVG, the
+    tags are counted one by one.
     """
     rest = rf"[^{S}/>]*+(?:[{S}/]*+{ATTRIBUTE}){{0,{most}}}+[{S}/]*+(?:>|\Z)"
     text = rf"[^<]++|<(?![a-z/!?])|{COMMENT}"
@@ -129,7 +131,7 @@ _FEW = _pattern_of_few(_MAX_ATTRIBUTES)
 
 
 def has_few_attributes(html: str, pattern: re.Pattern[str] = _FEW) -> bool:
-    """True is certain."""
+    """Whether each tag has few attributes. True is certain."""
     quiet = pattern.match(html)
     return quiet is not None and quiet.end() == len(html)
 
@@ -138,14 +140,14 @@ def has_few_attributes(html: str, pattern: re.Pattern[str] = _FEW) -> bool:
 
 
 class AttributeNames:
-    """The names of tags and attributes of one document, which is larger than SAFE_NAMES_CHARS."""
+    """The names of tags and attributes of one document, larger than SAFE_NAMES_CHARS."""
 
     def __init__(self) -> None:
         self._noted: set[str] = set()
         self._known = set(_NAMES_THAT_MATTER)
 
     def noted(self, of_document: Iterable[re.Match[str]]) -> Iterator[re.Match[str]]:
-        """The tags as they are; their names are noted as they pass."""
+        """The tags, unchanged; their names are noted as they pass."""
         noted = self._noted
         for tag in of_document:
             if len(noted) <= _MAX_NAMES:
@@ -156,11 +158,13 @@ class AttributeNames:
 
     @property
     def may_be_too_many(self) -> bool:
-        """False is certain, if all tags have passed."""
+        """Whether there may be too many names. False is certain, once all tags have passed."""
         return len(self._noted) > _MAX_NAMES - len(_NAMES_THAT_MATTER)
 
     def without_more(self, tag: re.Match[str]) -> str:
-        """The tag without attributes of further names once there are very many; one of a further name is nameless."""
+        """The tag without attributes of further names, once there are very many; a tag of a further name becomes
+        ``<wbr>``.
+        """
         text = tag[0][: tag.start("text") - tag.start()]
         start = tag.end("name") - tag.start()
         pieces, end = [f"<{tag['slash']}wbr" if self._is_one_too_many(tag["name"]) else text[:start]], start

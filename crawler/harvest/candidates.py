@@ -1,4 +1,4 @@
-"""What may be an image, and what is known of it before it is fetched."""
+"""A candidate: a reference that may be an image, and what the page says of it."""
 
 from __future__ import annotations
 
@@ -15,45 +15,43 @@ from crawler.harvest.html import Element
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
-    """What may be an image."""
+    """A reference that may be an image."""
 
     reference: str
-    """As written: relative, maybe not even a URL."""
+    """The reference as written: relative, maybe not even a URL."""
     found_in: str
     group: str = ""
-    """Shared by candidates that are sizes of one picture, of which a browser would load one; empty when
-    alone.
-    """
+    """Shared by candidates that are sizes of one picture, of which a browser would load one; empty for a single one."""
     width_px: int | None = None
     density: float | None = None
     rank: int = 0
-    """Among candidates of a group that tell no size: the highest is meant to be seen in the end."""
+    """Preference among candidates of a group without sizes; the highest is the final image."""
     element: Element
     page_url: str = ""
-    """As written: the page that shows it, where that is another than the document which tells of it."""
+    """The page that shows the image, as written, if it is not the document itself."""
 
 
 Rule = Callable[[Element], Iterator[Candidate | Cut]]
 
 FALLBACK, PLAIN, DEFERRED, FULL_SIZE = -1, 0, 1, 2
-"""Ranks."""
+"""Ranks of a candidate."""
 SHOWN = frozenset({"img", "source", "amp-img", "amp-anim"})
 
 
 class Preference(NamedTuple):
-    """Of the sizes of one picture the one with the greatest is taken; the first among equals."""
+    """Sort key for the sizes of one picture: the greatest is taken, the first among equals."""
 
     is_kept: bool
-    """False for one that says that it is of a format which is not kept."""
+    """False for a declared format that is not kept."""
     is_fetched: bool
-    """False for what the page holds itself: it keeps the place of what is to come."""
+    """False for a ``data:`` URL: it is a placeholder."""
     width_px: int
     density: float
     rank: int
 
 
 def preference(candidate: Candidate, formats: frozenset[str]) -> Preference:
-    """How much *candidate* is to be preferred to others of its group, where *formats* are kept."""
+    """The sort key of *candidate* in its group, where *formats* are kept."""
     return Preference(
         is_kept=told_format(candidate) in (*formats, ""),
         is_fetched=not is_inline(candidate.reference),
@@ -64,8 +62,8 @@ def preference(candidate: Candidate, formats: frozenset[str]) -> Preference:
 
 
 def told_format(candidate: Candidate) -> str:
-    """The format that *candidate* says it has, by the ``type`` of its ``<source>`` or by its extension: ``jpeg`` …;
-    empty where it says none.
+    """The declared format of *candidate*, by the ``type`` of its ``<source>`` or by its extension: ``jpeg`` …; empty
+    for none.
     """
     if candidate.element.name == "source" and (media_type := candidate.element.attributes.get("type")):
         return format_of_type(media_type)

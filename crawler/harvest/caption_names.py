@@ -1,7 +1,7 @@
-"""What the names of classes, roles and elements say of captions: which element is one, and which holds a picture.
+"""Recognises captions, and the containers of pictures, by the names of classes, roles and elements.
 
-A class is taken apart into its words: ``gallery-caption``, ``thumbcaption``, ``Image_captionText__x3f``. Sites name
-these things by thousands of classes, of which nearly all are made of the few words below.
+A class is split into words: ``gallery-caption``, ``thumbcaption``, ``Image_captionText__x3f``. Sites use thousands of
+classes for these, and nearly all are made of the few words below.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _TITLE_ENDS = ('title"', "class=title")
 _NEAR_CHARS = 400
 _MAX_LOOKS = 1000
 NONE, WEAK, STRONG = 0, 1, 2
-"""Weak is what may just as well be the title of anything else."""
+"""Confidence that an element is a caption. A WEAK one may as well be the title of something else."""
 
 _MAX_CLASS_CHARS = 512
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -31,7 +31,7 @@ _NO_CAPTION = frozenset(
         "video", "with", "without",
     }
 )  # fmt: skip
-"""Beside the word caption: what is no caption, but switches, has or lacks one, or what is captioned is no picture."""
+"""Words beside ``caption`` that mean a switch, a state, or the caption of something that is not a picture."""
 _CONTROLS = frozenset(
     {"body", "button", "canvas", "html", "iframe", "input", "label", "option", "select", "svg"}
 )
@@ -63,10 +63,10 @@ _BANNERS = frozenset({"nav", "header", "footer", "menu"})
 
 
 def marks_in(html: str, classes: str) -> tuple[Mark, ...]:
-    """What attributes may have in them where they tell of captions, and a page in lower case seems to have somewhere;
-    *classes* are its.
+    """The marks of captions that *html*, in lower case, seems to have; *classes* are the values of its class
+    attributes.
 
-    Most pages have none: the word stands in a style sheet only, or the title of something with no picture near it.
+    Most pages have none: the word stands only in a style sheet, or a title stands far from any picture.
     """
     marks = [Mark("class", "gallerytext")] if "gallerytext" in classes else []
     if "caption" in html:
@@ -86,7 +86,7 @@ def marks_in(html: str, classes: str) -> tuple[Mark, ...]:
 
 
 def strength_of(name: str, attributes: Mapping[str, str]) -> int:
-    """How surely an element is the caption of something."""
+    """The confidence that an element is a caption: NONE, WEAK or STRONG."""
     if name in ("figcaption", "caption"):
         return STRONG
     role = attributes.get("role", "").lower()
@@ -101,7 +101,7 @@ def strength_of(name: str, attributes: Mapping[str, str]) -> int:
 
 
 def is_figure(name: str, attributes: Mapping[str, str]) -> bool:
-    """Whether an element is there to hold a picture, or several that belong together, with what is said of them."""
+    """Whether an element is a container for a picture, or for several that belong together, and their caption."""
     if name == "figure" or attributes.get("role", "").lower() == "figure":
         return True
     if "-" in name and not _PICTURE.isdisjoint(name.split("-")):
@@ -110,7 +110,7 @@ def is_figure(name: str, attributes: Mapping[str, str]) -> bool:
 
 
 def is_banner(name: str, attributes: Mapping[str, str]) -> bool:
-    """Whether it is the head, foot or menu of a page, where a title is that of the site."""
+    """Whether an element is the header, footer or menu of a page, where a title is that of the site."""
     return name in _BANNERS or any(not _BANNER.isdisjoint(words) for words in _tokens(attributes))
 
 

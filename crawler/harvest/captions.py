@@ -1,8 +1,8 @@
-"""Whose a caption is: which pictures of a page the elements speak of that are captions by their names.
+"""Assigns captions to pictures.
 
-A caption belongs to the pictures of the nearest container that holds both. Where that is a figure, it speaks of all in
-it; in any other container only of the picture beside it, with next to no text between the two. A picture takes what
-follows it rather than what goes before, and where nothing tells whose a caption is, it is nobody's.
+A caption belongs to the pictures of the nearest container that holds both. In a figure it describes all pictures of the
+figure; in any other container only the picture beside it, with next to no text between the two. A picture takes the
+caption after it rather than the one before it. A caption that can't be assigned belongs to no picture.
 """
 
 from __future__ import annotations
@@ -14,75 +14,74 @@ from crawler.harvest.caption_names import NONE, STRONG, is_banner, is_figure, st
 from crawler.harvest.parser_base import Tree, on_one_line, read
 
 _MAX_LEVELS = 5
-"""From a caption up to the container that it shares with its picture."""
+"""Levels from a caption up to the container that it shares with its picture."""
 _MAX_SIBLINGS = 12
-"""Looked at on each side of a caption."""
+"""Siblings that are searched on each side of a caption."""
 _MAX_BETWEEN_CHARS = 80
-"""Between a picture and its caption: the photographer's name, or "Click to enlarge"."""
+"""Characters between a picture and its caption: the photographer's name, or "Click to enlarge"."""
 _MANY = 2048
-"""Characters."""
+"""Characters that count as unlimited."""
 _MAX_HELD = 64
-"""Pictures of one container; in one with more, a caption is still that of the picture beside it."""
+"""Pictures that are noted of one container. In a larger one, only captions beside a picture are assigned."""
 _MAX_AROUND_PICTURE_CHARS = 500
-"""Of a caption that holds its picture; a longer one is the text of a page."""
+"""Length of a caption that contains its picture; a longer one is the text of a page."""
 _UPPERMOST = frozenset(
     {
         "article", "aside", "blockquote", "body", "dd", "details", "dialog", "dt", "figure", "footer",
         "form", "header", "html", "li", "main", "menu", "nav", "section", "table", "template",
     }
 )  # fmt: skip
-"""A caption inside of one of these is of nothing outside of it."""
+"""Elements whose captions describe nothing outside them."""
 _MENUS = frozenset({"nav", "menu"})
 
 
 class _Caption(NamedTuple):
     node: Any
     above: list[Any]
-    """The elements around it, from the inside, as far up as it may look for its picture."""
+    """Its ancestors, innermost first, as far up as it may look for its picture."""
     text: str
     strength: int
     kind: str
-    """Its class: two captions of one class are of different pictures."""
+    """Its class: two captions of one class describe different pictures."""
 
 
 class _Told(NamedTuple):
-    """What a picture has been told so far."""
+    """The best caption of a picture so far."""
 
     rank: tuple[int, int]
-    """The smallest is the best: the levels from the picture up to what holds both, and how weak the caption is."""
+    """The smallest is the best: levels from the picture up to the shared container, then weakness of the caption."""
     text: str
 
 
 class Captions:
-    """The pictures of one document, then what may be captions of them; both are to be added in document order.
+    """Collects the pictures of one document, then its captions, each in document order.
 
-    A picture is known by a number that all elements of one ``<picture>`` share. Takes time in proportion to their
-    count.
+    A picture is a number that all elements of one ``<picture>`` share. Takes linear time.
     """
 
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
         self._held: dict[int, dict[int, int]] = {}
-        """The pictures within each element, with how many levels they are below it."""
+        """The pictures within each element, each with its level below the element."""
         self._captions: dict[int, _Caption] = {}
         self._within: dict[int, list[int]] = {}
         """The captions within each element."""
         self._containers: set[int] = set()
-        """Captions by their names that hold other captions, and a picture: ``<div class="wp-caption">``."""
+        """Elements that look like captions, but contain other captions and a picture: ``<div class="wp-caption">``."""
         self._headings: set[int] = set()
-        """By their role: those of a table of contents are captions by their names."""
+        """Headings by their role: in a table of contents they look like captions."""
         self._told: dict[int, _Told] = {}
         self._lengths: dict[int, int] = {}
 
     def add_picture(self, number: int, around: Sequence[int]) -> None:
-        """*around* are the keys of the element itself and of those around it, from the inside."""
+        """Note a picture; *around* has the keys of its element and its ancestors, innermost first."""
         for level, key in enumerate(around):
             held = self._held.setdefault(key, {})
             if len(held) < _MAX_HELD:
                 held.setdefault(number, level)
 
     def add(self, node: Any, attributes: Mapping[str, str]) -> None:
-        """An element that is a caption, as far as its name and its attributes say so."""
+        """Note an element if its name and attributes make it a caption."""
         name = self._tree.name(node)
         key, strength = self._tree.key(node), strength_of(name, attributes)
         if attributes.get("role") == "heading":
@@ -96,14 +95,14 @@ class Captions:
                 self._within.setdefault(self._tree.key(element), []).append(key)
 
     def of_pictures(self) -> dict[int, str]:
-        """The text for each picture that has one."""
+        """The caption of each picture that has one."""
         for key, caption in self._captions.items():
             if key not in self._containers:
                 self._find_pictures(caption)
         return {number: told.text for number, told in self._told.items()}
 
     def _is_part_of_caption(self, above: Sequence[Any]) -> bool:
-        """Whether it stands in another caption. One that holds a picture too is no caption, but what holds both."""
+        """Whether it stands in another caption. A caption that contains a picture is the container of both instead."""
         for key in map(self._tree.key, above):
             if key in self._headings:
                 return True
@@ -157,13 +156,13 @@ class Captions:
         return self._tree.key(node) in self._containers or is_figure(name, attributes)
 
     def _is_only_one(self, caption: _Caption, parent: Any) -> bool:
-        """Whether no other caption of its kind stands in *parent*."""
+        """Whether *parent* has no other caption of its kind."""
         keys = self._within.get(self._tree.key(parent), [])
         others = [other for key in keys[:_MAX_HELD] if (other := self._captions[key]) is not caption]
         return len(keys) <= _MAX_HELD and all(other.kind != caption.kind for other in others)
 
     def _is_all_about(self, parent: Any, others: Sequence[int], caption: _Caption) -> bool:
-        """Whether next to nothing stands in *parent* but a picture, or a table of pictures, and the caption."""
+        """Whether *parent* holds next to nothing but the caption and a picture, or a table of pictures."""
         if len(others) > 1 and self._tree.name(caption.node) != "caption":
             return False
         limit = len(caption.text) + _MAX_BETWEEN_CHARS
@@ -182,9 +181,9 @@ class Captions:
     # --- beside -------------------------------------------------------------------------------------------
 
     def _tell_beside(self, node: Any, parent: Any, between: dict[bool, int], caption: _Caption) -> bool:
-        """Whether a picture stands beside *node*, which is the caption or what holds it within *parent*.
+        """Whether a picture stands beside *node*, which is the caption or its ancestor within *parent*.
 
-        *between* is how much text has been seen on either side of the caption.
+        *between* counts the text that has been seen on either side of the caption.
         """
         if (number := self._in_row(node, caption)) is not None:
             self._tell(parent, [number], caption.text, caption.strength)
@@ -221,7 +220,7 @@ class Captions:
         return None
 
     def _in_row(self, node: Any, caption: _Caption) -> int | None:
-        """The picture that has the same place in the row before, or after, as the caption has in its own row."""
+        """The picture at the same position in the row before or after as the caption has in its own row."""
         keys = self._within.get(self._tree.key(node), [])
         if not 1 < len(keys) < _MAX_HELD or self._held_by(node):
             return None
@@ -232,19 +231,19 @@ class Captions:
         return None
 
     def _neighbour(self, node: Any, *, after: bool) -> Any:
-        """The next element on one side, or the text that stands in between."""
+        """The next sibling that is an element, or a text that is not blank."""
         sibling = self._tree.sibling(node, after=after)
         if sibling is not None and self._tree.name(sibling)[:1] == "-" and not self._length(sibling):
             sibling = self._tree.sibling(sibling, after=after)
         return sibling
 
     def _are_items(self, holder: Any, node: Any, caption: _Caption) -> bool:
-        """Whether they are two of a kind, such as the slides of a carousel, each with what belongs to it."""
+        """Whether two elements are of one kind, such as slides of a carousel, each with its own contents."""
         kinds = {self._tree.attributes(item).get("class", "") for item in (holder, node)}
         return node is not caption.node and len(kinds) == 1 and kinds != {""}
 
     def _length(self, node: Any) -> int:
-        """How much text is in a node; _MANY stands for all that is too much to be read."""
+        """Length of the text in a node; _MANY for all that is too long to be read."""
         key = self._tree.key(node)
         if key not in self._lengths:
             is_element = self._tree.name(node)[:1] != "-"

@@ -1,7 +1,6 @@
-"""Images and imports of a style sheet (CSS Syntax Level 3, tokenised by tinycss2).
+"""Finds the images and imports of a style sheet (CSS Syntax Level 3, tokenised by tinycss2).
 
-Only what is drawn: fonts (``@font-face``), names (``@namespace``) and the preludes of at-rules hold URLs
-too, but no images.
+URLs that draw nothing are left out: fonts (``@font-face``), names (``@namespace``), preludes of at-rules.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ _LANDMARK = re.compile(
 )
 _BREAK = re.compile(rf"{_LANDMARK.pattern} | ;", _LANDMARK.flags)
 _PIECE_CHARS = 131_072
-"""What is tokenised at once, not counting what is one token however long: a data: URL may have more."""
+"""Characters that are tokenised at once. One token may be longer: a data: URL."""
 _SMALL_CHARS = 512
 _NOT_DRAWN = frozenset({"font-face", "namespace", "font-feature-values", "color-profile"})
 _URL_FUNCTIONS = frozenset({"url", "src"})
@@ -45,10 +44,9 @@ class CssReference(NamedTuple):
 
 
 def references(css: str) -> list[CssReference | Cut]:
-    """What a style sheet, or a ``style`` attribute, refers to, in order; fragments of the document itself
-    left out.
+    """The references of a style sheet or a ``style`` attribute, in order, without fragments of the document itself.
 
-    Never raises; nesting of any depth costs no stack.
+    Never raises; nesting of any depth takes no stack.
     """
     numbers = count(1)
     found: list[CssReference | Cut] = []
@@ -68,9 +66,9 @@ def _is_of_interest(item: CssReference) -> bool:
 
 
 def _pieces(css: str) -> Iterator[str | Cut]:
-    """The rules of a style sheet one by one, so that only those are tokenised that may refer to something.
+    """The rules of a style sheet one by one, so that only those with references are tokenised.
 
-    Each token is an object; a piece has a limit for the sake of memory.
+    Each token is an object; the size of a piece limits the memory.
     """
     start = depth = 0
     for landmark in _LANDMARK.finditer(css) if len(css) > _SMALL_CHARS else ():
@@ -85,8 +83,8 @@ def _pieces(css: str) -> Iterator[str | Cut]:
 
 
 def _limited(css: str, start: int, end: int) -> Iterator[str | Cut]:
-    """A rule, in parts if it is a large one (``@media``): cut behind a rule in it, else behind a declaration. Where
-    neither ends for long, the cut may hit a reference, and is told.
+    """A rule, in parts if it is large (``@media``). It is cut after an inner rule, else after a declaration. Where
+    neither ends for long, the cut may hit a reference, and yields a Cut.
     """
     size = 0
     position = start
@@ -155,7 +153,7 @@ def _rest_of_rule(tokens: Iterator[Any]) -> tuple[list[Any], list[Any]]:
 
 
 def _choices(arguments: list[Any], number: int) -> Iterator[CssReference]:
-    """The choices of an ``image-set()``: an image, and maybe its resolution, between commas."""
+    """The choices of an ``image-set()``, separated by commas: an image, maybe with a resolution."""
     url: str | None = None
     density: float | None = None
     for token in [*arguments, None]:

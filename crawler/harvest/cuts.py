@@ -1,7 +1,7 @@
-"""What a limit leaves out of a document: no cut is silent.
+"""Counts what a limit leaves out of a document, so that no cut is silent.
 
-Whoever reads documents yields a :class:`Cut` in place of what it passes over; who asked sorts these out and counts them
-(:func:`without_cuts`), so that they reach the page's record and the crawl's books.
+A function that stops at a limit yields a :class:`Cut` for what it leaves out. The reader of the document filters these
+out and counts them (:func:`without_cuts`); the counts are stored in the page's record and in the crawl's totals.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ T = TypeVar("T")
 
 
 class Cut(NamedTuple):
-    """*amount* things of a document were not taken, by *slug*, which is one of :data:`crawler.errors.LEFT_OUT`."""
+    """*amount* things of a document were not taken; *slug* is one of :data:`crawler.errors.LEFT_OUT`."""
 
     slug: str
     amount: int = 1
 
 
 def at_most(limit: int, items: Iterable[T], *, slug: str) -> Iterator[T | Cut]:
-    """The first *limit* of *items*; then, if there are more, a Cut that says how many. Iterates over all of them."""
+    """The first *limit* of *items*, then, if there are more, a Cut with their number. Consumes all of them."""
     over = 0
     for number, item in enumerate(items):
         if number < limit:

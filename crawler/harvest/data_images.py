@@ -1,7 +1,7 @@
-"""Which strings in the data of a page are images: by the name under which they stand, or by their own extension.
+"""Finds images in JSON data of a page, by the names of members or by extensions.
 
-Data have no common vocabulary. What is taken has to look like an address, and something has to say that it is one of an
-image; addresses count as sizes of one picture only where the data say so.
+Data have no common vocabulary. A string has to look like an address, and its name or its extension has to say that it
+is an image. Addresses count as sizes of one picture only where the data say so.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from crawler.harvest.html import Element
 from crawler.harvest.placeholders import is_template
 
 MAX_VALUES = 100_000
-"""Of one document; those of a large shop's page have some 50,000."""
+"""Values of one document; the page of a large shop has some 50,000."""
 _MAX_DEPTH = 64
 _MAX_NESTED_JSON = 2
-"""JSON in a string of JSON, and once more: what a server was answered, kept as it came."""
+"""Levels of JSON in a string of JSON: a server's answer, kept as it came."""
 _MAX_ADDRESS_CHARS = 8192
 _MAX_TEXT_CHARS = 4096
 
@@ -36,7 +36,7 @@ _ADDRESS_START = re.compile(r"(?!//?+\Z)[^#?\s].")
 _NO_ADDRESS = re.compile(r"[\s<>\"`\\^|{}]")
 _PATH_WITH_SPACES = re.compile(r"(?:https?:/)?/[^\n\t<>\"`\\^|{}]*+")
 _OF_MODULES = ("./", "../", "~", "@")
-"""With these begin the names of source files, in what bundlers leave behind."""
+"""Prefixes of the names of source files, which bundlers leave in their data."""
 _NO_PICTURE = frozenset({"htm", "html", "xhtml"})
 _TAG = re.compile(r"<[^<>]*+>")
 _TEMPLATE = re.compile(r"\{[.\w]+\}")
@@ -63,7 +63,7 @@ _SMALL_NAMES = frozenset({"thumb", "thumbnail"})
 _ADDRESSES = frozenset({"url", "src", "href", "uri"})
 _LINKS, _OWN_ADDRESSES = frozenset({"href", "link"}), frozenset({"src", "url", "source_url", "sourceUrl"})
 _OF_UPLOADS = frozenset({"source_url", "sourceUrl", "sizes", "image_meta"})
-"""What WordPress' API has beside ``file``, which then is a path in its folder of uploads and no address."""
+"""Members beside ``file`` in WordPress' API, where ``file`` is a path in the folder of uploads, not an address."""
 _FACTS_OF_A_SIZE = _ADDRESSES | {
     "width",
     "height",
@@ -80,9 +80,9 @@ _RATIO_TOLERANCE = 0.03
 
 
 def images_in(value: Any, element: Element, *, scope: str) -> Iterator[Candidate | Cut]:
-    """The images in what JSON stands for, in their order; *scope* tells its groups from those of another document.
+    """The images in a value of JSON, in order; *scope* keeps its groups apart from those of another document.
 
-    Any value may be referred to more than once. Cut("json-cut") at last, if there is more than is looked at.
+    A value may be referred to more than once. Ends with Cut("json-cut") if there is more than is read.
     """
     walk = _Walk(element, scope)
     walk.over(value, _Around())
@@ -92,14 +92,14 @@ def images_in(value: Any, element: Element, *, scope: str) -> Iterator[Candidate
 
 
 class _Around(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a value by what it stands in."""
+    """What the members around a value say of it."""
 
     is_image: bool = False
-    """It is an image, or a list of such."""
+    """The value is an image, or a list of images."""
     are_images: bool = False
-    """What it is made of are images, whatever their names are: ``{"images": {"front": …, "back": …}}``."""
+    """Its members are images, whatever their names: ``{"images": {"front": …, "back": …}}``."""
     group: str = ""
-    """Of the picture that it is a size of; empty if it is one of its own."""
+    """The picture that it is a size of; empty if it is a picture of its own."""
     depth: int = 0
     nested_json: int = 0
 
@@ -107,11 +107,11 @@ class _Around(msgspec.Struct, frozen=True, kw_only=True):
 class _Member(NamedTuple):
     key: str = ""
     members: Mapping[str, Any] = MappingProxyType({})
-    """The object that it stands in."""
+    """The object around it."""
 
 
 class _Walk:
-    """Over the values of one document."""
+    """Walks over the values of one document."""
 
     def __init__(self, element: Element, scope: str) -> None:
         self.found: list[Candidate] = []
@@ -181,7 +181,7 @@ class _Walk:
             self._add(value, of, group=group, rank=said.rank, width_px=_width(of, said))
 
     def _nested(self, text: str, around: _Around) -> None:
-        """JSON in a string; whatever else begins like it is text."""
+        """Read a string as JSON; any other text that begins like JSON is ignored."""
         if around.nested_json < _MAX_NESTED_JSON and len(text) <= loose_json.MAX_CHARS:
             value, end = loose_json.read_at(text, 0)
             if not text[end:].strip():
@@ -198,7 +198,7 @@ class _Walk:
 
 
 def _of_member(around: _Around, said: Meaning, *, is_image: bool, own_group: str) -> _Around:
-    """What is known of the list or the object that is a member, of which its name says *said*."""
+    """The context of a list or an object that is a member with the meaning *said*."""
     group = around.group
     match said.kind:
         case Kind.IMAGE:
@@ -238,7 +238,7 @@ def _names_image(value: str, said: Meaning, *, is_image: bool) -> bool:
 
 
 def _is_address(value: str) -> bool:
-    """Whether *value* looks like one, and not like that of something else."""
+    """Whether *value* looks like an address, and not like one of something else."""
     if len(value) > _MAX_ADDRESS_CHARS or not _ADDRESS_START.match(value):
         return False
     if _NO_ADDRESS.search(value) and not (leads_to_image(value) and _PATH_WITH_SPACES.fullmatch(value)):
@@ -248,7 +248,7 @@ def _is_address(value: str) -> bool:
 
 
 def _says_image(members: Mapping[str, Any]) -> bool:
-    """Whether an object says of itself that it is an image."""
+    """Whether an object declares itself an image."""
     for name in _TYPES:
         if isinstance(said := members.get(name), str) and _IS_IMAGE.fullmatch(said[:64]):
             return True
@@ -279,7 +279,7 @@ def _is_told_by_react(items: list[Any]) -> bool:
 
 
 def _are_sizes(value: Any) -> bool:
-    """Whether each part of *value* is an object with the address of an image, by its extension, and a width."""
+    """Whether each part of *value* is an object with a width and a string with an image's extension."""
     parts = list(value.values() if isinstance(value, dict) else value)
     return bool(parts) and all(
         isinstance(part, dict)
@@ -290,7 +290,7 @@ def _are_sizes(value: Any) -> bool:
 
 
 def _is_one_picture(items: list[Any]) -> bool:
-    """Whether a list has one picture in several widths: ``{url, width, height}`` each, and nothing else."""
+    """Whether a list has one picture in several widths: objects with only ``{url, width, height}``."""
     if not all(isinstance(item, dict) and _FACTS_OF_A_SIZE.issuperset(item) for item in items):
         return False
     widths = [_number(item.get("width")) for item in items]
@@ -321,7 +321,7 @@ def _number(value: Any) -> int | None:
 
 
 def _telling(element: Element, members: Mapping[str, Any]) -> Element:
-    """*element* with what the object says of the image that it has."""
+    """*element* with the words of the object that describe its image."""
     alt, title, caption = (_text(members, names) for names in (_ALTS, _TITLES, _CAPTIONS))
     if not (alt or title or caption):
         return element
@@ -338,7 +338,7 @@ def _text(members: Mapping[str, Any], names: tuple[str, ...]) -> str:
 
 
 def _with_comparable_sizes(found: list[Candidate]) -> Iterator[Candidate]:
-    """Widths count only where the image in full has one, too; else the names say which it is."""
+    """The candidates; a group whose full-size image has no width loses its widths, and is ranked by names."""
     without = {item.group for item in found if item.group and item.rank == FULL_SIZE and not item.width_px}
     for item in found:
         is_comparable = item.group not in without

@@ -1,4 +1,4 @@
-"""What the name of a member says of its value, in data that scripts are given: ``imageUrl``, ``full_src``, ``alt``."""
+"""Tells what a member's name says of its value, in data of scripts: ``imageUrl``, ``full_src``, ``alt``."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def _set(words: str) -> frozenset[str]:
 _CERTAIN = _set(
     "image img photo photograph picture pic thumbnail thumb avatar poster logo screenshot artwork headshot"
 )
-"""What such a word names is an image, whatever its address looks like."""
+"""Words that name an image, whatever its address looks like."""
 _LIKELY = _set("background backdrop banner bg cover favicon hero icon illustration portrait swatch wallpaper")
-"""The same where the value is an address of its own; ``"cover": "/books"`` is a page."""
+"""Words that name an image if the value is an address with an extension; ``"cover": "/books"`` is a page."""
 _SEVERAL = _set(
     "avatars banners covers gallery icons images imgs logos photos pics pictures posters screenshots swatches"
 )
-"""A list of images; the address of a page, unless it says otherwise, where it is a string."""
+"""Words that name a list of images; a string under such a name is the address of a page, unless it has an extension."""
 _COMPOUNDS = ("image", "img", "photo", "picture", "thumbnail", "thumb", "avatar", "logo", "poster")
 _ADDRESS = _set("file href link location path source src uri url")
 _SMALL = _set(
@@ -36,7 +36,7 @@ _SMALL = _set(
 )
 _LARGE = _set("big full hd high hires highres huge large lg master max maxres orig original raw xl xxl zoom")
 _OF_DEVICES = _set("cdn data default desktop http https mobile regular secure standard tablet")
-"""What tells one version of a picture from another, or nothing."""
+"""Words for versions of a picture, or without meaning."""
 _BETWEEN = _set(
     "asset attributes base content download edges featured field fields items main media node nodes primary remote"
     " value"
@@ -54,12 +54,12 @@ class Kind(Enum):
     IMAGE = auto()
     """An image, or its address."""
     ADDRESS = auto()
-    """An address, of whatever it stands in."""
+    """An address of the object around it."""
     SIZES = auto()
-    """What it stands in, in several sizes."""
+    """The object around it, in several sizes."""
     SRCSET = auto()
     INSIDE = auto()
-    """Nothing by itself: ``data``, ``attributes``, ``0``."""
+    """No meaning of its own: ``data``, ``attributes``, ``0``."""
     NO_ADDRESS = auto()
     OTHER = auto()
 
@@ -67,7 +67,7 @@ class Kind(Enum):
 class Meaning(NamedTuple):
     kind: Kind
     picture: str = ""
-    """Shared by the names that speak of one picture: ``image`` and ``imageLarge``; empty for what the object is."""
+    """Shared by names of one picture: ``image`` and ``imageLarge``; empty for the object itself."""
     rank: int = PLAIN
     width_px: int | None = None
     is_certain: bool = True
@@ -76,7 +76,7 @@ class Meaning(NamedTuple):
 
 @lru_cache(4096)
 def meaning(key: str) -> Meaning:
-    """What a member's name says of its value."""
+    """The meaning of a member's name."""
     words = [word.lower() for word in _WORD.findall(key.partition("(")[0][:_MAX_KEY_CHARS])][:_MAX_WORDS]
     if not words:
         return Meaning(Kind.OTHER)

@@ -1,5 +1,5 @@
-"""Images that a page holds itself, in ``data:`` URLs (RFC 2397, as browsers read it: WHATWG Fetch, "data: URL
-processor", and Infra, "forgiving-base64 decode").
+"""Decodes images in ``data:`` URLs (RFC 2397, as browsers read it: WHATWG Fetch, "data: URL processor", and Infra,
+"forgiving-base64 decode").
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from urllib.parse import unquote_to_bytes
 from crawler.urls import DATA_HOST
 
 MAX_CONTENT_BYTES = 2 * 2**20
-"""Of one image."""
+"""Limit for one image."""
 TOO_LARGE = "data-too-large"
 
 _MAX_CHARS = 3 * MAX_CONTENT_BYTES + 1024
@@ -32,7 +32,7 @@ def is_inline(reference: str) -> bool:
 def decode(reference: str) -> tuple[str, bytes] | None:
     """Media type and bytes of a ``data:`` URL; None unless it is an image of at least one byte. Never raises.
 
-    The bytes are left out, and empty, where there are more than MAX_CONTENT_BYTES.
+    The bytes are empty where there are more than MAX_CONTENT_BYTES.
     """
     is_too_long = len(reference) > _MAX_CHARS
     url = reference[:_MAX_CHARS].strip(_CONTROLS_AND_SPACE).translate(_REMOVED).partition("#")[0]
@@ -63,9 +63,9 @@ def _forgiving_base64(data: bytes) -> bytes | None:
 
 
 class InlineImages:
-    """Those of one page: names for them, and their bytes by name. Each distinct reference is decoded once.
+    """The inline images of one page: their names, and their bytes by name. Each distinct reference is decoded once.
 
-    *left_out* counts those that are too large.
+    *left_out* counts images that are too large.
     """
 
     def __init__(self, left_out: Counter[str]) -> None:
@@ -74,7 +74,9 @@ class InlineImages:
         self._contents: dict[str, bytes] = {}
 
     def name(self, reference: str) -> str | None:
-        """``data:image/png;sha256=…``, the same wherever the same image is held; None for what is no image."""
+        """The name ``data:image/png;sha256=…``, the same wherever the same image is held; None for a reference to no
+        image.
+        """
         if reference not in self._names:
             decoded = decode(reference)
             name = None
@@ -88,5 +90,5 @@ class InlineImages:
         return self._names[reference]
 
     def content(self, name: str) -> bytes:
-        """Of an image that has a name; ``b""`` for any URL that is none."""
+        """The bytes of the image of that name; ``b""`` for any other URL."""
         return self._contents.get(name, b"")

@@ -1,4 +1,4 @@
-"""What a document says of each of its elements beyond their own attributes, as a person reads it there."""
+"""Adds to each element what the document says of it beyond its own attributes, as a person reads it there."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ from crawler.harvest.parser_base import (
 )
 
 _MAX_LINK_CHARS = 150
-"""Of the text in a link beside its picture; more is the teaser of an article."""
+"""Length of the text in a link beside its picture; a longer one is the teaser of an article."""
 _MAX_LEVELS = 10
-"""From a picture up to a figure around it."""
+"""Levels from a picture up to its figure."""
 _MAX_IDS = 8
-"""Of one ``aria-labelledby`` or ``aria-describedby``."""
+"""Ids of one ``aria-labelledby`` or ``aria-describedby``."""
 _TRANSPARENT = frozenset({"a", "noscript", "span"})
-"""What scripts and editors put between a picture and its parts."""
+"""Elements that scripts and editors put between a picture and its parts."""
 _FRAMES = frozenset({"iframe", "frame"})
 _DESCRIPTIONS = ("aria-describedby", "aria-details")
 _BY_ID = ("aria-labelledby", *_DESCRIPTIONS)
 _OF_PICTURES = ("data-caption", "data-sub-html", "data-image-caption")
 _OF_LINKS = (*_OF_PICTURES, "data-title")
-"""From where lightboxes take captions: fancybox, lightgallery, Jetpack's carousel, lightbox2."""
+"""Attributes from which lightboxes take captions: fancybox, lightgallery, Jetpack's carousel, lightbox2."""
 _DRAWN = frozenset({"image", "use", "feimage"})
 _IMAGE_NAME = re.compile(IMAGE_NAME, re.IGNORECASE)
 _SAYING = frozenset({"aria-label", *_BY_ID, *_OF_PICTURES})
@@ -51,28 +51,28 @@ _TAG = re.compile(r"<[^<>]*>")
 
 
 class _Picture(NamedTuple):
-    """A picture, or what may be one, and where it stands."""
+    """An element that may show a picture, and its place in the document."""
 
     node: Any
     place: int
-    """Among the elements of the document."""
+    """Index among the elements of the document."""
     attributes: dict[str, str]
     number: int
-    """The same for all elements that show it."""
+    """Number of the picture; all elements that show it share the number."""
     above: list[Any]
     """The elements around it, from the inside."""
     link: Any | None
-    """The nearest one around it."""
+    """The nearest link around it."""
     link_attributes: Mapping[str, str]
     in_noscript: bool
 
 
 class ElementWords:
-    """All elements of one document that may matter, told in document order; then with what is said of each."""
+    """Collects the elements of one document in document order, then returns them with what is said of each."""
 
     def __init__(self, tree: Tree, *, marks: Sequence[Mark], turns: bool = True) -> None:
-        """Captions are looked for among what has one of the *marks*; without any, there are none. *turns*: what is
-        around a link may tell that it turns a page.
+        """*marks* are what captions may have; without any, no caption is sought. *turns*: attributes around a link may
+        say that it turns a page.
         """
         self._turns = turns
         self._tree = tree
@@ -82,13 +82,13 @@ class ElementWords:
         self._headings = Headings(tree)
         self._pictures: list[_Picture] = []
         self._numbers: dict[int, int] = {}
-        """Of pictures, by the key of the ``<picture>``, or else of the element that is one."""
+        """Numbers of pictures, by the key of the ``<picture>``, or else of the element."""
         self._links_to_pictures: list[tuple[int, Any]] = []
-        """Each with its place among the elements."""
+        """Links to images, each with its index among the elements."""
         self._linked: dict[int, set[int]] = {}
         """The pictures in each link."""
         self._drawn: dict[tuple[int, str], str] = {}
-        """``<title>`` and ``<desc>`` in SVG, by what they are of."""
+        """The text of ``<title>`` and ``<desc>`` in SVG, by their parent."""
         self._figures: dict[int, dict[str, str]] = {}
         """The attributes of figures around pictures."""
         self._by_id: dict[str, str] = {}
@@ -134,10 +134,10 @@ class ElementWords:
         return ""
 
     def _add_picture(self, node: Any, name: str, attributes: dict[str, str]) -> tuple[int, str | None, str]:
-        """The number of the ``<picture>`` around it, the target of the link around it, its heading; each the nearest.
+        """The number of the ``<picture>`` around it, the target of the link around it, and its heading; the nearest of
+        each.
 
-        A picture is made of its children (HTML, "the picture element"): one that is never closed does not take in what
-        follows.
+        A picture consists of its children (HTML, "the picture element"): an unclosed one does not contain what follows.
         """
         above: list[Any] = []
         picture = link = None
@@ -219,7 +219,7 @@ class ElementWords:
             )
 
     def _read_what_is_named(self) -> None:
-        """The text of each element whose id a picture gives."""
+        """Read the text of each element that a picture refers to by id."""
         holders = (*(picture.attributes for picture in self._pictures), *self._figures.values())
         wanted = {name for attributes in holders for name in _ids(attributes, *_BY_ID)}
         for node in self._tree.find((), (Mark("id"),)) if wanted else ():
@@ -229,7 +229,7 @@ class ElementWords:
                 self._by_id[name] = on_one_line(read(self._tree, node))
 
     def _stands_alone(self, picture: _Picture) -> bool:
-        """Whether nothing but its ``alt`` and ``title`` can say anything of it, as of most."""
+        """Whether only its ``alt`` and ``title`` can say anything of it, as for most pictures."""
         around = picture.link or self._figures or self._drawn
         return not around and _SAYING.isdisjoint(picture.attributes)
 
@@ -245,7 +245,7 @@ class ElementWords:
         return picture.link_attributes.get("title", "") or self._drawn_for(picture, "title")
 
     def _instead_of_caption(self, picture: _Picture) -> str:
-        """What stands in for a caption, the likeliest first."""
+        """The substitute for a caption, the likeliest first."""
         link = picture.link
         return (
             self._named_by(picture.attributes, *_DESCRIPTIONS)
@@ -257,7 +257,7 @@ class ElementWords:
         )
 
     def _is_all_of(self, link: Any, picture: _Picture) -> bool:
-        """Whether a link has no text of this picture: it has no other child, or further pictures."""
+        """Whether a link's text is not about this picture alone: the link has no other child, or further pictures."""
         siblings = (self._tree.sibling(picture.node, after=after) for after in (False, True))
         is_alone = picture.above[0] is link and not any(sibling is not None for sibling in siblings)
         return is_alone or len(self._linked[self._tree.key(link)]) > 1
@@ -280,13 +280,15 @@ class ElementWords:
         return next(filter(None, texts), "")
 
     def _text_of(self, link: Any) -> str:
-        """If it is short enough to be said of a picture in it."""
+        """The text of a link, if it is short enough to be about a picture in it."""
         text = on_one_line(read(self._tree, link, limit=4 * _MAX_LINK_CHARS))
         return text if len(text) <= _MAX_LINK_CHARS else ""
 
 
 def _is_shown(name: str, attributes: Mapping[str, str], *, in_picture: bool) -> bool:
-    """Whether it is a picture, or something else of which captions are made: no caption of these is a picture's."""
+    """Whether an element shows a picture, or something else that captions describe: those are not captions of a
+    picture.
+    """
     if name == "source":
         return in_picture
     if name in NAMES:
@@ -298,7 +300,7 @@ def _is_shown(name: str, attributes: Mapping[str, str], *, in_picture: bool) -> 
 
 
 def _show_the_same(one: _Picture, other: _Picture) -> bool:
-    """Whether one of them stands in for the other where there are no scripts."""
+    """Whether one element stands in for the other where scripts do not run."""
     references = [
         {value for name, value in picture.attributes.items() if "src" in name and not is_inline(value)}
         for picture in (one, other)

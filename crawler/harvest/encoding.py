@@ -1,5 +1,6 @@
-"""Which characters a document's bytes stand for, found out as browsers do (WHATWG Encoding and HTML
-standards).
+"""Finds out the character encoding of a document as browsers do (WHATWG Encoding and HTML standards).
+
+webencodings has the labels of all encodings of the web; :mod:`.legacy_encodings` has what Python's codecs do otherwise.
 """
 
 from __future__ import annotations
@@ -17,26 +18,28 @@ from crawler.harvest import legacy_encodings
 from crawler.harvest.markup import S, attributes_of, name_of, tags
 
 _PRESCAN_BYTES = 1024
-"""Within so many a declaration counts wherever it stands, as browsers have it; beyond them to the end of the head."""
+"""Bytes within which a declaration counts wherever it stands, as in browsers; after these it counts up to the end of
+the head.
+"""
 _MOST_OF_A_HEAD_BYTES = 2**20
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_BE, "utf-16-be"), (codecs.BOM_UTF16_LE, "utf-16-le"))
 _MENTIONED = re.compile("charset", re.IGNORECASE)
 _IN_HEAD = frozenset({"base", "link", "meta", "noscript", "object", "script", "style", "title"})
 _AROUND_IT = frozenset({"head", "html"})
-"""Any other tag, and the end of these, ends the head."""
+"""Any other tag, and the end tags of these, end the head."""
 _CHARSET = re.compile(rf"charset[{S}]*+=[{S}]*+(?:\"([^\"]*+)\"|'([^']*+)'|([^{S};\"']++))", re.IGNORECASE)
 _CSS_CHARSET = re.compile(rb'@charset "([^"]{1,64})";')
 _XML_ENCODING = re.compile(rb"<\?xml[^>]*?\sencoding\s*=\s*[\"']([^\"']{1,64})[\"']")
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 _MAX_REFERENCE_CHARS = 8192
-"""What is longer is no URL to fetch."""
+"""Longer references are never fetched."""
 _SAFE_IN_QUERY = "!$%&()*+,-./:;=?@[\\]^_`{|}~"
 _HEADER_CHARSET = re.compile(r"charset\s*=\s*\"?\s*([^\s\";]+)", re.IGNORECASE)
 
 _UNDECODED = re.compile("[\udc80-\udcff]+")
 """Bytes that are not UTF-8, as "surrogateescape" stands for them."""
 _NO_ENCODING = "replacement"
-"""By its labels go encodings that hide markup from filters; browsers show nothing of what is sent in them."""
+"""The encoding of labels that hide markup from filters; browsers show nothing of such documents."""
 
 
 def decode_html(content: bytes, content_type: str = "") -> str:
@@ -50,8 +53,10 @@ def encoding_of_html(content: bytes, content_type: str = "") -> str:
 
 
 def encoding_of_xml(content: bytes, content_type: str = "") -> str:
-    """The same of an XML document: UTF-8 where nothing else is declared (XML, section 4.3.3). A ``<meta>`` declares
-    nothing; but where that is all there is, and the bytes are no UTF-8, it is better than to give up, as browsers do.
+    """Python's name for the encoding of an XML document: UTF-8 unless declared otherwise (XML, section 4.3.3).
+
+    A ``<meta>`` is no declaration in XML. It is believed where nothing else is declared and the bytes are not UTF-8, as
+    in browsers.
     """
     return _encoding(content, content_type, _declared_in_xml)
 
@@ -83,10 +88,10 @@ def decode_css(content: bytes, content_type: str = "") -> str:
 
 
 def with_query_in(encoding: str, reference: str) -> str:
-    """*reference* with its query as a document in *encoding* means it: only paths are always in UTF-8.
+    """*reference* with its query encoded as a document in *encoding* means it; paths are always in UTF-8.
 
-    Source: https://url.spec.whatwg.org/#query-state, "percent-encode after encoding". What *encoding* has no
-    character for becomes a numeric character reference, as in forms.
+    Source: https://url.spec.whatwg.org/#query-state, "percent-encode after encoding". A character that *encoding* lacks
+    becomes a numeric character reference, as in forms.
     """
     if reference.isascii() or len(reference) > _MAX_REFERENCE_CHARS or encoding.startswith("utf-"):
         return reference
@@ -130,9 +135,7 @@ def _is_utf_8(content: bytes) -> bool:
 
 
 def decoded(content: bytes, encoding: str) -> str:
-    """The text of *content*, without its byte order mark; *encoding* is what :func:`encoding_of_html` says. Never
-    raises.
-    """
+    """The text of *content*, without its byte order mark, in *encoding* (see :func:`encoding_of_html`). Never raises."""
     for bom, _ in _BOMS:
         if content.startswith(bom):
             return legacy_encodings.decode(content[len(bom) :], encoding)
@@ -140,7 +143,7 @@ def decoded(content: bytes, encoding: str) -> str:
 
 
 def python_codec(label: str) -> str | None:
-    """Python's name for the encoding that the web means by *label*, or None for what is no encoding of the web.
+    """Python's name for the encoding that *label* means on the web, or None for an unknown label.
 
     Source: https://encoding.spec.whatwg.org/#names-and-labels, by webencodings.
     """
@@ -164,13 +167,14 @@ def _declared_in_xml(content: bytes) -> str:
 
 
 def _declared_at_top(content: bytes) -> str | None:
-    """By the XML declaration."""
+    """The encoding in the XML declaration."""
     return _label(_XML_ENCODING.match(content[:_PRESCAN_BYTES].lstrip()))
 
 
 def _declared_in_meta(content: bytes) -> str | None:
-    """What a ``<meta>`` of the head declares, or one of the first bytes (HTML, "prescan a byte stream"; how far it is
-    looked for is not said there: here as far as Chromium does, HTMLMetaCharsetParser).
+    """The encoding in a ``<meta>`` of the head, or in one of the first bytes (HTML, "prescan a byte stream").
+
+    The standard does not say how far to look. Here it is as far as in Chromium (HTMLMetaCharsetParser).
     """
     head = content[:_MOST_OF_A_HEAD_BYTES].decode("latin-1")
     mentioned = _MENTIONED.search(head)
@@ -198,7 +202,7 @@ _declared_at_start = lru_cache(maxsize=256)(_declared_in_tags)
 
 
 def _declared_by(meta: re.Match[str]) -> str | None:
-    """The encoding that a ``<meta>`` declares, if it does."""
+    """The encoding that a ``<meta>`` declares, or None."""
     attributes: dict[str, str] = {}
     for name, value in attributes_of(meta):
         attributes.setdefault(name.lower(), unescape(value))
@@ -214,5 +218,5 @@ def _label(found: re.Match[bytes] | None) -> str | None:
 
 
 def _in_ascii_document(encoding: str | None) -> str | None:
-    """A declaration that could be read can't be in UTF-16, whatever it says."""
+    """A declaration that was read as ASCII can't be true if it says UTF-16."""
     return "utf-8" if encoding and encoding.startswith("utf-16") else encoding

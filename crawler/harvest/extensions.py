@@ -1,4 +1,4 @@
-"""What a URL's extension says of what it leads to, before anything is fetched."""
+"""Tells by a URL's extension what it may lead to, before anything is fetched."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _IMAGES = (
 IMAGE_EXTENSIONS = frozenset(f"{_IMAGES} tiff webp".split())
 _FIRST_LETTERS = "".join(sorted({name[0] for name in IMAGE_EXTENSIONS}))
 IMAGE_NAME = rf"\.(?=[{_FIRST_LETTERS}])(?:{'|'.join(sorted(IMAGE_EXTENSIONS))})\b"
-"""Matches the extension of an image anywhere in a text; to ask for the first letter by itself halves the time."""
+"""Pattern of an image's extension anywhere in a text. Testing the first letter by itself halves the time."""
 
 _ARCHIVES_AND_PROGRAMS = "7z apk bin bz2 cab deb dmg exe gz iso jar msi pkg rar rpm tar tgz whl xz zip zst"
 _DOCUMENTS = "csv doc docx epub mobi odp ods odt pdf pps ppsx ppt pptx ps rtf tex txt xls xlsx"
@@ -21,7 +21,7 @@ _FOR_OTHER_READERS = "atom ics rss torrent vcf xml xsd xsl yaml yml"
 OTHER_EXTENSIONS = frozenset(
     f"{_ARCHIVES_AND_PROGRAMS} {_DOCUMENTS} {_MEDIA} {_PARTS_OF_PAGES} {_FOR_OTHER_READERS}".split()
 )
-"""Neither images nor pages."""
+"""Extensions of neither images nor pages."""
 _NO_PAGES = IMAGE_EXTENSIONS | OTHER_EXTENSIONS
 
 
@@ -39,17 +39,17 @@ _FORMATS = {
 }
 _FORMAT_OF = {name: format_ for format_, names in _FORMATS.items() for name in names.split()}
 KEPT_FORMATS = frozenset(_FORMATS) - {"heic"}
-"""What is kept by every downloader; whether one can read HEIC, an extra says."""
+"""Formats that every downloader keeps; HEIC needs an extra."""
 
 
 def format_of_type(media_type: str) -> str:
-    """The format of an image by its media type: ``jpeg`` …, or its own name for one that is never kept (``jxl``)."""
+    """The format of an image by its media type: ``jpeg`` …, or its own name for a format that is never kept (``jxl``)."""
     name = media_type.partition(";")[0].strip().lower().removeprefix("image/")
     return _FORMAT_OF.get(name, name)
 
 
 def format_of_extension(reference: str) -> str:
-    """The same by the extension of its URL; empty where that says nothing."""
+    """The format of an image by the extension of its URL; empty without one."""
     suffix = extension(reference)
     return _FORMAT_OF.get(suffix, suffix) if suffix in IMAGE_EXTENSIONS else ""
 
@@ -81,7 +81,7 @@ def leads_to_image(reference: str) -> bool:
 
 
 def leads_elsewhere(reference: str) -> bool:
-    """Whether it is plainly neither an image nor a page."""
+    """Whether a reference plainly leads to neither an image nor a page."""
     return extension(reference) in OTHER_EXTENSIONS
 
 

@@ -1,6 +1,6 @@
-"""Feeds: RSS in all its versions, Atom (RFC 4287), JSON Feed, with Media RSS and iTunes' images.
+"""Reads feeds: all versions of RSS, Atom (RFC 4287), JSON Feed, with images of Media RSS and iTunes.
 
-https://www.rssboard.org/media-rss and https://www.jsonfeed.org/version/1.1/
+Sources: https://www.rssboard.org/media-rss and https://www.jsonfeed.org/version/1.1/
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ class Item(NamedTuple):
     images: tuple[Candidate, ...] = ()
     links: tuple[str, ...] = ()
     html: tuple[str, ...] = ()
-    """Markup, in which images are found as on any page."""
+    """Markup of the item; images are found in it as on any page."""
 
 
 def read(text: str) -> Iterator[Item | Cut]:
-    """What a feed holds, in order. Never raises; what can't be read holds nothing."""
+    """The items of a feed, in order. Never raises; what can't be read yields nothing."""
     if text.lstrip("\ufeff \t\r\n").startswith("{"):
         yield from _json(text)
         return
@@ -61,7 +61,7 @@ def _item(node: Node, number: int) -> Item:
 
 
 def _media(node: Node, told: Element, group: str = "") -> Iterator[Candidate]:
-    """``enclosure``, ``media:…`` and ``itunes:image`` of an item; those inside of one another are sizes of one."""
+    """The images of an item: ``enclosure``, ``media:…``, ``itunes:image``. Nested ones are sizes of one picture."""
     for position, child in enumerate(node.children):
         url = child.attributes.get("url", "")
         match child.name:
@@ -93,7 +93,7 @@ def _media(node: Node, told: Element, group: str = "") -> Iterator[Candidate]:
 
 
 def _of_atom(node: Node, told: Element) -> Iterator[Candidate]:
-    """What is enclosed, or is itself the content (RFC 4287, 4.2.7.2 and 4.1.3)."""
+    """The image of an Atom enclosure or content (RFC 4287, 4.2.7.2 and 4.1.3)."""
     enclosed = node.attributes.get("href", "") if node.attributes.get("rel") == "enclosure" else ""
     reference = enclosed or node.attributes.get("src", "")
     if reference and _is_image(node, reference):
@@ -108,7 +108,9 @@ def _picture(node: Node, told: Element) -> Iterator[Candidate]:
 
 
 def _is_image(node: Node, url: str) -> bool:
-    """By what the feed says, in any case; where that is neither a picture nor a sound, the extension decides."""
+    """Whether an element refers to an image, by its ``medium`` or ``type``, else by the extension unless it is audio or
+    video.
+    """
     kinds = {node.attributes.get(name, "").strip().lower().partition("/")[0] for name in ("medium", "type")}
     if "image" in kinds:
         return True
@@ -116,7 +118,7 @@ def _is_image(node: Node, url: str) -> bool:
 
 
 def _said_of(node: Node, told: Element) -> Element:
-    """*told* with what Media RSS says of the image itself."""
+    """*told* with the words of Media RSS for the image itself."""
     title = node.child_text("title")
     return msgspec.structs.replace(
         told,

@@ -1,4 +1,4 @@
-"""Files that are compressed as such, whatever their transfer says of it: ``sitemap.xml.gz``."""
+"""Decompresses files that are gzip files themselves, whatever their transfer encoding: ``sitemap.xml.gz``."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ MAGIC = b"\x1f\x8b"
 _STEP_BYTES = 4096
 _MAX_MEMBERS = 10_000
 _MAX_LAYERS = 3
-"""A file that was compressed once more by its server; one layer more than has been seen."""
+"""Layers of gzip: a compressed file that its server compresses again, and one more."""
 
 
 def gunzipped(content: bytes, *, max_bytes: int, left_out: Counter[str], what: str) -> bytes:
-    """What gzip made *content* of (RFC 1952), as far as it can be undone: several members, one layer in another.
+    """*content* without gzip (RFC 1952), as far as it can be decompressed: several members, one layer in another.
 
-    Of what is larger than *max_bytes* that much, and ``WHAT-cut`` is counted in *left_out*; of what ends early or is
-    broken all before that, and ``WHAT-broken``. Never raises.
+    At most *max_bytes*; a larger file counts ``WHAT-cut`` in *left_out*. A file that ends early or is broken yields all
+    before that point, and counts ``WHAT-broken``. Never raises.
     """
     for _ in range(_MAX_LAYERS):
         if not content.startswith(MAGIC):
@@ -28,7 +28,7 @@ def gunzipped(content: bytes, *, max_bytes: int, left_out: Counter[str], what: s
 
 
 def _undone(content: bytes, max_bytes: int) -> tuple[bytes, str]:
-    """One layer, and what was wrong with it, if anything. What follows the last member is padding."""
+    """The contents of one layer, and its flaw, if any. Bytes after the last member are padding."""
     found = bytearray()
     position = 0
     for _ in range(_MAX_MEMBERS):
@@ -52,7 +52,7 @@ def _undone(content: bytes, max_bytes: int) -> tuple[bytes, str]:
 
 
 def _up_to_the_fault(stream: zlib._Decompress, step: bytes) -> bytes:
-    """What zlib makes of *step* before it gives up: it keeps to itself what it has made of the bytes of one call."""
+    """The bytes that zlib makes of *step* before its error: within one call it withholds them."""
     found = bytearray()
     try:
         for byte in step:

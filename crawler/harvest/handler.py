@@ -1,4 +1,4 @@
-"""A PAGE task in, its result out: fetched, read, its images and links found."""
+"""The handler of PAGE tasks: fetches a document, reads it, returns its images and links as tasks."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from crawler.scope import Scope
 from crawler.task_handler import HandlerContext, TaskHandler, Visit
 
 ACCEPT = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
-"""What browsers send for a page."""
+"""The ``Accept`` header of browsers for a page."""
 ACCEPT_CSS = "text/css,*/*;q=0.1"
 
 _ACCEPT = {
@@ -36,11 +36,11 @@ _ACCEPT = {
 
 
 PAGE_CUT = "page-cut"
-"""What is left out of a document that is larger than max_page_bytes: all that comes after these."""
+"""Slug for a document of more than max_page_bytes, of which the rest is left out."""
 
 
 _KEPT_PARTS = 1
-"""Of what a document holds, which its result takes along; what is beyond is put as it comes."""
+"""Parts of a document's tasks that its result holds; further parts are put before the result."""
 
 
 class PageHandler(TaskHandler):
@@ -129,7 +129,9 @@ class PageHandler(TaskHandler):
         )
 
     def _found(self, reading: Reading) -> tuple[list[NewTask], Sequence[NewTask], list[NewTask]]:
-        """Images, links, and what is kept out; of a huge document only what has not been put yet, and all links."""
+        """Images, links, and tasks that are kept out. Of a huge document the first two kinds are put early; its result
+        has all links and the tasks that were not put.
+        """
         images: list[NewTask] = []
         links: list[NewTask] = []
         kept_out: list[NewTask] = []
@@ -167,7 +169,7 @@ class PageHandler(TaskHandler):
 
 
 def reading_here(scope: Scope, config: Config, *, now: Callable[[], datetime]) -> Read:
-    """Reads documents in this very process: for those that nobody strange has written, and for who has but one."""
+    """A Read in this process, without a limit of time and memory: for trusted documents, and for callers with only one."""
     from crawler.harvest.documents import DocumentReader
 
     reader = DocumentReader(scope, config, now=now)

@@ -1,9 +1,10 @@
-"""What an answer's headers say of its document: ``Link`` (RFC 8288), ``Refresh`` and its policy, as the elements that
-say the same.
+"""Turns headers of an answer into elements of its document: ``Link`` (RFC 8288), ``Refresh``, the content security
+policy.
 
-A page may say in its headers what it could say in its head. So each becomes a ``<link>`` or a ``<meta>``, and the rules
-for these hold: preloaded images, icons, style sheets, the next page. The one difference is the base, which is the
-answer's own URL, whatever the document says (RFC 8288, section 3.2; HTML, "process link headers").
+A page may say in its headers what it could say in its head. Each header becomes a ``<link>`` or a ``<meta>``, so that
+the same rules apply: preloaded images, icons, style sheets, the next page. One thing differs: references in headers are
+relative to the answer's own URL, whatever base the document declares (RFC 8288, section 3.2; HTML, "process link
+headers").
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from crawler.harvest.links import refresh_target
 from crawler.urls import resolve, with_bytes_escaped
 
 _KEPT = frozenset({"as", "hreflang", "imagesizes", "imagesrcset", "media", "rel", "sizes", "title", "type"})
-"""What a Link may say; any other attribute is no concern of a header."""
+"""Attributes of a ``<link>`` that a header may set."""
 _LOOKED_AT = frozenset({"link", "refresh", "content-security-policy"})
 _TARGET = re.compile(r"<([^<>]*+)>")
 _PARAMETER = re.compile(
@@ -29,7 +30,7 @@ _PARAMETER = re.compile(
     re.VERBOSE | re.DOTALL | re.ASCII,
 )
 _SPACE = " \t"
-"""Not all that Unicode takes for a space: the bytes 85 and A0 are parts of letters in UTF-8."""
+"""Not all white space of Unicode: the bytes 85 and A0 are parts of letters in UTF-8."""
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
@@ -38,14 +39,14 @@ class HeaderLink(NamedTuple):
 
     reference: str
     parameters: dict[str, str]
-    """Names in lower case; the first of a name counts."""
+    """Parameters by their names in lower case; the first of a name counts."""
 
 
 def elements(headers: Mapping[str, str], url: str) -> list[Element]:
-    """What the headers of the answer at *url* name, as elements numbered from 1. Never raises.
+    """The elements that the headers of the answer at *url* stand for, numbered from 1. Never raises.
 
-    Values are read as Latin-1; of several headers of a name each has a line of its own. A link whose ``anchor`` is
-    another document is about that one, and not about the one at *url*.
+    Values are read as Latin-1; headers of one name are joined, a line each. A link with an ``anchor`` other than *url*
+    is about another document, and is left out.
     """
     if headers.keys().isdisjoint(_LOOKED_AT):
         return []  # as nearly always
@@ -61,7 +62,7 @@ def elements(headers: Mapping[str, str], url: str) -> list[Element]:
 
 
 def parsed(header: str) -> Iterator[HeaderLink]:
-    """The links of one Link header; what is between them and is none is passed over (RFC 8288, appendix B.2)."""
+    """The links of one Link header; anything else is skipped (RFC 8288, appendix B.2)."""
     position = 0
     while (target := _TARGET.search(header, position)) is not None:
         position = target.end()
@@ -92,7 +93,7 @@ def _attributes(reference: str, parameters: dict[str, str], url: str) -> dict[st
 
 
 def _sources(value: str, url: str) -> Iterator[str]:
-    """The candidates of a srcset, each with its URL in full."""
+    """The candidates of a srcset, with absolute URLs."""
     for source in srcset.parse(with_bytes_escaped(value)):
         width = "" if source.width_px is None else f"{source.width_px}w"
         density = "" if source.density is None else f"{source.density:g}x"
@@ -100,19 +101,19 @@ def _sources(value: str, url: str) -> Iterator[str]:
 
 
 def _resolved(reference: str, url: str) -> str:
-    """*reference* in full; as it is where it is nothing to fetch, which others find out and count."""
+    """*reference* as an absolute URL, or as it is where it can't be fetched: callers count that."""
     reference = with_bytes_escaped(reference)
     return resolve(reference, url) or reference
 
 
 def _refreshed(header: str, url: str) -> str | None:
-    """Where the first Refresh header leads (HTML, "shared declarative refresh steps")."""
+    """The target of the first Refresh header (HTML, "shared declarative refresh steps")."""
     target = refresh_target(with_bytes_escaped(header.partition("\n")[0]))
     return _resolved(target, url) if target else None
 
 
 def _text(value: str) -> str:
-    """UTF-8 that was read as Latin-1, as what it is; Latin-1 as it is."""
+    """*value* with its UTF-8, which was read as Latin-1, decoded."""
     try:
         return value if value.isascii() else value.encode("latin-1").decode()
     except UnicodeError:
@@ -120,7 +121,7 @@ def _text(value: str) -> str:
 
 
 def _extended(value: str) -> str:
-    """``UTF-8'en'a%20title`` (RFC 8187); nothing for what is none."""
+    """The text of ``UTF-8'en'a%20title`` (RFC 8187); empty for any other value."""
     charset, _, rest = value.partition("'")
     codec = python_codec(charset)
     return unquote(rest.partition("'")[2], encoding=codec, errors="replace") if codec else ""

@@ -1,7 +1,7 @@
-"""Under which heading something stands on a page.
+"""Finds the heading above an element of a page.
 
-A heading is of what follows it, up to the next one; but one in an article, a section or an item of a list is of nothing
-outside of that: of two cards, each with its picture above its title, the second is not under the title of the first.
+A heading applies to what follows, up to the next heading. A heading within an article, a section or a list item applies
+to nothing outside it: of two cards, each with its picture above its title, the second is not under the first title.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ _MAX_HELD = 64
 
 
 class Headings:
-    """Those of one document so far; to be added in document order."""
+    """The headings of one document so far; to be added in document order."""
 
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
         self._of_page = ""
-        """The latest that is in no section."""
+        """The latest heading outside any section."""
         self._of_sections: list[tuple[int, str]] = []
-        """Those since, each with the section that it is in."""
+        """Headings since then, each with its section."""
         self._parent: int | None = None
         self._section: int | None = None
-        """The section of what is in that parent, the latest that was asked for."""
+        """Cache: the section of the children of _parent, the last that was asked for."""
         self.latest = ""
 
     def add(self, node: Any, text: str) -> str:
-        """Returns the heading that *node* stands under, which is itself if it says anything."""
+        """Add a heading; returns the heading that applies to *node*, itself if it has a text."""
         if not text:
             return self.latest
         self.latest = text
@@ -44,7 +44,7 @@ class Headings:
         return text
 
     def above(self, around: Iterable[Any]) -> str:
-        """The nearest one of an element, by the elements *around* it."""
+        """The nearest heading of an element with the ancestors *around*."""
         if not self._of_sections:
             return self._of_page
         keys = set(map(self._tree.key, around))

@@ -1,7 +1,7 @@
-"""Markup that an HTML5 tree builder takes quadratic time or memory for, made harmless before it is parsed.
+"""Makes markup harmless that takes an HTML5 tree builder quadratic time or memory.
 
-The standard's tree construction looks through all open elements at many a start tag, and opens every unclosed ``<b>``
-or ``<font>`` again in each paragraph. Honest pages never notice; 500 KB of ``<div>`` take half a minute.
+The standard's tree construction searches all open elements at many start tags, and reopens every unclosed ``<b>`` or
+``<font>`` in each paragraph. Honest pages are not affected; 500 KB of ``<div>`` take half a minute.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from crawler.harvest.markup import RAW_TEXT, TOKEN, VOID, S, name_of, tags, with
 CUT = "markup-cut"
 
 _SAFE_TAGS = 8192
-"""With fewer tags than this, looking through open elements costs 0.2 s at worst."""
+"""With fewer tags, searching the open elements costs 0.2 s at worst."""
 _MAX_DEPTH = 512
-"""As in Chromium."""
+"""The limit of Chromium."""
 _MAX_STEPS = 20_000_000
 _MAX_REOPENED = 300_000
-"""Elements that make 100 MB."""
+"""Number of reopened elements that take 100 MB."""
 _SAME_AT_ONCE = 3
-"""Formatting elements of the same name and attributes that are opened again: the "Noah's Ark clause"."""
+"""Equal formatting elements that are reopened at a time: the "Noah's Ark clause"."""
 
 _FORMATTING = "b|big|code|em|font|i|nobr|s|small|strike|strong|tt|u"
 _LOOKED_AT_CHARS = 256
@@ -31,7 +31,7 @@ _FORMATTING_TAG = re.compile(
     rf"<(?=[bcefinstuBCEFINSTU])(?:{_FORMATTING})(?=[{S}/>])[^>]{{0,{_LOOKED_AT_CHARS}}}+",
     re.IGNORECASE | re.ASCII,
 )
-"""The first letter is looked at by itself, which halves the time: most tags are of other elements."""
+"""The first letter is tested by itself, which halves the time: most tags are of other elements."""
 _FORMATTING_NAMES = frozenset(_FORMATTING.split("|"))
 _CLOSED_BY_THE_NEXT = "a body caption colgroup dd dt head html li option p tbody td tfoot th thead tr"
 _NEVER_DEEP = VOID | {"frame", "image", *_CLOSED_BY_THE_NEXT.split()}
@@ -43,11 +43,11 @@ _OF_SVG = frozenset({"image", "feimage", "use"})
 
 
 def made_harmless(html: str, *, left_out: Counter[str] | None = None) -> str:
-    """*html* itself, or, where it would take too long to parse, the same tags without their nesting, and without
-    attributes beyond very many; *left_out* then counts the document as CUT.
+    """*html*, or, where it would take too long to parse, its tags without their nesting and without very many
+    attributes. *left_out* then counts CUT.
 
-    Tags that neither hold nor refer to images become void ones with the same attributes, so that nothing is
-    lost but which heading, figure or picture an image belongs to. Takes time in proportion to the length.
+    Tags that neither hold nor refer to images become void elements with the same attributes. Only the relation of
+    images to headings, figures and pictures is lost. Takes linear time.
     """
     less = without_excess(html)
     is_large = len(less) > SAFE_NAMES_CHARS
@@ -65,7 +65,7 @@ def made_harmless(html: str, *, left_out: Counter[str] | None = None) -> str:
 
 
 def _may_be_hostile(html: str) -> bool:
-    """False is certain: neither open elements nor formatting ones can become too many."""
+    """Whether a page may be hostile. False is certain: neither open nor formatting elements can become too many."""
     count = html.count("<")
     if count * count * _SAME_AT_ONCE <= _MAX_REOPENED:
         return False  # whatever they are
@@ -73,7 +73,9 @@ def _may_be_hostile(html: str) -> bool:
 
 
 def _different_formats(html: str) -> int:
-    """At most so many tags of formatting elements differ; those whose end is not sure to be the first ``>`` may all."""
+    """Upper bound for the number of different formatting tags. Tags that may not end at their first ``>`` count as
+    different.
+    """
     found = _FORMATTING_TAG.findall(html)
     known = set(found)
     unsure = {tag for tag in known if len(tag) > _LOOKED_AT_CHARS or tag.count('"') % 2 or tag.count("'") % 2}
@@ -104,7 +106,7 @@ def _is_hostile(of_document: Iterable[re.Match[str]]) -> bool:
 
 
 class _Flat:
-    """Tags of which none holds many others."""
+    """Rewrites tags so that none contains many others."""
 
     def __init__(self) -> None:
         self._depth = 0
@@ -123,7 +125,7 @@ class _Flat:
         return self._ended(name) if tag["slash"] else self._begun(name, inside)
 
     def _of_svg(self, name: str, tag: re.Match[str]) -> str:
-        """Images of SVG stand in one each; its style is one of HTML, where it can't end itself."""
+        """An image of SVG gets an ``<svg>`` of its own. A style of SVG becomes one of HTML, where it can't end itself."""
         if name == "style":
             return "<style></style>" if tag["void"] else _as_it_is(tag)
         return "" if tag["slash"] else f"<svg><{name}{tag['inside']} /></svg>"

@@ -1,7 +1,8 @@
-"""Which images browsers ask for by https, although their page says http.
+"""Tells which images browsers fetch by https although their page says http.
 
-Those of a page that came by https itself (Mixed Content Level 2, section 4.1, "upgrade a mixed content request"), and
-those of one whose policy says ``upgrade-insecure-requests`` (https://www.w3.org/TR/upgrade-insecure-requests/).
+These are the images of a page that came by https (Mixed Content Level 2, section 4.1, "upgrade a mixed content
+request"), and of a page with the policy ``upgrade-insecure-requests``
+(https://www.w3.org/TR/upgrade-insecure-requests/).
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ from crawler.harvest.html import Element
 _POLICY = "content-security-policy"
 _DIRECTIVE = re.compile(r"(?:^|[;,])\s*+upgrade-insecure-requests\s*+(?=[;,]|$)", re.IGNORECASE)
 _NOT_LOADED = frozenset({"a", "area", "meta", "script", "url", "item", "entry"})
-"""Elements that only tell of an image, or lead to it."""
+"""Elements that refer to an image, but do not load it."""
 _LOCAL = re.compile(r"(?:.*\.)?localhost|.*:.*|(?:\d+\.){3}\d+")
 
 
 def wants_upgrades(elements: Iterable[Element]) -> bool:
-    """Whether a document's policy, in its head or its headers, has all that it loads asked for by https."""
+    """Whether a document's policy, in its head or headers, upgrades all that it loads to https."""
     return any(
         _DIRECTIVE.search(element.attributes.get("content", ""))
         for element in elements
@@ -30,13 +31,13 @@ def wants_upgrades(elements: Iterable[Element]) -> bool:
 
 
 def is_loaded(candidate: Candidate) -> bool:
-    """Whether it is an image that a browser loads with its page."""
+    """Whether a browser loads the image with its page."""
     return candidate.element.name not in _NOT_LOADED
 
 
 def upgraded(url: str) -> str:
-    """*url* by https instead of http; empty where browsers leave it: at names of this machine, and at addresses, which
-    have no certificates.
+    """*url* with https instead of http; empty where browsers do not upgrade: local names, and IP addresses, which have
+    no certificates.
     """
     if not url.startswith("http:"):
         return ""

@@ -1,8 +1,10 @@
-"""The places where images are found: one small function for each, all named in RULES.
+"""The rules that find images in a document: one small function for each place, all listed in RULES.
 
-A rule looks at one element and yields what may be an image, as references that are not resolved yet. To add
-a place, write one function, name it in RULES with the elements it looks at, and put a page with what is
-expected of it into tests/cases.
+A rule takes one element and yields candidates with unresolved references. To add a place, write a function, list it in
+RULES with the elements it applies to, and put a page with its expected images into tests/cases. Example::
+
+    def img_longdesc(element: Element) -> Iterator[Candidate]:
+        yield from alone(element, "longdesc", "longdesc")
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from crawler.harvest.parser_base import link_target
 
 
 def found_on(elements: Iterable[Element], *, guess: bool = False) -> Iterator[Candidate | Cut]:
-    """Everything that the rules find, in document order, repeats included; with *guess* also by the LAST_RULES."""
+    """All candidates of the rules, in document order, repeats included; with *guess* those of LAST_RULES too."""
     scripts = []
     for element in elements:
         is_plain = element.attributes.keys() <= _PLAIN_ATTRIBUTES and "-" not in element.name
@@ -65,7 +67,7 @@ def poster(element: Element) -> Iterator[Candidate]:
 
 
 def frame_image(element: Element) -> Iterator[Candidate]:
-    """A frame that shows an image in place of a page."""
+    """A frame that shows an image instead of a page."""
     if leads_to_image(element.attributes.get("src", "")):
         yield from alone(element, "src", "iframe")
 
@@ -88,14 +90,14 @@ def svg_image(element: Element) -> Iterator[Candidate]:
 
 
 def svg_use(element: Element) -> Iterator[Candidate]:
-    """``<use>`` of a part of another file; what it uses of its own document is none."""
+    """``<use>`` of a part of another file; references within the document are left out."""
     for name in ("href", "xlink:href"):
         if leads_to_image(element.attributes.get(name, "")):
             yield from alone(element, name, "svg")
 
 
 def amp_image(element: Element) -> Iterator[Candidate]:
-    """``<amp-img>`` and ``<amp-anim>``, which AMP pages have in place of ``<img>``."""
+    """``<amp-img>`` and ``<amp-anim>``, the images of AMP pages."""
     if src := element.attributes.get("src"):
         yield Candidate(reference=src, found_in="amp", group=group_of(element), element=element)
     if value := element.attributes.get("srcset"):
@@ -136,7 +138,7 @@ _PROPERTIES = frozenset(
     {"image", "thumbnail", "thumbnailurl", "logo", "photo", "screenshot", "primaryimageofpage"}
 )
 _VALUES = {"a": "href", "area": "href", "link": "href", "data": "value", "object": "data"}
-"""The attribute that has the value of a property, by element (HTML, "microdata"); ``content`` wins over it."""
+"""The attribute with the value of a property, by element (HTML, "microdata"); ``content`` takes precedence."""
 
 
 def linked_image(element: Element) -> Iterator[Candidate]:
@@ -172,7 +174,7 @@ def meta_images(element: Element) -> Iterator[Candidate]:
 
 
 def properties(element: Element) -> Iterator[Candidate]:
-    """schema.org in microdata (``itemprop``) and RDFa (``property``); of an ``<img>`` it names what is found anyway."""
+    """schema.org in microdata (``itemprop``) and RDFa (``property``); not of ``<img>``, which other rules find."""
     for attribute in ("itemprop", "property"):
         value = element.attributes.get(attribute)
         if not value or element.name == "img":
@@ -198,7 +200,7 @@ def _embeds_image(element: Element, attribute: str) -> bool:
 class _On(NamedTuple):
     rule: Rule
     names: frozenset[str] | None
-    """The elements that it looks at; None for all."""
+    """Names of the elements that the rule applies to; None for all."""
 
 
 def _on(rule: Rule, *names: str) -> _On:
@@ -231,12 +233,12 @@ RULES: tuple[_On, ...] = (
 )
 
 LAST_RULES: tuple[Rule, ...] = (scripts.image_urls,)
-"""Guesses, for who asks for them."""
+"""Rules that guess; only used on request."""
 
 _PLAIN_ATTRIBUTES = frozenset(
     {"alt", "class", "height", "href", "id", "name", "rel", "src", "title", "type", "width"}
 )
-"""What rules that look at elements of any name don't look at: most elements have no others."""
+"""Attributes that rules for elements of any name ignore; most elements have no others."""
 _NAMED_RULES = {
     name: tuple(on.rule for on in RULES if on.names is not None and name in on.names)
     for name in frozenset().union(*(on.names for on in RULES if on.names))

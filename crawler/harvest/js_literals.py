@@ -1,7 +1,7 @@
-"""Literals of JavaScript (ECMAScript, section 13.2): objects, arrays and strings as scripts are given data in.
+"""Parses literals of JavaScript (ECMAScript, section 13.2): objects, arrays and strings, as data in scripts.
 
-What JSON has, and names without quotes, other quotes, ``undefined``, ``void 0``, ``new Date(…)``. A name that stands
-for a value is looked up among those that are given. No code is run: what is computed is None.
+Beyond JSON it reads unquoted names, other quotes, ``undefined``, ``void 0``, ``new Date(…)``. Given names are replaced
+by their values. No code is run: computed values are None.
 """
 
 from __future__ import annotations
@@ -28,24 +28,23 @@ _CONSTANTS = {"true": True, "false": False, "!0": True, "!1": False}
 
 
 class NotALiteralError(ValueError):
-    """Code, or something broken."""
+    """The text is code, or broken."""
 
 
 def read_at(text: str, position: int, names: Mapping[str, Any] | None = None) -> tuple[Any, int]:
-    """The literal that begins at *position*, and where it ends; *names* has what its names stand for.
-
-    Raises NotALiteralError. Takes time in proportion to what it reads.
+    """The literal at *position*, and its end; *names* has the values of names. Raises NotALiteralError; takes linear
+    time.
     """
     return _Parser(text, names or {}).value(position, 0)
 
 
 def list_at(text: str, position: int) -> tuple[list[Any], int]:
-    """The arguments of a call, of which the bracket is before *position*."""
+    """The arguments of a call whose opening bracket is before *position*, and their end."""
     return _Parser(text, {}).items(position, 0, ")")
 
 
 def unquoted(literal: str) -> str:
-    """The text of a string literal; half a surrogate pair, which is no character, is U+FFFD."""
+    """The text of a string literal; half a surrogate pair becomes U+FFFD."""
     text = literal[1:-1]
     if "\\" not in text:
         return text
@@ -71,7 +70,7 @@ class _Parser:
                 return self._marked(found["mark"], position, depth)
 
     def items(self, position: int, depth: int, end: str) -> tuple[list[Any], int]:
-        """Up to *end*; what is left out between two commas is None."""
+        """The items up to *end*; one that is left out between two commas is None."""
         items: list[Any] = []
         while True:
             found = self._next(position)
@@ -92,7 +91,7 @@ class _Parser:
         return found
 
     def _after_item(self, position: int, end: str) -> int:
-        """Behind a comma, or before *end*."""
+        """The position after a comma, or before *end*."""
         found = self._next(position)
         if found["mark"] == ",":
             return found.end()

@@ -1,7 +1,7 @@
-"""Images in the data of a page: JSON in a script of its own, in attributes, and in what frameworks leave in scripts.
+"""Finds images in data of a page: JSON in a script, JSON in attributes, state that frameworks leave in scripts.
 
-Data that are declared as such are no guess: what they name as an image is one. What only looks like an address in a
-script is for scripts.py.
+Declared data are no guess: what they name as an image is one. Strings in code that only look like an address are left
+to scripts.py.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _OF_CODE = frozenset(
     {"", "module", "text/javascript", "application/javascript", "text/ecmascript", "application/x-javascript"}
 )
 _NO_DATA = frozenset({"application/ld+json", "importmap", "speculationrules"})
-"""JSON-LD has a rule of its own."""
+"""Types with rules of their own, or without images."""
 _DEVALUE = ("data-nuxt-data", "data-ssr")
 _MAX_ASTRO_DEPTH = 64
 _ENCODED = ("%7b", "%5b")
 
 
 def in_script(element: Element) -> Iterator[Candidate | Cut]:
-    """``<script type="application/json">`` and what is assigned in a script; streams are for :func:`in_streams`."""
+    """``<script type="application/json">``, and data assigned in a script; streams are left to :func:`in_streams`."""
     text = element.text
     if "{" not in text and "[" not in text:
         return
@@ -52,7 +52,7 @@ def in_script(element: Element) -> Iterator[Candidate | Cut]:
 
 
 def in_streams(elements: Iterable[Element]) -> Iterator[Candidate | Cut]:
-    """What the scripts of a page push in pieces: Next's flight data, the streams of Remix and React Router."""
+    """Data that the scripts of a page push in pieces: Next's flight data, streams of Remix and React Router."""
     scripts = [element for element in elements if element.name == "script" and element.text]
     for stream in script_data.STREAMS:
         pushing = [element for element in scripts if stream in element.text]
@@ -67,7 +67,7 @@ def in_streams(elements: Iterable[Element]) -> Iterator[Candidate | Cut]:
 
 
 def may_be_data(value: str) -> bool:
-    """Whether the value of an attribute begins as an object or a list."""
+    """Whether the value of an attribute begins like an object or a list."""
     return value[:1] in ("{", "[") or value[:3].lower() in _ENCODED
 
 
@@ -118,7 +118,7 @@ def _island(element: Element, *, is_declared: bool) -> Iterator[Candidate | Cut]
 
 
 def _without_types(value: Any, depth: int) -> Any:
-    """What Astro's pairs of type and value stand for; 1 is a list."""
+    """The value of Astro's pairs of type and value; type 1 is a list."""
     if depth > _MAX_ASTRO_DEPTH or not isinstance(value, list) or len(value) != 2:  # noqa: PLR2004
         return None
     kind, inner = value

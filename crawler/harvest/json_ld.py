@@ -1,6 +1,6 @@
-"""Images that a page tells of for machines: JSON-LD with the vocabulary of schema.org.
+"""Finds images in JSON-LD with the vocabulary of schema.org.
 
-https://www.w3.org/TR/json-ld11/ and https://schema.org/ImageObject
+Sources: https://www.w3.org/TR/json-ld11/ and https://schema.org/ImageObject
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _PROPERTIES = frozenset(
     {"image", "images", "logo", "photo", "photos", "primaryimageofpage", "screenshot"}
     | {"thumbnail", "thumbnailurl"}
 )
-"""Whose value is an image or its URL; in lower case, for pages get the case wrong."""
+"""Properties whose value is an image or its URL; in lower case, as pages get the case wrong."""
 _THUMBNAILS = frozenset({"thumbnail", "thumbnailurl"})
 _IMAGE_TYPES = frozenset({"imageobject", "imageobjectsnapshot", "barcode", "photograph"})
 
@@ -35,10 +35,10 @@ _NAMED_STRING = re.compile(
 
 
 def json_ld(element: Element) -> Iterator[Candidate | Cut]:
-    """``<script type="application/ld+json">``: images by their property or their type, nested and in graphs.
+    """``<script type="application/ld+json">``: images by their property or type, nested and in graphs.
 
-    Of an image's own URL and its thumbnail the first is best. JSON that is a little broken is read all the
-    same; of what can't be read, strings below the usual names are taken.
+    Of an image's own URL and its thumbnail the first is best. Slightly broken JSON is read; of other text, strings
+    under the usual names are taken.
     """
     if element.attributes.get("type", "").partition(";")[0].strip().lower() != "application/ld+json":
         return
@@ -60,7 +60,7 @@ def json_ld(element: Element) -> Iterator[Candidate | Cut]:
 
 
 class _Walk:
-    """Over one document in its order; no deeper than _MAX_DEPTH, no further than _MAX_VALUES."""
+    """Walks over one document, no deeper than _MAX_DEPTH, over no more than _MAX_VALUES."""
 
     def __init__(self, element: Element) -> None:
         self._element = element
@@ -86,7 +86,7 @@ class _Walk:
                     yield from self.over(item, depth + 1)
 
     def _shown(self, value: Any, depth: int) -> Iterator[Candidate]:
-        """The value of a property that stands for an image."""
+        """The images in the value of a property for images."""
         self._left -= 1
         if self._left < 0 or depth > _MAX_DEPTH:
             self.is_cut = True
@@ -99,7 +99,9 @@ class _Walk:
             yield from self._image(value, depth)
 
     def _image(self, image: dict[str, Any], depth: int) -> Iterator[Candidate]:
-        """An image as an object: its bytes are at ``contentUrl``, else at ``url``, which may also be a page's."""
+        """The image that an object describes: its bytes are at ``contentUrl``, else at ``url``, which may also be a
+        page's.
+        """
         facts = {name.lower(): value for name, value in image.items()}
         content, url = _strings(facts.get("contenturl")), _strings(facts.get("url"))
         references = [*content, *(url if not content else filter(leads_to_image, url))]

@@ -1,4 +1,4 @@
-"""Attributes from which scripts take the URL of an image when it is about to be seen."""
+"""Finds images in attributes from which scripts take the URL when the image is about to be seen."""
 
 from __future__ import annotations
 
@@ -36,15 +36,13 @@ _LAZY_NAMES = {
     **dict.fromkeys(("src-retina", "hires", "high-res-src", "zoom-src", "large_image", "highres"), FULL_SIZE),
     **dict.fromkeys(("src-small", "src-medium", "lowsrc", "medium-file", "thumb"), FALLBACK),
 }
-"""The names, after ``data-``, by which scripts know the URL of the image that the element shows in the
-end.
-"""
+"""Names, after ``data-``, of the URL of the image that the element finally shows, each with its rank."""
 _BACKGROUND_NAMES = re.compile(r"(?:^|-)(?:bg|background|bgset)(?:-|$)|^(?:background-?image|bg-?image)")
 _NOT_DRAWN = re.compile(
     r"(?:^|-)(?:iframe|video|audio|youtube|vimeo|colou?r|gradient|position|size|repeat|opacity|interactive|transition|"
     r"animation|speed|ratio|mode|type|blend|attachment|overlay|fit|align|class|id|link|href|page)(?:-|$)"
 )
-"""In a name that has to do with a background, what its value is instead of a picture."""
+"""Parts of a background's name that say that its value is not a picture."""
 _SRCSET_NAMES = re.compile(r"(?:srcset|set)$")
 _TEMPLATE = re.compile(r"\{\{|\$\{|<%|\{[.\w]+\}")
 _NAME = re.compile(r"[a-z_]")
@@ -58,11 +56,11 @@ _TOLD_ELSEWHERE = "background cite data href imagesrcset lowsrc poster src srcse
 _NAMES_OF_THINGS = "alt class content download id label name placeholder summary title type usemap value"
 _NO_PICTURES = "action for formaction longdesc manifest profile"
 _NOT_OF_IMAGES = frozenset(f"{_TOLD_ELSEWHERE} {_NAMES_OF_THINGS} {_NO_PICTURES}".split())
-"""What other rules look at, or what may name an image that is not there to be seen."""
+"""Attributes of other rules, and attributes that may name an image that is not shown."""
 
 
 def lazy_attributes(element: Element) -> Iterator[Candidate | Cut]:
-    """Every ``data-*`` attribute that holds an image's URL, by its name or its extension, or a ``srcset``."""
+    """Each ``data-*`` attribute with an image's URL, by its name or extension, or with a ``srcset``."""
     for name, value in element.attributes.items():
         if not name.startswith("data-") or not (value := value.strip()):
             continue
@@ -73,9 +71,7 @@ def lazy_attributes(element: Element) -> Iterator[Candidate | Cut]:
 
 
 def other_attributes(element: Element) -> Iterator[Candidate]:
-    """Any further attribute with the URL of an image, by its extension: ``thumbnail-src``, ``file`` …, and ``src`` of
-    custom elements.
-    """
+    """Each other attribute with an image's extension: ``thumbnail-src``, ``file`` …, and ``src`` of custom elements."""
     is_custom = "-" in element.name and element.name not in SHOWN
     for name, value in element.attributes.items():
         if name in _NOT_OF_IMAGES and not (name == "src" and is_custom):
@@ -109,7 +105,9 @@ def _lazy(element: Element, name: str, value: str) -> Iterator[Candidate | Cut]:
 
 
 def _in_every_width(element: Element, template: str) -> Iterator[Candidate | Cut]:
-    """``{width}`` stands for each of ``data-widths`` (lazysizes, rias); any other template only a script can fill."""
+    """The URLs of a template with ``{width}``, one for each of ``data-widths`` (lazysizes, rias). Other templates need
+    scripts.
+    """
     if len(_TEMPLATE.findall(template)) != template.count(_WIDTH):
         return
     widths = _WIDTHS_TOLD.findall(element.attributes.get("data-widths", ""))

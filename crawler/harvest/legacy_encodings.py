@@ -1,7 +1,8 @@
-"""The encodings of the web by Python's codecs, and what browsers read and write where these do otherwise.
+"""Decodes and encodes by Python's codecs, corrected where browsers do otherwise.
 
-Found by comparing every code point of the Encoding Standard's indexes (https://encoding.spec.whatwg.org/#indexes) with
-what the codec makes of its bytes. What is left: 192 of Big5's rarest characters, and the NEC characters of ISO-2022-JP.
+The corrections come from a comparison of every code point of the Encoding Standard's indexes
+(https://encoding.spec.whatwg.org/#indexes) with the codec's result. Not corrected: 192 of Big5's rarest characters, and
+the NEC characters of ISO-2022-JP.
 """
 
 from __future__ import annotations
@@ -9,11 +10,11 @@ from __future__ import annotations
 import codecs
 
 CODECS = {"gbk": "gb18030", "x-user-defined": "cp1252"}
-"""By the standard's names, where another codec is meant than webencodings has: as the standard decodes GBK, and as HTML
-reads the label in a ``<meta>``.
+"""Codecs, by the standard's names, where webencodings' codec is not the one that is meant: GBK is decoded as GB18030,
+and HTML reads ``x-user-defined`` in a ``<meta>`` as windows-1252.
 """
 _DECODED_AS = {"iso2022_jp": "iso2022_jp_ext"}
-"""Katakana of half the width are read, and never written."""
+"""Half-width katakana are decoded, and never encoded."""
 
 _EUC_JP = {0x301C: 0xFF5E, 0x2016: 0x2225, 0x2212: 0xFF0D, 0xA2: 0xFFE0, 0xA3: 0xFFE1, 0xAC: 0xFFE2}
 _READ_AS = {
@@ -41,7 +42,7 @@ _READ_AS = {
         )
     ),
 }
-"""By Python's names, what is meant by characters that a codec reads."""
+"""Characters that a codec decodes otherwise than browsers, by Python's names."""
 _WRITTEN_AS = {"euc_jp": {told: read for read, told in _EUC_JP.items()}}
 
 
@@ -57,7 +58,7 @@ def encode(text: str, codec: str) -> bytes:
 
 
 def _control(error: UnicodeError) -> tuple[str, int]:
-    """Bytes that windows-125x leaves out are control characters to the web."""
+    """Decode a byte that windows-125x leaves undefined, as the control character of its number."""
     if not isinstance(error, UnicodeDecodeError):
         raise error
     byte = error.object[error.start]
@@ -66,7 +67,7 @@ def _control(error: UnicodeError) -> tuple[str, int]:
 
 
 def _nec_or_ibm(error: UnicodeError) -> tuple[str, int]:
-    """Rows of JIS X 0208 that its standard leaves empty are the same in EUC-JP and in Shift_JIS."""
+    """Decode rows that JIS X 0208 leaves empty: they are the same in EUC-JP and in Shift_JIS."""
     if not isinstance(error, UnicodeDecodeError):
         raise error
     row, cell = (byte - 0xA1 for byte in error.object[error.start : error.start + 2].ljust(2, b"\0"))

@@ -1,4 +1,4 @@
-"""lexbor, by selectolax: a fast parser that builds the tree which the HTML Standard describes."""
+"""The adapter of lexbor (selectolax), a fast parser that builds the tree of the HTML Standard."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _KEPT = NAMES | {"feImage", "template"}
 def elements_of(
     html: str, *, look_at_all: bool, marks: Sequence[Mark], turns: bool, left_out: Counter[str]
 ) -> list[Element]:
-    """The elements of NAMES, and with *look_at_all* any that may tell of an image; raises ParserRefusedError.
+    """The elements of NAMES, with *look_at_all* also any that may refer to an image. Raises ParserRefusedError.
 
-    Captions are looked for among what has one of the *marks*. *left_out* counts templates that are too deep in others.
+    Captions are sought among what has one of the *marks*. *left_out* counts templates that are nested too deep.
     """
     tree = _LexborTree()
     words = ElementWords(tree, marks=marks, turns=turns)
@@ -62,7 +62,7 @@ def _walk(
 
 
 def _looked_at(root: LexborNode, *, look_at_all: bool) -> Iterator[LexborNode]:
-    """Of all that is in *root* what may be kept, and templates; with *look_at_all* all of it."""
+    """The descendants of *root* that may be kept, and templates; with *look_at_all* all of them."""
     nodes = root.traverse()
     # a list, which is twice as fast as to ask each in turn, and as a selector for these names
     return nodes if look_at_all else iter([node for node in nodes if node.tag in _KEPT])
@@ -76,8 +76,10 @@ def _attributes(node: LexborNode) -> dict[str, str]:
 
 
 def _contents(template: LexborNode) -> list[LexborNode]:
-    """What a template holds, which hangs beside the tree. One of SVG is an element like any other, and is not asked:
-    that looks through all that is below, which took 30 s for 8,000 of them within each other.
+    """The contents of a template, which are not in the tree.
+
+    A template in SVG is an ordinary element and is not asked: that searches its descendants, which took 30 s for 8,000
+    nested ones.
     """
     return template.template_fragments()[:1] if template.first_child is None else []
 
@@ -85,7 +87,7 @@ def _contents(template: LexborNode) -> list[LexborNode]:
 class _LexborTree:
     def __init__(self) -> None:
         self.roots: list[LexborNode] = []
-        """Of the document, and of the templates in it."""
+        """Roots of the document and of its templates."""
 
     def name(self, node: LexborNode) -> str:
         return node.tag or ""

@@ -1,4 +1,4 @@
-"""Which links of a document are followed, by what those before it have brought; one for all that a worker reads."""
+"""Filters the links of a document by what earlier documents have brought; one filter for each worker."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from crawler.models import NewTask
 from crawler.scope import Scope, domain_of
 
 A_PAGE, A_FEED, AN_ATTACHMENT = "page", "feed", "attachment"
-"""Kinds of documents of which a server can name ever new ones; an attachment is a style sheet or a manifest."""
+"""Kinds of documents of which a server can invent ever new ones; an attachment is a style sheet or a manifest."""
 
 
 class LinkFilter:
-    """Keeps out what a site only repeats; safe to be used by several threads."""
+    """Keeps out links to pages that only repeat others; safe to be used by several threads."""
 
     def __init__(self, scope: Scope, config: ScopeConfig, *, now: Callable[[], datetime]) -> None:
         self._scope = scope
@@ -28,7 +28,7 @@ class LinkFilter:
         self._novelty = Novelty(domain_of) if config.scope in ("domain", "any") else Novelty()
 
     def is_repeat(self, url: str) -> bool:
-        """Whether a URL that is to be visited is but another one of a known page, with another session id."""
+        """Whether *url* is a known page with another session id."""
         return self._novelty.is_repeat(url)
 
     def judged(
@@ -41,10 +41,10 @@ class LinkFilter:
         links: Sequence[NewTask],
         said: Callable[[], AbstractSet[str]],
     ) -> Sequence[NewTask]:
-        """*links* of a document of that *kind* at *url*, those with ``kept_out_by`` that are not to be followed.
+        """The *links* of a document of *kind* at *url*, with ``kept_out_by`` set on those that are not to be followed.
 
-        *asked* is the URL of its task, *images* are the URLs of its images, *said* gives its words when they are asked
-        for.
+        *asked* is the URL of its task, *images* are the URLs of its images. *said* returns its shingles; it is only
+        called when they are needed.
         """
         found = {link.url for link in links}
         if kind == A_PAGE:
@@ -67,7 +67,7 @@ class LinkFilter:
         ]
 
     def _counts(self, url: str) -> bool:
-        """Whether a link would be followed if it were new."""
+        """Whether a new link would be followed."""
         return self._scope.admits(url) and self._spelled(url) in ("", CALENDAR)
 
     def _spelled(self, url: str) -> str:

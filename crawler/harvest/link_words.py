@@ -1,4 +1,4 @@
-"""What a link says, and what stands around it: by that a person sees whether it turns a page."""
+"""Collects the label of a link and the names around it, by which a person sees whether it turns a page."""
 
 from __future__ import annotations
 
@@ -14,35 +14,33 @@ from crawler.harvest.parser_base import Tree, ancestors, on_one_line
 _MAX_LABEL_NODES = 12
 _MAX_LABEL_CHARS = 200
 _MARK_CHARS = 6
-"""``»`` or ``12``: so little says nothing by itself."""
+"""Length of a label that says nothing by itself: ``»``, ``12``."""
 _BUTTON = frozenset(
     {"arrow", "b", "btn", "button", "comic", "icon", "img", "link", "nav", "navigation", "page"}
 )
-"""What files of buttons are called besides: ``nav_next.gif``, but not ``last-supper.jpg``."""
+"""Other words in names of button images: ``nav_next.gif``, but not ``last-supper.jpg``."""
 _PARTS_OF_NAME = re.compile(r"[^a-z]+")
 _LETTER = re.compile(r"[^\W\d_]")
 _HOLDING_LINKS = frozenset({"div", "li", "nav", "span"})
-"""What sites give a class that says where the link in it leads."""
+"""Elements whose class may say where the link in them leads."""
 _NEAR_MARK = 4  # as in <nav><div class=pagination><ul><li><a>3</a>
 _NAMING = ("class", "id", "aria-label")
 _PASSED_OVER = frozenset({"a", "tbody"})  # not every parser has them there
 _OUTERMOST = frozenset({"body", "html"})
 
 _TURNING = ("next", "prev", "older", "newer", "more", "pag")
-"""What is in all names by which paging.py tells."""
+"""Parts of all names that paging.py recognises."""
 
 
 class LinkWords(NamedTuple):
     label: str
-    """Its text, and that of images in it; the start, if it holds much."""
+    """The text of the link and its images, or the start of it."""
     around: str
-    """The classes, identifiers and names of the nearest elements around it, a line each; of more of them around a mark,
-    which says little itself.
-    """
+    """Classes, ids and labels of the nearest ancestors, a line each; of more ancestors for a mark without letters."""
 
 
 def may_turn(lower: str, classes: str) -> bool:
-    """Whether any of the *classes* or the names in a document, all in lower case, may say that a link turns a page."""
+    """Whether any class or label of a document, all in lower case, may say that a link turns a page."""
     return any(
         word in values
         for values in (classes, *(values_of(name, lower) for name in _NAMING if name != "class"))
@@ -51,7 +49,7 @@ def may_turn(lower: str, classes: str) -> bool:
 
 
 def of_link(tree: Tree, link: Any, *, around: bool) -> LinkWords:
-    """Without *around* nothing that stands around it is looked at."""
+    """The words of *link*; its ancestors are only read with *around*."""
     label = _label(tree, link)
     if not around:
         return LinkWords(label, "")
@@ -75,7 +73,7 @@ def _label(tree: Tree, link: Any) -> str:
 
 
 def _said_by(name: str, attributes: Mapping[str, str]) -> str:
-    """What an element in a link says without a text; the file of a picture, if that is called ``next`` or so."""
+    """The label of an element in a link without text; the stem of an image's file, if that is ``next`` or the like."""
     if name != "img":
         return attributes.get("aria-label", "")
     stem = attributes.get("src", "")[:_MAX_LABEL_CHARS].rpartition("/")[2].partition(".")[0].lower()
@@ -85,13 +83,13 @@ def _said_by(name: str, attributes: Mapping[str, str]) -> str:
 
 
 def _classes_inside(tree: Tree, link: Any) -> str:
-    """Of a link with nothing to read in it, but an icon."""
+    """The classes inside a link without text, such as an icon's."""
     parts = (node for node in _inside(tree, link) if tree.name(node)[:1] != "-")
     return " ".join(filter(None, (tree.attributes(part).get("class") for part in parts)))[:_MAX_LABEL_CHARS]
 
 
 def _inside(tree: Tree, link: Any) -> Iterator[Any]:
-    """The first nodes in a link, up to another one: html.parser has links in links."""
+    """The first nodes in a link, up to a nested link, which html.parser permits."""
     for node in islice(tree.inside(link), _MAX_LABEL_NODES):
         if tree.name(node) == "a":
             return

@@ -1,4 +1,4 @@
-"""Where to go from a page: further pages within the scope, and style sheets from anywhere."""
+"""Finds the links of a page: further pages within the scope, style sheets and manifests anywhere."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from crawler.scope import OUT_OF_SCOPE, Scope
 from crawler.urls import MAX_URL_CHARS, Base, is_too_long, resolve
 
 STYLE_SHEET = "stylesheet"
-"""What a link to a style sheet, or an ``@import``, is called in ``found_in``."""
+"""``found_in`` of style sheets, linked or imported."""
 MANIFEST, FEED = "manifest", "feed"
-"""The same of web app manifests and of feeds."""
+"""``found_in`` of web app manifests, and of feeds."""
 FEED_ITEM = "feed-item"
-"""The same of a page that an item of a feed is about."""
+"""``found_in`` of a page that a feed's item is about."""
 NEXT, PREVIOUS, CANONICAL, ALTERNATE = "next", "prev", "canonical", "alternate"
-"""The same of pages that ``<link>`` names: beside this one in a chain, or the same in another form."""
+"""``found_in`` of pages that a ``<link>`` names: neighbours in a chain, or other forms of the page."""
 NAMED = frozenset({NEXT, PREVIOUS, CANONICAL, ALTERNATE})
 ATTACHED = frozenset({STYLE_SHEET, MANIFEST, FEED})
-"""What belongs to a page, so that it is not one link further away."""
+"""Documents that belong to a page, and are not one link further away."""
 BY_CHANCE = frozenset({"a", "area", "iframe", "frame", "refresh"}) | NAMED
-"""Where links stand that a trap may have made; what a sitemap or a feed lists, its site means to be visited."""
+"""Places of links that a trap may have made. What a sitemap or a feed lists is meant to be visited."""
 
 FROM_ANYWHERE = frozenset({STYLE_SHEET, MANIFEST})
-"""What a page is made of wherever that lies: whatever is asked of robots about links does not concern it."""
+"""Parts of a page that are fetched from anywhere; directives about links do not concern them."""
 _PAGE_TYPES = frozenset({"", "text/html", "application/xhtml+xml"})
 _FEED_TYPES = frozenset(
     {"application/rss+xml", "application/atom+xml", "application/feed+json", "application/rdf+xml"}
 )
 
 _MOST_OF_A_CHARACTER = 12
-"""Four bytes in hexadecimal."""
+"""Four bytes, percent-encoded."""
 _NAMED_BY = {
     "next": NEXT,
     "prev": PREVIOUS,
@@ -57,26 +57,26 @@ _REFRESH = re.compile(
 
 class Link(NamedTuple):
     reference: str
-    """As written."""
+    """The reference as written."""
     found_in: str
     nofollow: bool = False
-    """It says ``rel=nofollow``."""
+    """The link has ``rel=nofollow``."""
     is_beside: bool = False
-    """It leads to another page of the same list or chain, or to the same page by another URL: no further away."""
+    """The link leads to another page of the same list or chain, or to the same page at another URL: no further away."""
 
 
 class Followed(NamedTuple):
     url: str
     found_in: str
     kept_out_by: str = ""
-    """What forbids to follow it; empty if nothing does."""
+    """The slug of what forbids to follow the link; empty for nothing."""
     is_beside: bool = False
 
 
 class Resolver:
-    """Canonical URLs of references on one page; each distinct reference is resolved once.
+    """Resolves references of one page to canonical URLs; each distinct reference once.
 
-    *encoding* is the page's, which counts for queries; *tidy* is applied to each URL; *left_out* counts those that are
+    *encoding* is the page's, which matters for queries. *tidy* is applied to each URL. *left_out* counts URLs that are
     too long.
     """
 
@@ -95,7 +95,7 @@ class Resolver:
         self._known: dict[str, str | None] = {}
 
     def __call__(self, reference: str) -> str | None:
-        """None for what is not to be fetched: a blank reference, or what a template has in place of one."""
+        """The URL of *reference*; None for one that is not to be fetched: blank, or a placeholder of a template."""
         url = self._known.get(reference, "")
         if url == "":  # which no URL is; as many are asked for once as again
             url = self._known[reference] = self._resolved(reference)
@@ -114,14 +114,12 @@ class Resolver:
         return None
 
     def located(self, links: Iterable[Link]) -> list[tuple[Link, str]]:
-        """Each of the links that lead anywhere, with its URL."""
+        """The links that have a URL, each with it."""
         return [(link, url) for link in links if (url := self(link.reference)) is not None]
 
 
 def base_url(elements: Iterable[Element], document_url: str) -> str:
-    """The document's base: the first ``<base>`` with ``href``, if that is an http(s) URL (HTML, "document
-    base URL").
-    """
+    """The base URL of a document: the first ``<base href>`` with an http(s) URL (HTML, "document base URL")."""
     for element in elements:
         if element.name == "base" and "href" in element.attributes:
             return resolve(element.attributes["href"], document_url) or document_url
@@ -129,7 +127,7 @@ def base_url(elements: Iterable[Element], document_url: str) -> str:
 
 
 def links_on(elements: Iterable[Element]) -> Iterator[Link]:
-    """Every link to a page or a style sheet in document order; those to images and downloads left out."""
+    """All links to pages and style sheets in document order; images and downloads are left out."""
     for element in elements:
         match element.name:
             case "a" | "area":
@@ -154,7 +152,7 @@ def says_nofollow(element: Element) -> bool:
 
 
 def imports_among(references: Iterable[CssReference | Cut]) -> Iterator[Link]:
-    """The ``@import`` rules of a style sheet; what is cut of it counts with its images."""
+    """The ``@import`` rules of a style sheet; Cuts are left out, as its images count them."""
     return (
         Link(item.url, STYLE_SHEET)
         for item in references
@@ -163,9 +161,7 @@ def imports_among(references: Iterable[CssReference | Cut]) -> Iterator[Link]:
 
 
 def refresh_target(content: str) -> str | None:
-    """The URL in ``<meta http-equiv=refresh content="0; url=…">`` (HTML, "shared declarative refresh
-    steps").
-    """
+    """The target of ``<meta http-equiv=refresh content="0; url=…">`` (HTML, "shared declarative refresh steps")."""
     found = _REFRESH.match(content.strip())
     return (found[1] or found[2] or found[3]) if found else None
 
@@ -177,12 +173,11 @@ def worth_following(
     page_url: str,
     forbidden: Callable[[Link, str], str],
 ) -> Iterator[Followed]:
-    """The links to follow, in order, each URL once and never *page_url* itself; then those that are kept out. *located*
-    has each link with its URL.
+    """The links to follow, in order, each URL once and never *page_url*; then the links that are kept out.
 
-    Style sheets and manifests are followed to any host, all others within *scope*; what is elsewhere is passed over.
-    *forbidden* tells for a link and its URL what forbids to follow it, or nothing. A URL is beside the page if any of
-    its links is.
+    *located* has each link with its URL. Style sheets and manifests are followed to any host, other links within
+    *scope*; links out of scope are dropped. *forbidden* returns the slug of what forbids a link, or nothing. A URL is
+    beside the page if any of its links is.
     """
     beside = {url for link, url in located if link.is_beside}
     numbered = Numbered(page_url)
@@ -221,7 +216,7 @@ def _page_link(reference: str | None, found_in: str) -> Iterator[Link]:
 
 
 def _attached(element: Element) -> Iterator[Link]:
-    """What a ``<link>`` names that images may be found in."""
+    """The link of a ``<link>`` to a document that may have images."""
     reference = element.attributes.get("href")
     rels = element.attributes.get("rel", "").lower().split()
     if not reference:
@@ -242,5 +237,5 @@ def _media_type(element: Element) -> str:
 
 
 def _named(rels: Collection[str]) -> str:
-    """What a page is called that a ``<link>`` names, by its link types (HTML, "link types"; AMP)."""
+    """The ``found_in`` of a page that a ``<link>`` names, by its link types (HTML, "link types"; AMP)."""
     return next((found_in for rel in rels if (found_in := _NAMED_BY.get(rel))), "")
