@@ -135,7 +135,7 @@ def _is_utf_8(content: bytes) -> bool:
 
 
 def decoded(content: bytes, encoding: str) -> str:
-    """The text of *content*, without its byte order mark, in *encoding* (see :func:`encoding_of_html`). Never raises."""
+    """The text of *content*, without its byte order mark, in *encoding*, a name of Python's. Never raises."""
     for bom, _ in _BOMS:
         if content.startswith(bom):
             return legacy_encodings.decode(content[len(bom) :], encoding)

@@ -43,7 +43,7 @@ KEPT_FORMATS = frozenset(_FORMATS) - {"heic"}
 
 
 def format_of_type(media_type: str) -> str:
-    """The format of an image by its media type: ``jpeg`` …, or its own name for a format that is never kept (``jxl``)."""
+    """The format of an image by its media type: ``jpeg`` …, or its own name for one never kept (``jxl``)."""
     name = media_type.partition(";")[0].strip().lower().removeprefix("image/")
     return _FORMAT_OF.get(name, name)
 

@@ -169,7 +169,7 @@ class PageHandler(TaskHandler):
 
 
 def reading_here(scope: Scope, config: Config, *, now: Callable[[], datetime]) -> Read:
-    """A Read in this process, without a limit of time and memory: for trusted documents, and for callers with only one."""
+    """A Read in this process, without limits of time and memory: for trusted documents, or a single one."""
     from crawler.harvest.documents import DocumentReader
 
     reader = DocumentReader(scope, config, now=now)

@@ -125,7 +125,7 @@ class _Flat:
         return self._ended(name) if tag["slash"] else self._begun(name, inside)
 
     def _of_svg(self, name: str, tag: re.Match[str]) -> str:
-        """An image of SVG gets an ``<svg>`` of its own. A style of SVG becomes one of HTML, where it can't end itself."""
+        """An image of SVG gets an ``<svg>`` of its own. A style of SVG becomes one of HTML."""
         if name == "style":
             return "<style></style>" if tag["void"] else _as_it_is(tag)
         return "" if tag["slash"] else f"<svg><{name}{tag['inside']} /></svg>"
