@@ -44,12 +44,12 @@ _KEPT_PARTS = 1
 
 
 class PageHandler(TaskHandler):
-    """Harvests pages, style sheets, feeds and sitemaps.
+    """Harvests pages, style sheets, feeds and sitemaps; *handler* are the arguments of TaskHandler.
 
-    *read* says what is found in an answer, or raises a TaskError: that of :class:`~.readers.Readers` for what strangers
-    wrote. Without it documents are read in this very process. *put_early* takes what a huge page holds before its
-    result is there: should the result get lost, the page is harvested again. Without it a result has it all.
-    *templates* knows which pages are worth to be opened in a browser.
+    *read* reads an answer, or raises a TaskError: :meth:`.reader_pool.ReaderPool.read` for documents of strangers.
+    Without it documents are read in this process. *put_early* takes tasks of a huge page before its result is there: if
+    the result gets lost, the page is harvested again. Without it a result has all tasks. *templates* tells which pages
+    are worth rendering in a browser.
     """
 
     def __init__(

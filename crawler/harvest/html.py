@@ -34,7 +34,7 @@ _DATA = re.compile(rf"data-([^{S}/>=]{{0,256}}+){NEAR_VALUE}")
 _PROPERTY = re.compile(
     r"prop(?:erty)?\s*=\s*[\"']?[^\"'>]{0,80}(?:image|thumbnail|logo|photo|screenshot|contenturl)"
 )
-"""Of ``itemprop`` and ``property``; begins with what both have, which is found ten times as fast as one of two."""
+"""Matches ``itemprop`` and ``property``. Begins with what both have, which is found ten times as fast as one of two."""
 _BACKGROUND = re.compile(rf"background[{S}]*+=")
 _DATA_NAME = re.compile(r"bg|background|image|img|srcset")
 _DATA_OF_IMAGES = re.compile(
@@ -49,12 +49,12 @@ _IMAGE_NAME = re.compile(IMAGE_NAME)
 
 
 def parse(html: str, *, parser: str = "fast", left_out: Counter[str] | None = None) -> list[Element]:
-    """The elements of a document in document order: those of NAMES, and any with an attribute that may tell
-    of an image.
+    """The elements of a document in document order: those of NAMES, and any with an attribute that may refer to an
+    image.
 
-    Raises NotHtml when no parser can make anything of it. No input is known to take more time than in proportion to
-    its length, and tests/quadratic/ searches for such; *left_out* counts by slug what is not read for that. What the
-    search may have missed is ended with its reader, by ``page_timeout_s``.
+    Raises NotHtml when no parser can read it. Takes time in proportion to the length, as far as is known:
+    tests/quadratic/ searches for counterexamples. *left_out* counts by slug what is not read for that reason.
+    ``page_timeout_s`` ends the reader of any other document.
     """
     left_out = Counter() if left_out is None else left_out
     html = made_harmless(html, left_out=left_out)
@@ -71,16 +71,16 @@ def parse(html: str, *, parser: str = "fast", left_out: Counter[str] | None = No
 
 
 def _adapters(parser: str) -> Iterator[Callable[..., list[Element]]]:
-    """The chosen parser, then the other; each is imported when it is asked for."""
+    """The chosen parser, then the other one; each is imported when it is needed."""
     for name in sorted(PARSERS, key=lambda name: name != parser):
         yield importlib.import_module(_ADAPTERS[name]).elements_of
 
 
 def _attributes_may_tell(html: str) -> bool:
-    """Whether other elements than those of NAMES may refer to images by ``style``, ``background``, ``itemprop``,
-    ``property`` or ``data-*``.
+    """Whether elements beyond NAMES may refer to images, by ``style``, ``background``, ``itemprop``, ``property`` or
+    ``data-*``.
 
-    *html* is in lower case. Reading attributes is what costs most in a walk; most pages can be walked without.
+    *html* is in lower case. Reading attributes costs most in a walk, and most pages can be walked without it.
     """
     return (
         any(
@@ -98,8 +98,9 @@ def _attributes_may_tell(html: str) -> bool:
 
 
 def _some_attribute_names_an_image(html: str) -> bool:
-    """Whether an attribute that is none of the usual ones has a value with an image's extension, or a custom element
-    has it in ``src``. May err: what it says costs time only if True, and is about rare attributes if False.
+    """Whether an unusual attribute has a value with an image's extension, or a custom element has it in ``src``.
+
+    May err: a false True only costs time, a false False misses a rare attribute.
     """
     for found in _IMAGE_NAME.finditer(html):
         start = max(0, found.start() - _MAX_VALUE_CHARS)

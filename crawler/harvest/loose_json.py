@@ -1,4 +1,4 @@
-"""JSON as it is found in pages (RFC 8259), and what is meant for it."""
+"""Reads JSON as it is found in pages (RFC 8259), with its usual mistakes."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import re
 from typing import Any
 
 MAX_CHARS = 8 * 2**20
-"""Of one text; the data of a large shop's page is some 2 MiB."""
+"""Characters of one text; the data of a large shop's page has some 2 MiB."""
 BROKEN = object()
-"""What can't be read. JSON's ``null`` is None."""
+"""Stands for a text that can't be read. JSON's ``null`` is None."""
 
 _WRAPPERS = ("<!--", "-->", "<![CDATA[", "]]>", "//", "/*", "*/")
-"""What hides a script from parsers of long ago."""
+"""Wrappers that hide a script from old parsers."""
 _STRING = r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)'
 _COMMENT = re.compile(rf"({_STRING})|//[^\n]*+|/\*.*?(?:\*/|\Z)", re.DOTALL)
 _BRACKET = re.compile(rf"{_STRING}|[{{}}\[\]]", re.DOTALL)
 _CLOSED_BY = {"{": "}", "[": "]"}
 _MOST_OPEN = 64
-"""Brackets within each other that are closed for whoever forgot to."""
+"""Nested brackets that are closed where their ends are missing."""
 _LOOSE_COMMA = re.compile(rf"({_STRING})|,(?=\s*+[}}\]])", re.DOTALL)
 _SURROGATES = re.compile(
     r"(\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
@@ -27,10 +27,10 @@ _DECODER = json.JSONDecoder(strict=False)
 
 
 def read(text: str) -> Any:
-    """The value that *text* is, or BROKEN. Never raises; not for more than MAX_CHARS.
+    """The value of *text*, or BROKEN. Never raises; for at most MAX_CHARS.
 
-    What a person or a template gets wrong is mended: commas with nothing behind them, comments, line breaks in strings,
-    a semicolon at the end. Half a surrogate pair, which is no character, is U+FFFD.
+    Usual mistakes are mended: trailing commas, comments, line breaks in strings, a semicolon at the end. Half a
+    surrogate pair becomes U+FFFD.
     """
     text = unwrapped(text)
     value, end = read_at(text, 0)
@@ -41,7 +41,7 @@ def read(text: str) -> Any:
 
 
 def read_object(text: str) -> tuple[dict[str, Any], bool]:
-    """The object that *text* is, and True; else what is whole of the one that it begins and does not end, and False."""
+    """The object of *text* and True; else the complete part of an object that does not end, and False."""
     value = read(text)
     if isinstance(value, dict):
         return value, True
@@ -65,7 +65,7 @@ def _begun(text: str) -> Any:
 
 
 def read_at(text: str, position: int) -> tuple[Any, int]:
-    """The value that begins at *position*, without white space, and where it ends; BROKEN and *position*, if none does.
+    """The value at *position*, without white space before it, and its end; BROKEN and *position* for none.
 
     Strict, but for line breaks in strings.
     """
@@ -88,7 +88,7 @@ def _whole(found: re.Match[str]) -> str:
 
 
 def unwrapped(text: str) -> str:
-    """Without what hides it from parsers of long ago, a byte order mark, and a semicolon."""
+    """*text* without wrappers, byte order mark and semicolon."""
     text = text.strip("\ufeff\0 \t\r\n").rstrip(";")
     for wrapper in (*_WRAPPERS, *_WRAPPERS):
         text = text.removeprefix(wrapper).removesuffix(wrapper).strip()

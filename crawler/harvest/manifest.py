@@ -1,4 +1,4 @@
-"""Web app manifests (https://www.w3.org/TR/appmanifest/): a site's icons and screenshots."""
+"""Reads web app manifests (https://www.w3.org/TR/appmanifest/): icons and screenshots."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _LISTS = ("icons", "screenshots")
 
 
 def images(content: bytes) -> Iterator[Candidate | Cut]:
-    """The images of a manifest, those of its shortcuts included.
+    """The images of a manifest and its shortcuts. Never raises.
 
-    Each size of an icon counts as an image of its own: it is drawn for that size, not scaled. Never raises.
+    Each size of an icon is an image of its own: it is drawn for that size, not scaled.
     """
     manifest, is_whole = loose_json.read_object(decode_xml(content))
     if not is_whole:

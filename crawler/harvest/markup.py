@@ -1,7 +1,7 @@
-"""Raw markup cut into tokens as browsers cut it (HTML, "Tokenization"), for whoever looks at it before a parser does.
+"""Tokenizes raw markup as browsers do (HTML, "Tokenization"), for checks before a parser.
 
-A quote begins a value only after ``=``; one in a text, a script, a comment or the name of an attribute is a character
-like any other. Nothing here looks ahead farther than the token that it takes, so all of it is linear.
+A quote begins a value only after ``=``; in a text, a script, a comment or an attribute's name it is an ordinary
+character. No pattern looks beyond the token that it matches, so all of it takes linear time.
 """
 
 from __future__ import annotations
@@ -13,37 +13,39 @@ from functools import lru_cache
 from string import ascii_lowercase, ascii_uppercase
 
 S = r"\t\n\f\r "
-"""White space, for a character class: ``\\s`` would take in what is part of a name."""
+"""White space, for a character class. ``\\s`` would include characters that belong to names."""
 VALUE = rf"(?:\"[^\"]*+(?:\"|\Z)|'[^']*+(?:'|\Z)|(?![\"'])[^{S}>]++)"
 ATTRIBUTE_NAME = rf"[^{S}/>][^{S}/>=]*+"
 VALUE_OF_IT = rf"(?:[{S}]*+=[{S}]*+{VALUE}?+)?+"
 ATTRIBUTE = ATTRIBUTE_NAME + VALUE_OF_IT
 INSIDE = rf"(?:[{S}]++|/(?!>)|{ATTRIBUTE})*+"
-"""What stands between the name of a tag and its end, which is ``>``, ``/>`` or that of the document."""
+"""Matches between the name of a tag and its end: ``>``, ``/>`` or the end of the document."""
 NEAR_VALUE = rf"[{S}]*+=[{S}]*+(?=(\"[^\"]*+|'[^']*+|[^{S}>]{{0,2048}}+))"
-"""What follows a name, for first looks that see no structure. The value is looked at and not consumed: what a script
-has between its quotes may reach into the next real attribute.
+"""Matches a value after a name, for first looks without structure. The value is a lookahead: in a script it may reach
+into the next real attribute.
 """
 COMMENT = r"<!--(?:-?>|[^-]*+(?:-(?!-!?>)[^-]*+)*+(?:--!?>|\Z))"
 _BOGUS = r"<(?:[!?]|/(?![a-zA-Z]))[^>]*+>?"
-"""Declarations, processing instructions, and what else is taken for a comment up to the next ``>``."""
+"""Declarations, processing instructions, and other markup that counts as a comment up to the next ``>``."""
 
 _TAG = rf"<(?P<slash>/?)(?P<name>[a-zA-Z][^{S}/>]*+)(?P<inside>{INSIDE})(?P<void>/?)>?"
 _NO_TAG = rf"{COMMENT}|(?P<bogus>{_BOGUS})"
 RAW_NAMES = ("iframe", "noembed", "noframes", "plaintext", "style", "textarea", "title", "xmp")
 RAW_TEXT = frozenset({*RAW_NAMES, "script"})
-"""Elements whose contents are text, whatever they look like; in SVG and MathML they are elements like any other."""
+"""Elements whose contents are text, whatever they look like. In SVG and MathML they are ordinary elements."""
 _VOID = "area base br col embed hr img input link meta param source track wbr"
 VOID = frozenset(_VOID.split())
 """Elements without contents and end tag (HTML, "Void elements")."""
 _ESCAPED_TWICE = rf"<script[{S}/>](?:[^<-]++|-(?!->)|<(?!/script[{S}/>]))*+(?:</script[{S}/>])?+"
 _ESCAPED = rf"<!--(?:-?>|(?:[^<-]++|-(?!->)|<(?!/?script[{S}/>])|{_ESCAPED_TWICE})*+(?:-->)?+)"
 SCRIPT_TEXT = rf"(?:[^<]++|<(?!/script[{S}/>]|!--)|{_ESCAPED})*+"
-"""Up to the end tag; one within ``<!-- <script>`` is none ("script data double escaped state")."""
+"""The text of a script up to its end tag; an end tag within ``<!-- <script>`` does not count ("script data double
+escaped state").
+"""
 
 
 def text_of(name: str) -> str:
-    """The pattern of what is inside of the element of that name, one of RAW_NAMES, up to its end tag."""
+    """Pattern of the contents of the element *name*, one of RAW_NAMES, up to its end tag."""
     return rf"(?:[^<]++|<(?!/{name}[{S}/>]))*+"
 
 
@@ -52,17 +54,17 @@ TOKEN = re.compile(
     rf"{_TAG[1:]}(?P<text>(?(script){SCRIPT_TEXT}|(?(raw){text_of('(?P=raw)')})))|{_NO_TAG}",
     re.IGNORECASE | re.ASCII,
 )
-"""A tag, a comment, or what is taken for one; what stands between these is text. With a start tag of RAW_TEXT comes its
-text; *foreign* is set where SVG or MathML begins, in which that is none.
+"""A tag, a comment, or markup that counts as one; between tokens is text. A start tag of RAW_TEXT includes its text.
+*foreign* is set where SVG or MathML begins, in which such elements are ordinary.
 """
 _FOREIGN_TOKEN = re.compile(rf"{_TAG}(?P<text>)|{_NO_TAG}")
 _CDATA = re.compile(r"<!\[CDATA\[[^\]]*+(?:\](?!\]>)[^\]]*+)*+(?:\]\]>|\Z)(?P<name>(?!))?(?P<bogus>(?!))?")
-"""What SVG and MathML may hold besides, with the groups that are looked at."""
+"""A CDATA section in SVG or MathML, with the groups that callers read."""
 _NAMED_VALUE = re.compile(rf"({ATTRIBUTE_NAME})(?:[{S}]*+=[{S}]*+({VALUE})?+)?+")
-"""An attribute as two groups: its name, and its value in the quotes around it."""
+"""An attribute in two groups: its name, and its value with quotes."""
 
 _MOST_OPEN = 64
-"""Elements within each other that SVG and MathML are followed into; ends would be sought among all of them."""
+"""Depth of nested elements in SVG and MathML that is tracked: an end tag is sought among all of them."""
 _LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 _HTML_INSIDE = {
     "svg": frozenset({"desc", "foreignobject", "title"}),
@@ -70,39 +72,39 @@ _HTML_INSIDE = {
         {"annotation-xml", "mi", "mn", "mo", "ms", "mtext"}
     ),  # the first only with some encodings
 }
-"""Elements of SVG and MathML that hold HTML ("integration points")."""
+"""Elements of SVG and MathML that contain HTML ("integration points")."""
 NO_HTML = frozenset({"malignmark", "mglyph"})
-"""The exceptions to that."""
+"""Elements that are not HTML even there."""
 _LEAVING_FONT = re.compile("color|face|size", re.IGNORECASE)
 _LEAVES_FOREIGN = (
     "b big blockquote body br center code dd div dl dt em embed h1 h2 h3 h4 h5 h6 head hr i img li listing menu meta "
     "nobr ol p pre ruby s small span strong strike sub sup table tt u ul var"
 )
 LEAVES_FOREIGN = frozenset(_LEAVES_FOREIGN.split())
-"""HTML's elements that end SVG and MathML where they begin ("the rules for parsing tokens in foreign content")."""
+"""HTML elements that end SVG and MathML where they begin ("the rules for parsing tokens in foreign content")."""
 
 
 def tags(html: str) -> Iterator[re.Match[str]]:
-    """The start tags and end tags of *html* in order, as matches of TOKEN; what looks like a tag in a comment, in a
-    script or in other raw text is none.
+    """The start and end tags of *html* in order, as matches of TOKEN, without those in comments, scripts and other raw
+    text.
     """
     return (token for token in tokens(html) if token["name"])
 
 
 def name_of(tag: re.Match[str]) -> str:
-    """In lower case, which is that of ASCII: an element ``<lin\u212a>``, with the sign of Kelvin, is no ``<link>``."""
+    """The name in ASCII lower case: ``<lin\u212a>``, with the Kelvin sign, is not ``<link>``."""
     name = tag["name"]
     return name.lower() if name.isascii() else name.translate(_LOWER)
 
 
 def attributes_of(tag: re.Match[str]) -> Iterator[tuple[str, str]]:
-    """Names and values as they are written, without the quotes around these; the first of a name counts."""
+    """Names and values as written, values without quotes; the first of a name counts."""
     for name, value in _NAMED_VALUE.findall(tag["inside"]):
         yield name, value[1:].removesuffix(value[0]) if value[:1] in ("'", '"') else value
 
 
 def with_tags(html: str, changed: Callable[[re.Match[str]], str]) -> str:
-    """*html* with each of its tags as *changed* has it; a start tag comes without the raw text that follows it."""
+    """*html* with each tag replaced by *changed*; a start tag is passed without the raw text after it."""
     pieces: list[str] = []
     end = 0
     for tag in tags(html):
@@ -112,8 +114,8 @@ def with_tags(html: str, changed: Callable[[re.Match[str]], str]) -> str:
 
 
 def values_of(name: str, lower: str) -> str:
-    """All values, a line each, that attributes of that name have in markup in lower case; for a first look: some of
-    them may stand in a text or a script, or belong to an attribute whose name ends so.
+    """The values of all attributes *name* in markup in lower case, a line each, for a first look: some may be in texts
+    or scripts, or of an attribute whose name ends so.
     """
     return "\n".join(set(_values(name).findall(lower)))
 
@@ -146,7 +148,7 @@ def tokens(html: str) -> Iterator[re.Match[str]]:
 
 
 def _foreign_tokens(html: str, start: re.Match[str]) -> Generator[re.Match[str], None, int]:
-    """Those after the *start* of SVG or MathML up to its end; returns where that is."""
+    """The tokens after the *start* of SVG or MathML up to its end; returns the end's position."""
     place = _Place(name_of(start))
     position = start.end()
     while place.is_inside and (token := _FOREIGN_TOKEN.search(html, position)) is not None:
@@ -162,14 +164,14 @@ def _foreign_tokens(html: str, start: re.Match[str]) -> Generator[re.Match[str],
 
 
 class _Place:
-    """Whether SVG or MathML is open, in which HTML's elements of raw text are ordinary ones.
+    """Tracks whether SVG or MathML is open, where HTML's raw text elements are ordinary.
 
-    In doubt, for it does not know which elements of HTML are open, it takes more for tags than there are.
+    It does not know the open HTML elements. In doubt it takes more for tags than there are.
     """
 
     def __init__(self, name: str) -> None:
         self._open = [(name, name)]
-        """Names, each with whose contents it has: "svg", "math", or "" for HTML's."""
+        """Open elements: each name, and whose contents it has: "svg", "math", or "" for HTML."""
         self._started: Counter[str] = Counter()
         self._is_doubtful = False
 

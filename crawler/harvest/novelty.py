@@ -1,12 +1,12 @@
-"""Whether a page brings anything new: where a site goes on without end and only repeats itself, nothing does.
+"""Decides whether a page brings anything new, so that the crawl of an endless site ends.
 
-A page is new by an image that no page had before, by a link to another group of pages that itself brings something,
-or by words that no page had. Its links are followed. One that brings nothing may lead on to some more
-pages all the same; how many is a budget of each group, which is full again whenever a page of it is new. So a list of
-60 pages is walked to its end though all of them say "Strip 1, Strip 2 …", for each has links to strips that have
-pictures; and a thousand ways to filter thirty products end once all thirty were seen.
+A page is new by an image, by words, or by a link to another group of pages that itself brings something: all of these
+unseen so far. The links of a new page are followed. A page that brings nothing may still lead on to some more pages:
+each group has a budget, refilled whenever one of its pages is new. So a list of 60 pages is walked to its end though
+all say "Strip 1, Strip 2 …", as each has links to strips with pictures; and a thousand filters of thirty products end
+once all thirty were seen.
 
-It is learned on the way, in bounded memory, by each harvester for itself.
+Each harvester learns on its own, in bounded memory.
 """
 
 from __future__ import annotations
@@ -24,27 +24,33 @@ from crawler.harvest.shingles import MIN_BYTES, without_echo
 from crawler.urls import identity
 
 BUDGET, BUDGET_OF_HOST = 200, 300
-"""Links to a group, and to a host, that are followed from pages without anything new, one after another."""
+"""Links to a group, and to a host, that are followed in a row from pages without anything new."""
 PATIENCE = 10
-"""Pages of a group in a row without an image or a word that is new, after which links to it are no news by themselves.
-A gallery may well have so many placeholders beside each other."""
+"""Pages of a group in a row without a new image or word, after which links to it are no news by themselves. A gallery
+may have that many placeholders in a row.
+"""
 PATIENCE_OF_HOST, PATIENCE_OF_PROGRAM = 80, 80
-"""The same of a host (or of all hosts of a domain), and of one path with any parameters, after which a link is no news
-but to a group that had something new at some time. Folders in folders, each with five more, are 700 pages then."""
+"""Patience with a host (or all hosts of a domain), and with one path with any parameters. Beyond it only a link to a
+group that once had something new is news. Folders in folders, each with five more, are then 700 pages.
+"""
 PATIENCE_WITH_YEARS = 500
-"""… and for links with a year in their path: 25 years, each with 12 months, are walked until the first picture."""
+"""Patience with links with a year in their path: 25 years of 12 months each are walked until the first picture."""
 PATIENCE_OF_FEW, FEW_GROUPS = 3000, 4
-"""… and of a host that so far had pages of so few groups without news: 50 brands, each in 40 colors, are walked until
-the first product. Where lists lead to lists that lead to lists there are soon more groups."""
+"""Patience with a host whose pages without news belong to few groups: 50 brands in 40 colors each are walked until the
+first product. Where lists lead to lists of lists there are soon more groups.
+"""
 MAX_UNPROVEN = 400
-"""Style sheets, feeds and manifests without a new image, one after another, that are asked for by what has none."""
+"""Style sheets, feeds and manifests without a new image in a row that are fetched for documents without one."""
 MAX_DISTANCE = 3
-"""Links from group to group to where something new was. Two that only name each other are soon further away."""
+"""Links from group to group up to something new. Two groups that only name each other are soon further away."""
 _MAX_PARTS = (64, 16, 16, 16, 16, 6)
-"""Groups within a group of each level; what comes later is told apart no more: else names made at random, and filters
-upon filters, would be something else each time. The first are hosts of a domain: a wildcard answers for any."""
+"""Groups within a group, by level; later ones are not told apart. Otherwise random names, and filters of filters, would
+always be new. The first level are hosts of a domain: a wildcard may answer for any name.
+"""
 _SIGHTINGS = tuple(hash(f"sighting {n}") for n in range(4))
-"""A link is news to pages of so many groups: with names made at random there is no end of groups."""
+"""Keys under which a link is remembered: it is news to pages of that many groups. Random names would make groups
+without end.
+"""
 _UNLOOKED = 5  # pages of a group after something new that are not looked at: that costs time on every page
 _BY_PATH = 5  # levels that have nothing to do with parameters, at most
 _LISTENING = (
@@ -68,16 +74,15 @@ _SELECTOR_NAMES = """
 act action area cmd content controller do go mod module op option p page r route section show task type view
 """
 _SELECTORS = frozenset(_SELECTOR_NAMES.split())
-"""Parameters whose value says which part of a program answers."""
+"""Parameters whose value selects a part of a program."""
 
 
 @lru_cache(maxsize=4096)
 def groups_of(url: str) -> tuple[str, ...]:
-    """What a URL has in common with others that are likely made by the same program, from wide to narrow: its host, how
-    many different folders it has, the first and the second of them, which part of a program it asks for, and the names
-    of its parameters.
+    """The groups of a URL, from wide to narrow: its host, its number of different folders, the first and the second
+    folder, the part of a program that it selects, the names of its parameters.
 
-    Numbers and tokens count as one word.
+    URLs of one group are likely made by the same program. Numbers and tokens count as one word.
     """
     start, _, query = url.partition("?")
     _, _, host, *segments = start.split("/")
@@ -101,7 +106,10 @@ def _without_number(token: re.Match[str]) -> str:
 
 
 class _Group:
-    """What is known of the pages of one group."""
+    """The state of one group of pages.
+
+    Invariants: 0 <= budget <= full; distance <= MAX_DISTANCE + 1; *tried* has at most FEW_GROUPS + 1 entries.
+    """
 
     __slots__ = ("budget", "distance", "dry", "full", "is_source", "is_wide", "parts", "salt", "tried")
 
@@ -111,16 +119,16 @@ class _Group:
         self.is_wide = full == BUDGET_OF_HOST
         self.parts = 0
         self.tried: set[int] = set()
-        """Of a wide one, groups within that had no news since the last, one more than FEW_GROUPS at most."""
+        """Groups within a wide group without news since its last news, at most FEW_GROUPS + 1."""
         self.dry = 0
-        """Pages in a row that had neither an image nor a word that was new."""
+        """Pages in a row without a new image or word."""
         self.distance = MAX_DISTANCE + 1
-        """How far it is from where something new was, as of its latest pages."""
+        """Distance in links to something new, as of its latest pages."""
         self.is_source = False
-        """It has had something new itself."""
+        """One of its own pages had something new."""
 
     def note(self, distance: int) -> None:
-        """That of one more page; 0 if it had an image or a word that was new."""
+        """Note the distance of one more page; 0 if it had a new image or word."""
         is_new = distance <= MAX_DISTANCE
         self.dry = self.dry + 1 if distance else 0
         self.is_source = self.is_source or distance == 0
@@ -130,7 +138,7 @@ class _Group:
 
 
 def _reach(path: list[_Group], url: str) -> int:
-    """How far the last of these groups, that *url* is of, is from where something new is, for all that is known."""
+    """Distance of the last group of *path*, which *url* belongs to, from something new, as far as is known."""
     group = path[-1]
     if group.dry >= PATIENCE or group.is_source:
         return group.distance if group.dry >= PATIENCE else 0
@@ -144,7 +152,7 @@ def _reach(path: list[_Group], url: str) -> int:
 
 
 class _Memory:
-    """The latest *size* to 2 x *size* hashes. Those of strings can't be chosen by a server: Python salts them."""
+    """The latest *size* to 2 x *size* hashes. Python salts hashes of strings, so a server can't choose them."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -161,23 +169,23 @@ class _Memory:
 
 
 class Standing:
-    """What one page brought."""
+    """The news of one page."""
 
     __slots__ = ("has_news", "is_new", "salt", "unseen")
 
     def __init__(self, *, is_new: bool, has_news: bool, salt: int, unseen: set[int]) -> None:
         self.is_new = is_new
         self.has_news = has_news
-        """By an image or by words, not only by where it leads to."""
+        """New images or words, not only new links."""
         self.salt = salt
         self.unseen = unseen
-        """Its links that no page of its group had."""
+        """Keys of its links that no page of its group had."""
 
 
 class Novelty:
-    """What the pages of a site have brought so far; safe to be used by several threads.
+    """The news of a site's pages so far; safe to be used by several threads.
 
-    *domain_of* tells for ``scheme://host[:port]`` which hosts belong together; each for itself without it.
+    *domain_of* maps ``scheme://host[:port]`` to the domain whose hosts count together; without it each host is alone.
     """
 
     def __init__(self, domain_of: Callable[[str], str] = lambda host: host) -> None:
@@ -189,7 +197,7 @@ class Novelty:
         self._pieces = _Memory(_MAX_PIECES)
         self._attached = _Memory(_MAX_URLS)
         self._spelled: OrderedDict[int, int] = OrderedDict()
-        """The first spelling of URLs of which there may be several."""
+        """The first spelling of URLs with several spellings."""
         self._unproven = 0
         self._sessions = SessionIds()
 
@@ -204,12 +212,14 @@ class Novelty:
         is_feed: bool = False,
         asked: str = "",
     ) -> Standing:
-        """Take note of a page with the URLs of its *images* and *links*. *said* gives its :func:`~.pieces.pieces` when
-        they are asked for; *counts* tells whether a link would be followed if it were new; *asked* is the URL that a
-        redirect led from. A feed that brings nothing takes no patience from its host: each post may have one.
+        """Note a page with the URLs of its *images* and *links*; returns its news.
 
-        Pages are known by what they are without session ids: with a fresh one in each link every page seems to have new
-        ones, and forums went on without end.
+        *said* returns its :func:`~.shingles.pieces`; it is called only when they are needed. *counts* tells whether a
+        new link would be followed. *asked* is the URL that redirected to *url*. A feed without news costs its host no
+        patience: each post may have a feed.
+
+        URLs are compared without session ids: with a fresh one in each link every page seems to have new links, and
+        forums went on without end.
         """
         words = said() if self._sessions.concerns(url, links) else frozenset[str]()  # that may take a while
         with self._mutex:
@@ -246,7 +256,7 @@ class Novelty:
         return Standing(is_new=distance <= MAX_DISTANCE, has_news=distance == 0, salt=salt, unseen=unseen)
 
     def visit_attached(self, images: Collection[str]) -> Standing:
-        """Take note of a style sheet, a feed or a manifest with the URLs of its *images*."""
+        """Note a style sheet, feed or manifest with the URLs of its *images*; returns its news."""
         with self._mutex:
             has_news = self._is_any_new(images)
             if has_news:
@@ -254,13 +264,13 @@ class Novelty:
         return Standing(is_new=has_news, has_news=has_news, salt=0, unseen=set())
 
     def is_repeat(self, url: str) -> bool:
-        """Whether *url* is but another one of a known page, with another session id."""
+        """Whether *url* is a known page with another session id."""
         with self._mutex:
             return self._sessions.is_repeat(url)
 
     def allows_attached(self, page: Standing, url: str) -> bool:
-        """Whether to ask for a style sheet, a feed or a manifest that *page* names: MAX_UNPROVEN of them are, one after
-        another, without an image that is new; those of pages with something new always are.
+        """Whether to fetch a style sheet, feed or manifest of *page*: always if *page* has news, else MAX_UNPROVEN of
+        them in a row without a new image.
         """
         with self._mutex:
             if not self._attached.unseen({hash(url)}):
@@ -273,9 +283,7 @@ class Novelty:
             return True
 
     def allows(self, page: Standing, url: str) -> bool:
-        """Whether to follow a link of *page*: one that it has nothing new beside is paid for by the host and the groups
-        that it leads to.
-        """
+        """Whether to follow a link of *page*. A link without news costs the budgets of its host and groups."""
         url = self._known_as(url)
         key = hash(url) ^ page.salt
         is_respelled = self._is_respelled(url)
@@ -296,7 +304,7 @@ class Novelty:
             return True
 
     def _is_respelled(self, url: str) -> bool:
-        """Whether a URL was seen that only has its parameters in another order, or slashes more or less."""
+        """Whether a URL was seen with the same parameters in another order, or with other slashes."""
         path, _, query = url.partition("?")
         if "&" not in query and "//" not in path[8:]:
             return False
@@ -317,7 +325,7 @@ class Novelty:
         return bool(unseen)
 
     def _not_worn(self, links: Iterable[str]) -> Iterator[str]:
-        """Those that pages of few groups had so far."""
+        """The links that pages of few groups had so far."""
         return (link for link in links if self._links.unseen({hash(link) ^ _SIGHTINGS[-1]}))
 
     def _wear(self, links: Iterable[str]) -> None:
@@ -326,7 +334,7 @@ class Novelty:
             self._links.add(islice((key for s in _SIGHTINGS if (key := hash(link) ^ s) in first), 1))
 
     def _distance(self, path: list[_Group], links: Iterable[str], counts: Callable[[str], bool]) -> int:
-        """From a page to where something new is, by its links to other groups than its own."""
+        """Distance from a page to something new, by its links to other groups."""
         nearest = MAX_DISTANCE
         for link in links:
             to = self._path(link)

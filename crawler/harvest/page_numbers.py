@@ -1,6 +1,6 @@
-"""Which URLs are those of the pages of one list: they differ in nothing but a page number, or in an archive's date.
+"""Recognises URLs of pages of one list: they differ only in a page number, or in the date of an archive.
 
-A number by itself is no page of a list: ``/product/17`` stands beside ``/product/18`` in every shop.
+A bare number is not a page number: every shop has ``/product/17`` beside ``/product/18``.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ _NUMBER_NAMES = (
 )
 _CURSOR_NAMES = "cursor after before pagetoken nextpage maxid sinceid updatedmax"
 _NUMBERS, _CURSORS = frozenset(_NUMBER_NAMES.split()), frozenset(_CURSOR_NAMES.split())
-"""Parameters that say which page: by a number, or by anything. Not ``p``, which is a post for WordPress; where it is a
-page, other things tell."""
+"""Parameters for a page: numbers, and cursors of any form. Not ``p``, which is a post in WordPress; where it is a page,
+other things tell.
+"""
 _SIZES = frozenset(
     {"chash", "count", "length", "limit", "maxresults", "num", "pagesize", "perpage", "rows", "size"}
 )
@@ -31,11 +32,11 @@ _PAGE_IN_PATH = re.compile(
 _ARCHIVE = re.compile(r"/(?:19|20)\d\d(?:/\d\d?){0,2}(?=/?$)")
 _ENDING = re.compile(r"/(?:index|default)(?:\.\w{2,5})?$|\.\w{2,5}$|/$", re.IGNORECASE)
 _MAX_LONGER = 24
-"""Characters that a page number adds to a path."""
+"""Characters that a page number may add to a path."""
 
 
 class Numbered:
-    """The URLs of the pages of one list, of which *url* is one."""
+    """The URLs of the pages of one list; *url* is one of them."""
 
     def __init__(self, url: str) -> None:
         self._list = _of_list(url)
@@ -43,7 +44,7 @@ class Numbered:
         self._max_chars = len(url.partition("?")[0]) + _MAX_LONGER
 
     def has(self, url: str) -> bool:
-        """Whether *url* differs in nothing but the number of the page, or the date of an archive."""
+        """Whether *url* differs only in the page number, or in the date of an archive."""
         if not url.startswith(self._start) or (len(url) > self._max_chars and "?" not in url):
             return False
         other = _of_list(url)
@@ -53,9 +54,9 @@ class Numbered:
 class _OfList(NamedTuple):
     path: str
     rest: tuple[str, ...]
-    """Parameters that say nothing of the page, in order of the alphabet."""
+    """Other parameters, sorted."""
     number: str
-    """What does; the first page may have none."""
+    """The page number or date; the first page may have none."""
 
 
 _DATED = "/#"  # no page of what has no date

@@ -1,8 +1,8 @@
-"""Which links turn a page: to the next or the previous of a list or a chain, or to any other page of the same list.
+"""Recognises links that turn a page: to the next or previous page of a list or a chain, or to any page of the list.
 
-However many of them it takes to the last page, it is no further away from the seed than the first one. Told by what the
-link says of itself (``rel``; its text, in the languages of most sites; ``aria-label``, ``title``), by the classes of
-it and of what is around it. What URLs tell is in numbered.py.
+The last page is no further away from the seed than the first, however many lie between. Evidence is what the link says
+(``rel``; its text, in the languages of most sites; ``aria-label``, ``title``), and the classes of the link and around
+it. URLs are compared in page_numbers.py.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _MARKS = (
     "\u0300-\u036f\u0591-\u05c7\u064b-\u0652\u0900-\u0903\u093a-\u094f"
     "\u0981-\u0983\u09bc-\u09cd\u0e31\u0e34-\u0e3a\u0e47-\u0e4e"
 )
-"""Of vowels and accents, which are no letters to regular expressions."""
+"""Vowel signs and accents, which are no letters in regular expressions."""
 _WORD = re.compile(rf"[^\W\d_](?:[^\W\d_]|[{_MARKS}])*+")
 _TITLED = re.compile(r"\W*+(\w++)(?:\s++(\w++))?+\s*+[:»→|\u2013\u203a]")
-"""As in ``Next post: What happened then``."""
+"""A direction before a title: ``Next post: What happened then``."""
 
 _CLASS_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _CLASSES_OF_DIRECTION = (
@@ -38,20 +38,20 @@ _CLASSES_OF_THINGS = (
 )
 _CLASS_THINGS = frozenset(_CLASSES_OF_THINGS.split())
 _NO_CHAIN = frozenset({"also", "read", "see", "up", "watch", "what", "whats"})
-"""As in ``read-next``, which is about what else there is."""
+"""Words as in ``read-next``, which is about other articles."""
 _CONTAINER = re.compile(
     r"pagin|pager|paging|pages?[-_]?(?:num|nav|link|list|item|sel|bar)|prev[-_]?next|load[-_]?more"
     r"|(?:^|[\s_-])pages(?:$|[\s_-])",
     re.IGNORECASE,
 )
 _BEGINNINGS = DIRECTIONS | THINGS | {phrase[:end] for phrase in PHRASES for end in range(1, len(phrase) + 1)}
-"""Any text that says so begins with one of these words: of nearly all links the first word is enough."""
+"""First words of all texts that turn a page: for nearly all links the first word decides."""
 _MAX_CHARS = 200
 _MAX_MARK_CHARS = 6
 
 
 def turns_page(link: Element) -> bool:
-    """Whether an ``<a>`` or an ``<area>``, or what is around it, says that it leads to another page of the same list or
+    """Whether an ``<a>`` or ``<area>``, or the markup around it, says that it leads to another page of the same list or
     chain.
     """
     attributes, around = link.attributes, link.around
@@ -84,7 +84,7 @@ def _own_classes(attributes: dict[str, str]) -> str:
 
 @lru_cache(maxsize=8192)
 def _says_so(text: str) -> bool:
-    """Whether a link's text is nothing but ``next``, ``older posts``, ``»``, ``Page 3`` and the like."""
+    """Whether a link's text is only ``next``, ``older posts``, ``»``, ``Page 3`` or the like."""
     folded = text.casefold().strip()
     if not folded.isascii():
         folded = normalize("NFC", folded).replace("\u0307", "")  # of the Turkish capital I
@@ -103,7 +103,7 @@ def _says_so(text: str) -> bool:
 
 
 def _is_mark(label: str) -> bool:
-    """A number, an arrow, or nothing that could be read: what stands in a row of page numbers."""
+    """Whether a label is a number, an arrow or empty, as in a row of page numbers."""
     return len(label) <= _MAX_MARK_CHARS and not any(char.isalpha() for char in label)
 
 
@@ -113,7 +113,7 @@ def _is_turning_class(names: str) -> bool:
 
 
 def _is_direction(name: str) -> bool:
-    """Whether a class is ``next``, ``nav-previous``, ``pager__item--next``, ``olderPostsLink`` …"""
+    """Whether a class means a direction: ``next``, ``nav-previous``, ``pager__item--next``, ``olderPostsLink`` …"""
     words = [word.lower() for word in _CLASS_WORD.findall(name)]
     while len(words) > 1 and words[-1] in _CLASS_THINGS:
         words.pop()

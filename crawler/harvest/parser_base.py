@@ -1,4 +1,4 @@
-"""What the adapters of the parsers share: which elements are kept, what is noted of each, and how to look at a tree."""
+"""What the parsers' adapters share: which elements are kept, what is noted of each, how trees are read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from crawler.harvest.extensions import leads_to_image
 MAX_ANCESTORS = 32
 MAX_TEXT_CHARS = 4096
 _MAX_NODES_READ = 256
-"""Of an element whose text is read."""
+"""Nodes of an element whose text is read."""
 
 HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 SHOWING = frozenset(
@@ -54,7 +54,7 @@ NAMES = (
 
 
 _MAX_INLINE = 4
-"""Elements that begin with the same text."""
+"""Nested inline elements that may begin with the same text."""
 _UNREAD = frozenset({"script", "style", "template"})
 _BREAKS = frozenset(
     {
@@ -63,46 +63,46 @@ _BREAKS = frozenset(
         "tr", "ul",
     }
 )  # fmt: skip
-"""Between what is before and after them a person sees a gap, where markup may have none."""
+"""Elements around which a person sees a gap, where markup may have none."""
 _COMMON = frozenset({"alt", "class", "content", "href", "id", "title", "value"})
 _TELLING = frozenset({"style", "background", "itemprop", "property"})
 
 
 class ParserRefusedError(Exception):
-    """The parser can make nothing of the page."""
+    """The parser can't read the page."""
 
 
 class Element(msgspec.Struct, frozen=True, kw_only=True):
-    """What the rules see of an element."""
+    """An element as the rules see it."""
 
     name: str
-    """In lower case, in whichever namespace."""
+    """Name in lower case, in any namespace."""
     attributes: dict[str, str]
-    """Names in lower case with prefix (``xlink:href``); the first of a name counts."""
+    """Attributes by names in lower case with prefix (``xlink:href``); the first of a name counts."""
     number: int
-    """Its place in the document, from 1."""
+    """Position in the document, from 1."""
     text: str = ""
-    """Of style and script; of title, headings and links the start; empty for all others."""
+    """Text of a style or script; start of the text of titles, headings and links; empty for others."""
     picture: int = 0
-    """A number shared by all elements of one ``<picture>``; 0 outside of one."""
+    """Number shared by all elements of one ``<picture>``; 0 outside one."""
     link: str | None = None
-    """The ``href`` of the nearest ``<a>`` around it."""
+    """Target of the nearest ``<a>`` around it."""
     label: str = ""
-    """What else names it, for where its ``alt`` is empty: ``aria-label`` and its like."""
+    """Accessible name other than ``alt``: ``aria-label`` and the like."""
     hint: str = ""
-    """The title of what it stands in, for where it has no ``title``: a link, a drawing."""
+    """Title of the link or drawing around it, for elements without a ``title``."""
     caption: str = ""
-    """As :mod:`crawler.harvest.captions` finds it, or what stands in for one: what ``aria-describedby`` names, the
-    text of the link that is made of it.
+    """Caption (:mod:`crawler.harvest.captions`), or a substitute: the text that ``aria-describedby`` names, the text of
+    its link.
     """
     heading: str = ""
-    """The nearest heading before it in the document."""
+    """Nearest heading before it in the document."""
     around: str = ""
-    """Of a link: the classes, identifiers and names of the nearest elements around it, a line each."""
+    """Classes, ids and labels of the nearest elements around a link, a line each."""
 
 
 class Mark(NamedTuple):
-    """What an element may have: an attribute with this part in it, in any case; or as a word; or just the attribute."""
+    """A condition on attributes: one contains *part* in any case, or has it as a word, or just exists."""
 
     attribute: str
     part: str = ""
@@ -110,38 +110,36 @@ class Mark(NamedTuple):
 
 
 class Tree(Protocol):
-    """How to look at a parser's tree. Its nodes are elements, texts and comments; each has a ``parent``, or None."""
+    """Access to a parser's tree. Nodes are elements, texts and comments; each has a ``parent``, or None."""
 
     def name(self, node: Any) -> str:
-        """Of an element, in lower case; of any other node something that starts with ``-``, or nothing."""
+        """Name of an element in lower case; of any other node a text that starts with ``-``, or nothing."""
 
     def key(self, node: Any) -> int:
-        """What tells a node of this tree from all others, also when the parser makes a new object for it."""
+        """Identity of a node within this tree, also when the parser makes a new object for it."""
 
     def attributes(self, node: Any) -> Mapping[str, str]:
-        """Of an element."""
+        """Attributes of an element."""
 
     def own_text(self, node: Any) -> str:
-        """Of a text, and of an element the texts that are its children; of a comment nothing."""
+        """Text of a text node, or of an element's children that are text nodes; empty for a comment."""
 
     def text(self, node: Any) -> str:
-        """All of it that is within an element, as it is; maybe only the start, if it holds very many nodes."""
+        """Text within an element as it is; maybe only the start, if it has very many nodes."""
 
     def sibling(self, node: Any, *, after: bool) -> Any | None:
-        """The node that follows it in its parent, or the one before it."""
+        """The next or the previous node in its parent."""
 
     def inside(self, node: Any) -> Iterator[Any]:
-        """All nodes inside of an element, in document order."""
+        """All descendants of an element, in document order."""
 
     def find(self, names: Sequence[str], marks: Sequence[Mark]) -> Iterable[Any]:
-        """The elements of the document that have one of the *names* or of the *marks*, in document order; one of them
-        maybe twice.
-        """
+        """The elements with one of the *names* or *marks*, in document order; an element may come twice."""
 
 
 def read(tree: Tree, node: Any, *, limit: int = MAX_TEXT_CHARS) -> str:
-    """The text of an element as a person reads it: without scripts, with a space for each line break, and without the
-    pilcrow that generators of manuals hang to headings and captions. Looks no further than at *limit* characters.
+    """The text of an element as a person reads it, within the first *limit* characters: without scripts, a space for
+    each line break, without the pilcrow that generators of manuals append to headings and captions.
     """
     parts = list(islice(tree.inside(node), _MAX_NODES_READ))
     names = [tree.name(part) for part in parts]
@@ -167,7 +165,7 @@ def _without_pilcrow(text: str) -> str:
 
 
 def on_one_line(text: str) -> str:
-    """Without the line breaks and the runs of white space in it."""
+    """*text* with each run of white space as one space."""
     return " ".join(text.split())
 
 
@@ -184,7 +182,7 @@ def _follows_break(tree: Tree, node: Any) -> bool:
 
 
 def ancestors(node: Any) -> Iterator[Any]:
-    """The elements around a node, from the inside, up to MAX_ANCESTORS of them."""
+    """The ancestors of a node, innermost first, at most MAX_ANCESTORS."""
     for _ in range(MAX_ANCESTORS):
         node = node.parent
         if node is None:
@@ -197,7 +195,9 @@ def inside_svg(tree: Tree, node: Any) -> bool:
 
 
 def link_target(attributes: Mapping[str, str]) -> str | None:
-    """Where an ``<a>`` leads: its ``href``, unless that is no image, and a lightbox shows that of its ``data-src``."""
+    """The target of an ``<a>``: its ``href``, unless that is no image and its ``data-src``, shown by a lightbox, is
+    one.
+    """
     href = attributes.get("href")
     if "data-src" not in attributes or (href and leads_to_image(href)):
         return href
@@ -206,7 +206,7 @@ def link_target(attributes: Mapping[str, str]) -> str | None:
 
 
 def may_tell(attributes: dict[str, str]) -> bool:
-    """Whether an element that is not of NAMES may refer to an image."""
+    """Whether an element beyond NAMES may refer to an image."""
     return any(
         name in _TELLING or name.startswith("data-") or (name not in _COMMON and leads_to_image(value))
         for name, value in attributes.items()

@@ -1,7 +1,7 @@
-"""From what was found on a document to its pictures: which of the sizes of one is taken, and what is said of it.
+"""Groups the candidates of a document into pictures: which size is taken, and what is said of it.
 
-A browser loads one of several sizes, and a person sees one picture. Of each picture one URL is taken here; the others
-travel with it, in the order in which they are to be tried should it not be had.
+A browser loads one of several sizes, and a person sees one picture. One URL of each picture is taken here. The others
+travel with it, in the order in which they are to be tried if it can't be fetched.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from crawler.sizes import size_of
 
 
 class Found(NamedTuple):
-    """A candidate, and a URL that its reference stands for."""
+    """A candidate with its resolved URL."""
 
     url: str
     candidate: Candidate
     secure_url: str = ""
-    """The URL by https, of one by http that is only to be asked for where that can't be had."""
+    """The https URL of the same image, if this http URL is only a fallback for it."""
 
 
 class Other(NamedTuple):
@@ -30,7 +30,7 @@ class Other(NamedTuple):
 
     found: Found
     rule: str
-    """Why it is not the one that is taken: a key of :data:`crawler.models.ALTERNATIVE_RULES`."""
+    """Why it was not taken: a key of :data:`crawler.models.ALTERNATIVE_RULES`."""
 
 
 class Picture(NamedTuple):
@@ -38,11 +38,11 @@ class Picture(NamedTuple):
 
     taken: Found
     others: tuple[Other, ...]
-    """The best first, each URL once."""
+    """The other sizes, best first, each URL once."""
     refused: tuple[Found, ...]
-    """Sizes that would have been preferred, and that something forbids to take."""
+    """Sizes that would have been preferred, but are forbidden."""
     told: tuple[Found, ...]
-    """All that names the picture, in whichever size."""
+    """All candidates of the picture, in any size."""
 
 
 class _Size(NamedTuple):
@@ -52,17 +52,17 @@ class _Size(NamedTuple):
 
 
 _TOLD_ENOUGH = 64
-"""So much that names a picture is looked at for what it says, where each of very many sizes is taken."""
+"""Candidates whose words are read, where very many sizes are taken."""
 _TOLD_TO_PEOPLE = SHOWN | {"input", "object", "embed", "image", "video", "a", "area", "iframe", "frame"}
-"""Elements whose words a person reads; those of ``<meta>``, ``<link>`` and data count less."""
+"""Elements whose words a person reads; words of ``<meta>``, ``<link>`` and data count less."""
 
 
 def pictures(
     found: Sequence[Found], *, formats: frozenset[str], forbidden: Callable[[str], str]
 ) -> list[Picture]:
-    """The pictures of a document, in the order in which their taken sizes were found, each once.
+    """The pictures of a document, each once, in the order in which their taken sizes were found.
 
-    *formats* are those that are kept. *forbidden* tells of a URL what forbids to take it, or nothing: such a size is
+    *formats* are those that are kept. *forbidden* returns the slug of what forbids a URL, or nothing: such a size is
     taken only where all are forbidden.
     """
     by_url = _by_url(found)
@@ -92,7 +92,7 @@ def in_all_sizes(found: Sequence[Found], pictured: Iterable[Picture]) -> list[Pi
 
 
 def _by_url(found: Iterable[Found]) -> dict[str, list[Found]]:
-    """In the order of their first appearance."""
+    """Groups by URL, in the order of first appearance."""
     by_url: dict[str, list[Found]] = defaultdict(list)
     for item in found:
         by_url[item.url].append(item)
@@ -100,9 +100,9 @@ def _by_url(found: Iterable[Found]) -> dict[str, list[Found]]:
 
 
 def words_of(told: Iterable[Found], images: Mapping[int, Element]) -> Element:
-    """An element with all that is said of a picture; *images* has the ``<img>`` of each ``<picture>``.
+    """An element with all words for a picture; *images* has the ``<img>`` of each ``<picture>``.
 
-    Of each kind of word the first one counts, those that people read before those that only machines do.
+    The first word of each kind counts; words for people come before words for machines.
     """
     elements = [images.get(item.candidate.element.picture, item.candidate.element) for item in told]
     if len(elements) > 1:
@@ -133,7 +133,7 @@ def _said(text: str | None) -> str:
 
 
 def _picture(sizes: Sequence[_Size], forbidden: Callable[[str], str]) -> Picture:
-    """*sizes* has the best first."""
+    """One picture; *sizes* has the best first."""
     distinct: dict[str, _Size] = {}
     for size in sizes:
         distinct.setdefault(size.found.url, size)
@@ -149,7 +149,7 @@ def _picture(sizes: Sequence[_Size], forbidden: Callable[[str], str]) -> Picture
 
 
 def _rule(size: _Size, taken: _Size) -> str:
-    """Why *size* comes after *taken*."""
+    """The rule by which *size* comes after *taken*."""
     its, best = size.wanted, taken.wanted
     if its.is_kept < best.is_kept:
         return "type"
@@ -165,12 +165,12 @@ def _rule(size: _Size, taken: _Size) -> str:
 
 
 def _told(size: _Size) -> tuple[float, ...]:
-    """What is told of how large it is."""
+    """The declared size."""
     return (size.wanted.width_px, size.wanted.density, size_of(size.found.url).px)
 
 
 def _merged(same: Sequence[Picture], named: Iterable[Found]) -> Picture:
-    """Pictures of which the same size is taken as one; *named* is all that names this size."""
+    """Pictures with the same taken size as one; *named* are all candidates with this size's URL."""
     url = same[0].taken.url
     told = (*named, *(item for picture in same for item in picture.told if item.url != url))
     if len(same) == 1:
@@ -183,9 +183,7 @@ def _merged(same: Sequence[Picture], named: Iterable[Found]) -> Picture:
 
 
 def _without_stand_ins(made: Sequence[Picture]) -> Iterator[Picture]:
-    """*made*, of which no picture has a size that is shown in place of several others: that is a spinner or a grey box,
-    and none of them.
-    """
+    """*made* without sizes that stand for several pictures: spinners and grey boxes."""
     shown = Counter(
         other.found.url
         for picture in made
@@ -208,7 +206,7 @@ def _without_stand_ins(made: Sequence[Picture]) -> Iterator[Picture]:
 
 
 def _grouped(found: Iterable[Found], formats: frozenset[str]) -> Iterator[list[_Size]]:
-    """The sizes of each picture, the best first."""
+    """The sizes of each picture, best first."""
     groups: dict[str, list[tuple[Preference, Found]]] = defaultdict(list)
     for item in found:
         key = item.candidate.group or f"alone {item.secure_url or item.url}"
@@ -228,7 +226,7 @@ def _grouped(found: Iterable[Found], formats: frozenset[str]) -> Iterator[list[_
 
 
 def _put_best_first(sizes: list[tuple[Preference, Found]]) -> None:
-    """Where all differ in nothing but what servers of images use for sizes, that counts before what the page tells."""
+    """Sort, best first. The size in a URL counts before the declared one where URLs differ in nothing else."""
     urls = {item.secure_url or item.url for wanted, item in sizes if wanted.is_kept and wanted.is_fetched}
     by_url = len(urls) > 1 and len({size_of(url).picture for url in urls}) == 1
 
@@ -243,9 +241,10 @@ def _put_best_first(sizes: list[tuple[Preference, Found]]) -> None:
 def _full_sizes(
     groups: Mapping[str, Iterable[tuple[Preference, Found]]], best: Mapping[str, Found]
 ) -> dict[str, str]:
-    """For each group that is a thumbnail the group of what it leads to: an image in a link to an image, the only one in
-    links of that target, for with several nothing says which of them it is the larger one of. One that leads to several
-    pictures is a camera or a blank, and no size of any. *best* has the best size of each group.
+    """The group of the full-size image for each group that is a thumbnail; *best* has the best size of each group.
+
+    A thumbnail is an image in a link to an image, the only one in links with that target: with several, nothing tells
+    whose larger version it is. An image that leads to several pictures is an icon or a blank, and a thumbnail of none.
     """
     targets = {
         item.candidate.reference: key
@@ -277,8 +276,8 @@ def _full_sizes(
 
 
 def _joined(best: Mapping[str, Found], full: Mapping[str, str]) -> Iterator[list[str]]:
-    """The groups of each picture: those of a thumbnail and of what it leads to, and those whose best sizes are told
-    apart only by what servers of images use for sizes.
+    """The groups of each picture: a thumbnail and its target, and groups whose best sizes differ only in what image
+    servers use for sizes.
     """
     leader = {key: key for key in best}
 

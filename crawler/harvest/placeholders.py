@@ -1,4 +1,4 @@
-"""What stands in place of a reference: for a script or a template engine to fill, or to switch something on."""
+"""Recognises placeholders for references, which a script or a template engine fills, and switches."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _FLAG = re.compile(
 
 
 def is_template(reference: str) -> bool:
-    """Whether *reference* is, or has in it, a place for something that is not there yet: ``{{ image.url }}``,
-    ``${src}``, ``<%= src %>``, ``{% static 'a.png' %}``, ``[[src]]``, ``%s``, ``__IMAGE__``.
+    """Whether *reference* contains an unfilled template: ``{{ image.url }}``, ``${src}``, ``<%= src %>``, ``{% static
+    'a.png' %}``, ``[[src]]``, ``%s``, ``__IMAGE__``.
     """
     has_mark = (
         "{" in reference or "%" in reference or "__" in reference or "[[" in reference or "<" in reference
@@ -29,7 +29,7 @@ def is_template(reference: str) -> bool:
 
 
 def is_flag(value: str) -> bool:
-    """Whether *value* is a word, a number or nothing at all, in an attribute whose name would suit a reference:
-    ``true``, ``1``, ``lazy``, ``50%``, ``#``, ``about:blank``.
+    """Whether *value* is a word, a number or empty, in an attribute whose name suits a reference: ``true``, ``1``,
+    ``lazy``, ``50%``, ``#``, ``about:blank``.
     """
     return _FLAG.fullmatch(value) is not None

@@ -1,4 +1,4 @@
-"""What a reader does in its own process: from a document to what is found on it."""
+"""The work of a reader process: a document in, its harvest out."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ from crawler.sandbox.child_main import Room, Work
 from crawler.scope import Scope
 
 _BYTES_PER_BYTE, _BYTES_PER_TAG, _BYTES_PER_URL, _MOST_BYTES_PER_BYTE = 20, 1700, 1300, 220
-"""What a document takes in memory, by its size, its tags and its URLs that are in no tag, as measured: a million
-``<img>`` 1,600 bytes each, ``<table><a>`` 82 times its size and ``<a>`` alone 197 times; a ``url(1.png)`` of a style
-sheet 1,200 bytes, a candidate of a srcset 900; text of which one character is beyond ASCII up to 16 times its size."""
+"""Memory of a document by its size, its tags and its URLs outside tags, as measured: a million ``<img>`` take 1,600
+bytes each, ``<table><a>`` 82 times its size, ``<a>`` alone 197 times; a ``url(1.png)`` of a style sheet 1,200 bytes, a
+candidate of a srcset 900; a text with one character beyond ASCII up to 16 times its size.
+"""
 _MOST_FOR_SOUP = 330
-"""Beautiful Soup keeps objects of Python: 314 times ``<a>``."""
+"""Beautiful Soup keeps Python objects: 314 times the size of ``<a>``."""
 _BEFORE_URLS = (b"url(", b"URL(", b"src(", b"@import", b"w,", b"x,")
 
 _QUESTIONS = msgspec.msgpack.Decoder(Question)
@@ -60,7 +61,7 @@ def make(settings: str, room: Room) -> Work:
 
 
 def _memory_bytes(content: bytes, *, most: int = _MOST_BYTES_PER_BYTE) -> int:
-    """*most*: for a byte."""
+    """Estimated memory of a document, at most *most* for each byte."""
     size = len(content)
     urls = sum(map(content.count, _BEFORE_URLS))
     estimate = _BYTES_PER_BYTE * size + _BYTES_PER_TAG * content.count(b"<") + _BYTES_PER_URL * urls

@@ -1,4 +1,4 @@
-"""Documents are read in processes of their own, see :mod:`crawler.sandbox`: some take for ever, or all memory."""
+"""Reads documents in child processes (:mod:`crawler.sandbox`): some take for ever, or all memory."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from crawler.text.plain_errors import quoted
 log = logging.getLogger(__name__)
 
 ALLOWANCE_BYTES = 64 * 2**20
-"""Enough for pages of some 800 KB: what they take beyond that is asked for."""
+"""Memory for pages of some 800 KB; a reader asks for more."""
 LARGE_BYTES = 2 * 2**20
-"""Of such documents there is always one fewer at work than there may be readers. A soak had a dozen pages of 15 MB that
-took ten seconds each, all readers were at them, and the honest pages beside them waited for a minute.
+"""Size of a large document; one reader fewer than there may be works on these. A soak had a dozen pages of 15 MB that
+took ten seconds each: with all readers busy, honest pages waited for a minute.
 """
 _ENCODER = msgspec.msgpack.Encoder()
 _HEADS = msgspec.msgpack.Decoder(Head)
@@ -35,29 +35,28 @@ _WORDS = msgspec.msgpack.Decoder(set[str])
 
 
 class Reading(Protocol):
-    """What is found on one document."""
+    """The harvest of one document, read part by part."""
 
     @property
     def head(self) -> Head: ...
 
     def tasks(self) -> Iterator[list[NewTask]]:
-        """In parts: images and what is kept out first, then links."""
+        """The tasks in parts: images and kept out ones first, then links."""
         ...
 
     def words(self) -> set[str]:
-        """What the document says, see :func:`crawler.harvest.shingles.pieces`; to be asked for after its tasks."""
+        """The shingles of the document (:func:`crawler.harvest.shingles.pieces`); to be called after ``tasks``."""
         ...
 
 
 Read = Callable[[Task, Fetched], AbstractContextManager[Reading]]
-"""What is found in an answer; raises a TaskError."""
+"""Reads the answer to a task; raises a TaskError."""
 
 
 class ReaderPool:
-    """At most *most* readers, for several threads; ``close`` ends them all.
+    """At most *most* reader processes, for several threads; ``close`` ends them all.
 
-    A document may take ``page_timeout_s`` from when a reader has it. What one takes beyond ALLOWANCE_BYTES comes from
-    *budget*.
+    A document may take ``page_timeout_s`` from when a reader has it. Memory beyond ALLOWANCE_BYTES comes from *budget*.
     """
 
     def __init__(self, seeds: tuple[str, ...], config: Config, *, most: int, budget: Budget) -> None:
@@ -74,7 +73,7 @@ class ReaderPool:
 
     @contextmanager
     def read(self, task: Task, fetched: Fetched) -> Iterator[Reading]:
-        """As Reader.read. Raises what that raises; PageTimeout, ReaderCrashed and TooMuchMemory, which are the
+        """As DocumentReader.read. Raises what that raises; PageTimeout, ReaderCrashed and TooMuchMemory, which are the
         document's doing as well; OutOfMemory, which is not; InternalError.
         """
         with self._asked(READ, task, fetched) as parts:
@@ -117,12 +116,12 @@ class ReaderPool:
             return _WORDS.decode(b"".join(parts))
 
     def close(self) -> None:
-        """End all readers, also those that are at work; may be called twice."""
+        """End all readers, also busy ones; may be called twice."""
         self._pool.close()
 
 
 def _without_secrets(config: Config) -> Config:
-    """What it takes to read; who broke into a reader learns no login from it."""
+    """The settings that reading needs: a reader under a stranger's control learns no login from them."""
     return Config(
         scope=config.scope,
         harvest=config.harvest,
@@ -134,7 +133,7 @@ def _without_secrets(config: Config) -> Config:
 
 
 class _Asked:
-    """A Reading that comes from a reader, part by part."""
+    """A Reading from a reader process."""
 
     def __init__(
         self, readers: ReaderPool, head: Head, parts: Iterator[bytes], task: Task, fetched: Fetched

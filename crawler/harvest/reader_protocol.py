@@ -1,4 +1,4 @@
-"""What goes from a reader's process to its harvester: a Head, then the tasks, in parts of bearable size."""
+"""Messages of a reader process to its harvester: a Head, then the tasks, in parts of bounded size."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ from crawler.models import NewTask, Task, Value
 
 READ, WORDS = "read", "words"
 QUESTION_BYTES = 4
-"""For the length of a Question, which comes before the content."""
+"""Size of the length of a Question, which comes before the content."""
 
 
 MOST_TITLE_CHARS, MOST_FAULT_CHARS, _MOST_DETAIL_CHARS = 500, 4000, 64 * 1024
-"""What a reader may say is bounded: a stranger may have taken it over. Details name URLs, which may be long."""
+"""Bounds of a reader's messages: a stranger may have taken it over. Details name URLs, which may be long."""
 
 
 class ReaderSettings(Value):
-    """What a reader is told when it starts."""
+    """Settings of a reader process."""
 
     seeds: tuple[str, ...]
     config: Config
 
 
 class Question(Value):
-    """What a reader is asked; the content of the document follows it."""
+    """A request to a reader; the document's content follows it."""
 
     about: str
     """READ or WORDS."""
     task: Task
     fetched: Fetched
-    """Without its content."""
+    """The answer without its content."""
 
 
 class Head(Value):
-    """What one document holds, but for its tasks; or why it was not read."""
+    """A Harvest without its tasks, or why the document was not read."""
 
     title: Annotated[str, Meta(max_length=MOST_TITLE_CHARS)] = ""
     images: Annotated[int, Meta(ge=0, lt=2**31)] = 0
@@ -55,11 +55,11 @@ class Head(Value):
     against_images: str = ""
     against_links: str = ""
     reason: str = ""
-    """Of the TaskError that it ended in."""
+    """Reason of the TaskError that reading ended in."""
     detail: Annotated[str, Meta(max_length=_MOST_DETAIL_CHARS)] = ""
     http_status: int = 0
     fault: Annotated[str, Meta(max_length=MOST_FAULT_CHARS)] = ""
-    """The traceback, of a fault of this program."""
+    """The traceback of a fault of this program."""
 
     @classmethod
     def of(cls, harvest: Harvest) -> Self:
@@ -80,7 +80,7 @@ class Head(Value):
         return cls(reason=error.reason, detail=error.detail, http_status=error.http_status)
 
     def check(self) -> None:
-        """Raise what it ended in, if it did not end well."""
+        """Raise the error that reading ended in, if any."""
         if self.fault:
             raise InternalError(self.detail)
         if self.reason:
@@ -92,7 +92,7 @@ _ENCODER = msgspec.msgpack.Encoder()
 
 
 def in_order(harvest: Harvest) -> list[NewTask]:
-    """Images, then what is kept out, then links: who follows them wants to know of images first."""
+    """Images, kept out tasks, links: consumers of links want to know the images first."""
     kept_out = (msgspec.structs.replace(task, origin=None) for task in harvest.kept_out)
     return [*harvest.images, *kept_out, *harvest.links]
 

@@ -1,4 +1,4 @@
-"""Which pages are opened in a browser as well: what their own looks say, and what was learned of their template."""
+"""Decides which pages are rendered in a browser as well, by their signs and by what was learned of their template."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from crawler.scope import Scope
 from crawler.urls import host_key
 
 QUEUED, STATIC, NO_GAIN, NO_BROWSER, NEVER = "queued", "static", "no-gain", "no-browser", "never"
-"""What a page's record says: keys of RENDERINGS."""
+"""Decisions in a page's record: keys of RENDERINGS."""
 _KNOWN_S = 60.0
-"""So long an answer of the queue is believed that a template brings nothing."""
+"""Seconds for which an answer SKIP of the queue is cached."""
 _UNSURE_S = 0.5
-"""… and any other one. A page that is queued in vain costs a task; one that is not queued is lost."""
+"""Seconds for which any other answer is cached. A page queued in vain costs a task; a page not queued is lost."""
 _MOST_KNOWN = 5000
 
 
 class TemplateQueue(Protocol):
-    """What of a TaskQueue is asked here."""
+    """The part of a TaskQueue that is used here."""
 
     def template(self, *, host: str, name: str, task: int | None = None) -> TemplateAnswer: ...
 
 
 class RenderChoice:
-    """Decides for one harvester; safe to be used by several threads. *setting* is that of ``render``.
+    """Decides for one harvester; safe to be used by several threads. *setting* is ``render``.
 
-    With no *queue* nothing was learned, and nobody is known to render.
+    Without a *queue* nothing was learned, and no renderer is known.
     """
 
     def __init__(
@@ -52,8 +52,8 @@ class RenderChoice:
         self._known: OrderedDict[tuple[str, str], tuple[float, TemplateAnswer]] = OrderedDict()
 
     def of(self, task: Task, looks: ScriptSigns | None, *, url: str) -> tuple[str, list[NewTask]]:
-        """What is to be rendered of the page of *task*, which looks so and was found at *url*; and what its record
-        says of that.
+        """The decision on the page of *task*, for its record, and its RENDER tasks. *looks* are its signs, *url* is its
+        final URL.
         """
         if self._setting == "never":
             return NEVER, []
@@ -80,7 +80,7 @@ class RenderChoice:
         return QUEUED, [own, *routes]
 
     def _routes(self, task: Task, looks: ScriptSigns, url: str) -> Iterator[NewTask]:
-        """What scripts show at other fragments of this page's address, or of another's."""
+        """RENDER tasks for routes of scripts: other fragments of this or another page's URL."""
         for route in looks.routes:
             template = route_template(looks.template, route)
             if self._scope.refusal(route.partition("#")[0]) or self._why_not(url, template, ("hash-route",)):
@@ -88,7 +88,7 @@ class RenderChoice:
             yield route_task(route, depth=task.depth + 1, page_url=url, looks=looks)
 
     def _why_not(self, url: str, template: str, signs: tuple[str, ...]) -> str:
-        """NO_GAIN or NO_BROWSER, or nothing if a page that looks so is to be rendered."""
+        """NO_GAIN or NO_BROWSER, or nothing if a page with these signs is to be rendered."""
         if self._queue is None:
             return "" if is_strong(signs) else NO_BROWSER
         if self._setting == "always":
@@ -116,7 +116,7 @@ class RenderChoice:
 
 
 def route_task(url: str, *, depth: int, page_url: str, looks: ScriptSigns) -> NewTask:
-    """To render what a script shows at *url*, which has a fragment; *looks* are those of the page that links to it."""
+    """The RENDER task for a route *url*, which has a fragment; *looks* are those of the page that links to it."""
     template = route_template(looks.template, url)
     origin = Origin(page_url=page_url, found_in="a", template=template, signs="hash-route")
     return NewTask(kind=TaskKind.RENDER, url=url, depth=depth, origin=origin)

@@ -1,9 +1,8 @@
-"""The data that frameworks leave in the scripts of a page, for what runs in the browser to begin with.
+"""Extracts the data that frameworks leave in scripts for their code in the browser.
 
-Objects that are assigned (``window.__INITIAL_STATE__ = {…}``, ``JSON.parse("…")``), what Nuxt 2 and SvelteKit write as
-literals of JavaScript, and what comes in pieces: Next's flight data, the streams of Remix and React Router. Lists in
-which numbers stand for values are devalue's (https://github.com/sveltejs/devalue) and turbo-stream's
-(https://github.com/jacob-ebey/turbo-stream).
+These are assigned objects (``window.__INITIAL_STATE__ = {…}``, ``JSON.parse("…")``), literals of JavaScript by Nuxt 2
+and SvelteKit, and streams in pieces: Next's flight data, Remix, React Router. Lists in which numbers stand for values
+are devalue's (https://github.com/sveltejs/devalue) and turbo-stream's (https://github.com/jacob-ebey/turbo-stream).
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from crawler.harvest.cuts import Cut, at_most
 from crawler.harvest.js_literals import NotALiteralError
 
 _MAX_ASSIGNMENTS = 500
-"""In one script; each that is none costs a look."""
+"""Assignments that are tried in one script."""
 _ASSIGNED = re.compile(
     r"""=\s*+(?:
       (?P<json>[{\[](?=\s*+["{\[])) | (?P<parse>JSON\.parse\(\s*+(?=["'`]))
@@ -28,14 +27,14 @@ _ASSIGNED = re.compile(
     re.VERBOSE,
 )
 _MAX_BROKEN = 100
-"""Pieces of a stream in one script: json's error counts the lines up to where it is, so that each costs the whole."""
+"""Broken pieces of a stream in one script: json counts the lines up to an error, so each costs the whole text."""
 _TARGET_CHARS = 120
 _TARGET = re.compile(
     r"(?:(?:window|self|globalThis|this)\s*(?:\.[\w$]+|\[\s*[\"'][^\"'\[\]]+[\"']\s*\])+|(?:var|let|const)\s+[\w$]+|\b__\w+)"
     r"\s*\Z"
 )
 _STATE = re.compile(r"__|state|data|props|store|cache|nuxt|redux", re.IGNORECASE)
-"""In the name of what may be given a literal of JavaScript; for JSON any name will do."""
+"""Part of a name to which a literal of JavaScript may be assigned; for JSON any name will do."""
 _RETURN = re.compile(r"(?:return\b\s*+|\A)\(?(?=\{)")
 _ARGUMENTS = re.compile(r"[\s;)]*+\}?[\s)]*+\(")
 _SVELTEKIT_DATA = re.compile(r"\bdata:\s*+(?=\[)")
@@ -50,9 +49,7 @@ _NOT_DATA = frozenset({"I", "E"})
 
 
 def assigned(text: str) -> Iterator[Any]:
-    """The values of a script that are data, in order; a Cut stands for more than are looked at. Never raises; code is
-    passed over.
-    """
+    """The data of a script, in order; a Cut stands for more than are read. Never raises; code is skipped."""
     position = 0
     for count in itertools.count():
         found = _ASSIGNED.search(text, position)
@@ -89,7 +86,7 @@ def _assigned(text: str, found: re.Match[str], *, is_state: bool) -> tuple[Any, 
 
 
 def _called(text: str, found: re.Match[str]) -> tuple[Any, int]:
-    """What Nuxt 2 writes: ``(function(a,b){return {image:a}}("a.png",1))``."""
+    """The data of Nuxt 2: ``(function(a,b){return {image:a}}("a.png",1))``."""
     start = found.end() - 1
     begin = _RETURN.search(text, start) if text[start] == "{" else None
     begins = begin.end() if begin else found.end()
@@ -112,7 +109,7 @@ def _of_sveltekit(text: str) -> Iterator[Any]:
 
 
 def unflattened(values: Any) -> Any:
-    """What a list of devalue or turbo-stream stands for; parts of it may be in it more than once, also in circles."""
+    """The value of a list of devalue or turbo-stream; parts of it may occur more than once, also in cycles."""
     if not isinstance(values, list) or not values:
         return values
     built: list[Any] = [type(value)() if isinstance(value, (dict, list)) else value for value in values]
@@ -130,7 +127,7 @@ def unflattened(values: Any) -> Any:
 
 
 def _key(name: str, values: list[Any]) -> str:
-    """turbo-stream keeps names among the values as well: ``_7``."""
+    """A name, which turbo-stream may keep among the values: ``_7``."""
     number = name[1:]
     if name.startswith("_") and number.isdecimal() and len(number) < 9 and int(number) < len(values):  # noqa: PLR2004
         return str(values[int(number)])
@@ -141,9 +138,7 @@ def _key(name: str, values: list[Any]) -> str:
 
 
 def streamed(texts: Iterable[str], stream: str) -> Iterator[Any]:
-    """The values that the pieces of a stream in these scripts make, and BROKEN for each that can't be read; *stream* is
-    one of STREAMS.
-    """
+    """The values in the pieces of a stream, and BROKEN for each that can't be read; *stream* is one of STREAMS."""
     joined = "".join(piece for text in texts for piece in _pieces(text, stream))
     if stream == "__next_f":
         yield from _flight(joined)

@@ -1,7 +1,7 @@
-"""What a page looks like before any script has run: by what it is made, and what speaks for opening it in a browser.
+"""Signs that a page needs its scripts, and its template, before any script has run.
 
-Pages that are made alike have one *template*: what a browser brings on some of them, it brings on the others as well.
-It is told by the address with its names and numbers left out, by the scripts, and by the outline of the document.
+Pages that are made alike share one *template*: what a browser brings on some of them, it brings on the others as well.
+The template is told by the URL without names and numbers, by the scripts, and by the outline of the document.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from crawler.models import SIGNS, Value
 from crawler.urls import MAX_URL_CHARS, resolve
 
 MOST_ROUTES = 200
-"""Of one page."""
+"""Routes of one page."""
 MAX_ROUTE_CHARS = 1000
 _OUTLINE_TAGS = 400
-"""Looked at for the outline; content comes later, and differs from page to page."""
+"""Tags that are read for the outline; later ones are content, which differs from page to page."""
 _OUTLINE_DEPTH = 3
 _NEAR_EMPTY_CHARS = 120
-"""Of text that a person would read; a notice that scripts are needed, or "Loading"."""
+"""Visible characters of an empty page: a notice that scripts are needed, or "Loading"."""
 _LOOKED_AT_CHARS = 200_000
 _SCRIPT_START = 24
 
@@ -68,7 +68,7 @@ _PLACEHOLDER = re.compile(
 
 
 class ScriptSigns(Value):
-    """What is told of a page that has scripts."""
+    """The template and signs of a page with scripts."""
 
     template: Annotated[str, Meta(max_length=100)]
     """``family/fine``, in hexadecimal: pages of one family have the same scripts."""
@@ -79,11 +79,11 @@ class ScriptSigns(Value):
     ] = ()
     """URLs with fragments that are addresses for a script: ``…/#/about``."""
     more_routes: int = 0
-    """Beyond MOST_ROUTES."""
+    """Number of routes beyond MOST_ROUTES."""
 
     @property
     def is_strong(self) -> bool:
-        """Whether more speaks for a browser than that there are scripts."""
+        """Whether there is more evidence for rendering than scripts alone."""
         return is_strong(self.signs)
 
 
@@ -94,11 +94,9 @@ def is_strong(signs: Iterable[str]) -> bool:
 def looks_of(
     html: str, elements: Sequence[Element], *, url: str, base: str, images: int
 ) -> ScriptSigns | None:
-    """What a page at *url* looks like that names so many *images*; None for one without scripts, and without documents
-    of other sites that may have some.
+    """The signs of the page at *url*, which names that many *images*; None for one without scripts and foreign frames.
 
-    *base* is what its references are relative to. Takes time in proportion to the length of *html*, of which it looks
-    at the first 200,000 characters.
+    *base* is its base URL. Takes linear time, and reads the first 200,000 characters of *html*.
     """
     programs = [one for one in elements if one.name == "script" and is_program(one)]
     frames = sorted(_foreign_frames(elements, base, url)) if not programs else []
@@ -117,7 +115,7 @@ def looks_of(
 
 
 def route_template(template: str, url: str) -> str:
-    """The template of a page that a script makes at a route: *url* has its fragment."""
+    """The template of the page that a script shows at the route *url*, which has a fragment."""
     path, _, fragment = url.partition("#")
     route = _pattern("http://route/" + fragment.lstrip("!/"))
     return f"{template.partition('/')[0]}/{_digest([_pattern(path), '#', route])}"
@@ -133,7 +131,7 @@ def _digest(parts: Iterable[str]) -> str:
 
 
 def _names_of(programs: Iterable[Element]) -> set[str]:
-    """By what scripts are known: where they lie, without what changes with their content; or how they begin."""
+    """Names of scripts: their paths without what changes with their content, or the start of their text."""
     return {
         _VARIES.sub("0", _HASHED.sub("", urlsplit(src).path[-200:]))
         if (src := _parsable(program.attributes.get("src", "")))
@@ -152,7 +150,7 @@ def _parsable(src: str) -> str:
 
 
 def _pattern(url: str) -> str:
-    """The address without what tells pages of one kind apart: its last name, its numbers, the values of its query."""
+    """The URL without what differs among pages of one kind: its last name, its numbers, values of its query."""
     parts = urlsplit(url)
     *folders, last = parts.path.split("/")
     stem, dot, ending = last.rpartition(".")
@@ -165,7 +163,7 @@ def _pattern(url: str) -> str:
 
 
 def _outline(html: str) -> list[str]:
-    """The blocks around the content with their names, each kind of them once at each depth."""
+    """The named blocks around the content, each kind once at each depth."""
     depth, seen = 0, set()
     for tag in islice(_BLOCK.finditer(html), _OUTLINE_TAGS):
         if tag[1]:
@@ -200,7 +198,7 @@ def _signs(html: str, elements: Sequence[Element], *, images: int) -> Iterable[s
 
 
 def _is_near_empty(html: str) -> bool:
-    """Whether a person would read next to nothing on it."""
+    """Whether a person would read next to nothing on the page."""
     seen, position, inside = 0, 0, ""
     for tag in _TAG.finditer(html):
         if tag.start() < position:  # in a comment
@@ -221,14 +219,14 @@ def _is_near_empty(html: str) -> bool:
 
 
 def _notices(html: str) -> Iterable[str]:
-    """What is told to those who run no scripts."""
+    """The texts of ``<noscript>``."""
     for found in islice(_NOSCRIPT.finditer(html), _MOST_NOSCRIPTS):
         text = html[found.end() : found.end() + _NOSCRIPT_CHARS].lower()
         yield _TAG.sub(" ", text.partition("</noscript")[0])
 
 
 def _foreign_frames(elements: Iterable[Element], base: str, url: str) -> set[str]:
-    """Hosts of the documents that a page shows within it, other than its own: nobody visits them as pages."""
+    """Hosts of framed documents other than the page's own: they are not visited as pages."""
     return {
         urlsplit(found).netloc
         for element in elements
@@ -239,7 +237,7 @@ def _foreign_frames(elements: Iterable[Element], base: str, url: str) -> set[str
 
 
 def _routes(elements: Iterable[Element], base: str) -> Iterable[str]:
-    """Where links lead that a script alone can follow."""
+    """Targets of links that only a script can follow."""
     for element in elements:
         if element.name not in ("a", "area"):
             continue
@@ -250,7 +248,7 @@ def _routes(elements: Iterable[Element], base: str) -> Iterable[str]:
 
 
 def with_route(url: str, fragment: str) -> str | None:
-    """A canonical *url* with the route of a script behind it; None where *fragment* is none, or too long."""
+    """A canonical *url* with a script's route; None if *fragment* is not one, or too long."""
     if fragment[:1] not in ("/", "!") or not 1 < len(fragment) <= MAX_ROUTE_CHARS:
         return None
     route = _escaped(fragment)
@@ -258,7 +256,7 @@ def with_route(url: str, fragment: str) -> str | None:
 
 
 def _escaped(fragment: str) -> str:
-    """As browsers write a fragment: what is not of ASCII, and what ends URLs elsewhere, by its number."""
+    """A fragment as browsers write it, percent-encoded."""
     return "".join(
         char
         if "!" <= char <= "~" and char not in '"<>`'

@@ -1,6 +1,6 @@
-"""What looks like an image's URL in a script, or in the data of one.
+"""Guesses image URLs in scripts and JSON, by extensions.
 
-A guess: nothing says what a script does with it, nor what it is relative to.
+Nothing says what a script does with such a string, nor what it is relative to.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from crawler.harvest.extensions import leads_to_image
 from crawler.harvest.html import Element
 
 MAX_URLS = 2000
-"""Of one element."""
+"""Limit for one element."""
 _ESCAPED = re.compile(r"\\(?:u00(2[fF]|26|3[dD])|(/))")
 _BETWEEN_QUOTES = re.compile(r"[\"'`]([^\"'`\s<>\\{}|^$*;,]{3,2048})(?=[\"'`])")
 

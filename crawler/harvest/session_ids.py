@@ -1,10 +1,10 @@
-"""Session ids that are seen to be some: URLs that differ in nothing else gave the same pages.
+"""Learns session ids: parameters without which URLs give the same pages.
 
-``sid=0a1b…`` may name a session or a picture: of twenty pictures ``thumb.php?s=<md5>`` one was saved. So such names are
-those of sessions on a host once all its pages that are found under them were visited under two values each, and gave
-the same images, links and words. From then on one URL of each page is visited.
+``sid=0a1b…`` may name a session or a picture: of twenty pictures ``thumb.php?s=<md5>`` one was saved. So such a
+parameter is a session id on a host only once all pages found with it were visited under two values each, and gave the
+same images, links and words. From then on one URL of each page is visited.
 
-It is learned on the way, in bounded memory, by each harvester for itself.
+Each harvester learns on its own, in bounded memory.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import NamedTuple
 from crawler.urls import host_key, maybe_session
 
 ENOUGH = 4
-"""Pages that have to agree. Galleries have fewer scripts that show nothing but placeholders at first."""
+"""Pages that have to agree. Galleries have fewer scripts that show only placeholders at first."""
 _MAX_PAGES = 20_000
 _MAX_HOSTS = 1_000
 _MAX_PAGES_OF_HOST = 5_000
@@ -34,9 +34,9 @@ class _Host:
         self.agreed: set[int] = set()
         """Pages that were the same under two values, by their URL without the parameter."""
         self.open: set[int] = set()
-        """Those that are named, or were visited once, and may yet be another each time."""
+        """Pages that are named or were visited once, and may still differ under another value."""
         self.has_others = False
-        """A page was another under another value; or there are too many to tell."""
+        """A page differed under another value, or there are too many pages to tell."""
 
     @property
     def has_sessions(self) -> bool:
@@ -44,23 +44,23 @@ class _Host:
 
 
 class SessionIds:
-    """What is known of the parameters of each host; to be used by one thread at a time."""
+    """The parameters of each host; to be used by one thread at a time."""
 
     def __init__(self) -> None:
         self._hosts: OrderedDict[str, _Host] = OrderedDict()
         self._visits: OrderedDict[int, _Visit] = OrderedDict()
-        """The first of each page, by its URL without the parameter."""
+        """The first visit of each page, by its URL without the parameter."""
         self._chosen: OrderedDict[int, int] = OrderedDict()
-        """… and the URL of it that is visited."""
+        """The URL of each page that is visited."""
 
     def known_as(self, url: str) -> str:
-        """*url* without what is a session id, as far as that is known."""
+        """*url* without a session id, as far as one is known."""
         if not self._hosts or (found := maybe_session(url)) is None:
             return url
         return found[1] if self._has_sessions(url) else url
 
     def is_repeat(self, url: str) -> bool:
-        """Whether *url* is but another one of a page that is known; if it is not, it is the one to visit."""
+        """Whether *url* is a known page with another session id; if not, it becomes the URL to visit."""
         if "=" not in url or (found := maybe_session(url)) is None:
             return False
         chosen = self._chosen.setdefault(hash(found[1]), hash(url))
@@ -69,13 +69,13 @@ class SessionIds:
 
     @staticmethod
     def concerns(url: str, links: Collection[str]) -> bool:
-        """Whether there may be a session id in the URL of a page or in one of its *links*, as on few sites."""
+        """Whether the URL of a page or one of its *links* may have a session id, as on few sites."""
         return any("=" in one and maybe_session(one) is not None for one in (url, *links))
 
     def visit(
         self, url: str, said: AbstractSet[str], *, images: Collection[str], links: Collection[str]
     ) -> None:
-        """Take note of a page with what it says and the URLs of its *images* and *links*."""
+        """Note a page with its words and the URLs of its *images* and *links*."""
         found = maybe_session(url)
         bare_links = {link: bare[1] for link in links if "=" in link and (bare := maybe_session(link))}
         if found is None and not bare_links:

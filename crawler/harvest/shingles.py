@@ -1,5 +1,5 @@
-"""What a page says, in pieces that can be compared with those of other pages: without markup, links, scripts, numbers,
-and without what it only repeats of its own URL.
+"""Cuts the text of a page into shingles that can be compared across pages: without markup, links, scripts and numbers,
+and without words of its own URL.
 """
 
 from __future__ import annotations
@@ -9,19 +9,20 @@ from functools import lru_cache
 from urllib.parse import unquote_plus
 
 MIN_BYTES = 12
-"""Of letters, in UTF-8, that a piece has at least: two words, or four characters of Chinese. Names of days and months
-are shorter, and every calendar has those."""
+"""Bytes of letters, in UTF-8, of the shortest shingle: two words, or four Chinese characters. Names of days and months
+are shorter, and every calendar has those.
+"""
 _MAX_PIECE_CHARS = 1000
 _LEFT_OUT = (("<!--", "-->"), ("<script", "</script"), ("<style", "</style"), ("<a ", "</a"))
 _NUMBERED = re.compile(r"\b[^\W\d]*+\d\w*+")
-"""Begins where a word does: sought from each letter anew, long words took time by the square of their length."""
+"""Begins at a word's start: sought from each letter, a long word took quadratic time."""
 _NO_LETTERS = re.compile(r"[\W_]+")
 
 
 def pieces(html: str) -> set[str]:
-    """The runs of text between two tags, those of links left out; takes time in proportion to the page's length.
+    """The runs of text between two tags, without those in links. Takes linear time.
 
-    May err where markup is broken: then a piece is missing, or is markup.
+    May err in broken markup: a piece is missing, or is markup.
     """
     text = html.lower()
     for start, end in _LEFT_OUT:
@@ -34,7 +35,7 @@ def pieces(html: str) -> set[str]:
 
 
 def without_echo(piece: str, url: str) -> str:
-    """The letters of *piece* in lower case, without numbers, tokens that have numbers, and the words of *url*."""
+    """The letters of *piece* in lower case, without numbers, tokens with numbers, and words of *url*."""
     echoed = _words_of(url)
     words = _NO_LETTERS.sub(" ", _NUMBERED.sub(" ", piece.lower())).split()
     return "".join(word for word in words if word not in echoed)

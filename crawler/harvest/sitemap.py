@@ -1,7 +1,7 @@
-"""Sitemaps (https://www.sitemaps.org/protocol.html): pages, further sitemaps, and the images of each page.
+"""Reads sitemaps (https://www.sitemaps.org/protocol.html), XML and plain text: pages, their images, further sitemaps.
 
-XML and plain text. Images and thumbnails of videos by Google's extensions, whose name spaces are not looked at; other
-languages of a page by ``xhtml:link``.
+Images and video thumbnails are those of Google's extensions, in any name space; other languages of a page those of
+``xhtml:link``.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from crawler.models import NewTask, Origin, Task, TaskKind
 from crawler.urls import host_key, resolve
 
 SITEMAP, FROM_INDEX, GUESSED = "sitemap", "sitemap-index", "sitemap-guess"
-"""``found_in`` of a sitemap that a site names, of one that an index names, and of one that may be there."""
+"""``found_in`` of a sitemap that a site names, that an index names, and that was guessed."""
 SITEMAPS = frozenset({SITEMAP, FROM_INDEX, GUESSED})
 LISTED = "sitemap-url"
-"""The same of a page that a sitemap lists."""
+"""``found_in`` of a page that a sitemap lists."""
 
 MAX_BYTES = 50 * 2**20
 MAX_URLS = 50_000
-"""The protocol's limits of one file."""
+"""The protocol's limits for one file."""
 _USUAL_PLACES = (
     "/sitemap.xml",
     "/sitemap_index.xml",
@@ -37,36 +37,36 @@ _USUAL_PLACES = (
     "/sitemap_index.xml.gz",
     "/sitemap.txt",
 )
-"""In the order in which they are tried: the protocol's own, Yoast's, WordPress', then the rarer ones."""
+"""Usual paths, in the order in which they are tried: the protocol's, Yoast's, WordPress', then rarer ones."""
 _ENTRIES = frozenset({"url", "sitemap", "image", "video", "loc"})
-"""The last three stand in an entry, unless its start tag is broken or missing."""
+"""Elements that are read. The last three belong in an entry, unless its start tag is broken or missing."""
 _IS_MARKUP = re.compile(r"<(?:[\w.-]{1,64}:)?(?:urlset|sitemapindex|url|sitemap|loc)[\s>/]", re.IGNORECASE)
 
 
 class SitemapEntry(NamedTuple):
-    """An entry of a sitemap; it names a page or another sitemap."""
+    """An entry of a sitemap: a page or a further sitemap."""
 
     url: str
     is_sitemap: bool = False
     images: tuple[Candidate, ...] = ()
     others: tuple[str, ...] = ()
-    """The page in other languages."""
+    """URLs of the page in other languages."""
 
 
 def sitemap_tasks(references: Iterable[str], *, page_url: str) -> tuple[NewTask, ...]:
-    """Tasks for what the robots.txt of the host of *page_url* names; a relative reference is relative to that file."""
+    """Tasks for the sitemaps in robots.txt of the host of *page_url*; references are relative to that file."""
     robots_url = f"{host_key(page_url)}/robots.txt"
     urls = (resolve(reference, robots_url) for reference in references if reference.strip())
     return tuple(_task(url, page_url, SITEMAP) for url in dict.fromkeys(urls) if url is not None)
 
 
 def first_guess(page_url: str) -> NewTask:
-    """A task for the sitemap that may be at the usual place of a page's host."""
+    """The task for the first usual path on a page's host."""
     return _task(host_key(page_url) + _USUAL_PLACES[0], page_url, GUESSED)
 
 
 def next_guess(missed: Task) -> tuple[NewTask, ...]:
-    """A task for the place to try after *missed*, where there is none; nothing after the last."""
+    """The task for the usual path after *missed*; none after the last."""
     host = host_key(missed.url)
     places = iter(_USUAL_PLACES)
     if missed.origin is None or missed.url.removeprefix(host) not in places:
@@ -75,7 +75,7 @@ def next_guess(missed: Task) -> tuple[NewTask, ...]:
 
 
 def guess_in_place_of(named: Task) -> tuple[NewTask, ...]:
-    """A task for what may be there although *named*, by robots.txt, is not."""
+    """The task to try instead of *named*, which robots.txt names and which is missing."""
     page_url = named.origin.page_url if named.origin else named.url
     further = next_guess(named) if host_key(named.url) == host_key(page_url) else ()
     return further or (first_guess(page_url),)
@@ -86,7 +86,7 @@ def _task(url: str, page_url: str, found_in: str) -> NewTask:
 
 
 def read(content: bytes, content_type: str = "") -> Iterator[SitemapEntry | Cut]:
-    """The entries of a sitemap in order, MAX_URLS at most; *content_type* is the whole header. Never raises."""
+    """The entries of a sitemap in order, at most MAX_URLS; *content_type* is the whole header. Never raises."""
     text = decode_xml(content, content_type)
     entries = _xml(text) if _IS_MARKUP.search(text) else _plain(text)
     return at_most(MAX_URLS, entries, slug="sitemap-cut")
@@ -108,7 +108,7 @@ def _xml(text: str) -> Iterator[SitemapEntry | Cut]:
 
 
 def _entries(node: Node, number: int) -> Iterator[SitemapEntry]:
-    """The entry that *node* is; several where the tags between them are broken."""
+    """The entry in *node*; several where tags between entries are broken."""
     url, *further = [child.text for child in node.children if child.name == "loc" and child.text] or [
         node.text
     ]
@@ -138,7 +138,7 @@ def _entry(
 
 
 def _shown(node: Node, page_url: str, number: int) -> Iterator[Candidate]:
-    """``<image:image>`` and ``<video:video>``: what they show and what is said of it."""
+    """The images of ``<image:image>`` and ``<video:video>``, with their words."""
     match node.name:
         case "image":
             reference = node.child_text("loc") or node.child_text("url") or node.text

@@ -1,4 +1,4 @@
-"""What was fetched, by its declared type or its first bytes."""
+"""Tells the kind of a document by its declared type or its first bytes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _ROOT = re.compile(
 )
 _PAGE = re.compile(rb"<(?:!doctype\s+html|html|body)[\s>]", re.IGNORECASE)
 _LOOKED_AT_BYTES = 65_536
-"""For the root of a sitemap or a feed: warnings of PHP and comments of plug-ins may come first."""
+"""Bytes in which the root of a sitemap or feed is sought: PHP warnings and plug-ins' comments may come first."""
 _SNIFFED_BYTES = 1445
 _DECLARED = {
     "text/html": "html",
@@ -55,10 +55,10 @@ _DECLARED = {
 
 
 def kind_of(content_type: str, content: bytes) -> str:
-    """What was fetched: ``html``, ``css``, ``image``, ``manifest``, ``feed``, ``sitemap``, ``gzip`` or ``other``.
+    """The kind of a document: ``html``, ``css``, ``image``, ``manifest``, ``feed``, ``sitemap``, ``gzip`` or ``other``.
 
-    The declared type counts; the first bytes decide when none, or one that says nothing, is declared (WHATWG
-    MIME Sniffing, section 7.1).
+    The declared type counts; the first bytes decide where none is declared, or one without meaning (WHATWG MIME
+    Sniffing, section 7.1).
     """
     if content_type.startswith("image/"):
         return "image"
@@ -78,8 +78,9 @@ def is_xml(content_type: str) -> bool:
 def opened(
     content: bytes, content_type: str, *, wanted: str, max_bytes: int, left_out: Counter[str]
 ) -> tuple[bytes, str]:
-    """What was fetched without the gzip around it, and its kind. *wanted* is what it should be: a ``sitemap`` and a
-    ``feed`` go by what they are more than by what they are declared as, which is HTML at not a few servers.
+    """The document without gzip, and its kind; *wanted* is the kind that is expected.
+
+    The contents decide on a ``sitemap`` and a ``feed``, not the declared type, which is HTML at not a few servers.
     """
     sought = wanted in ("feed", "sitemap")
     kind = kind_of(content_type, content)
@@ -93,8 +94,8 @@ def opened(
 
 
 def root_kind(content: bytes) -> str:
-    """``feed`` or ``sitemap`` by the root element of what should be one; "" if there is no such element. Whatever may
-    stand before it, and in UTF-16 as well.
+    """``feed`` or ``sitemap`` by the root element, "" without such a root. Skips whatever stands before it; reads
+    UTF-16 too.
     """
     head = content[:_LOOKED_AT_BYTES].replace(b"\0", b"")
     found = _ROOT.search(head)

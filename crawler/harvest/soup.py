@@ -1,4 +1,4 @@
-"""Beautiful Soup over Python's html.parser: slow and patient; for pages that the fast parser refuses."""
+"""The adapter of Beautiful Soup over html.parser: slow and lenient, for pages that the fast parser refuses."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from crawler.harvest.parser_base import NAMES, Element, Mark, ParserRefusedError
 
 _REFERENCE = re.compile(r"&([a-zA-Z][a-zA-Z0-9]*+)(?!;)(=?)")
 _NAMABLE = re.compile("[^\"'<>=]++")
-"""Names that html.parser reads as they are; no others tell of images."""
+"""Names that html.parser reads as they are; no others refer to images."""
 _ALWAYS_RAW = ("script", "style")
-"""What html.parser takes for raw text wherever it stands."""
+"""Elements that html.parser takes for raw text wherever they stand."""
 _MAX_NODES_OF_TEXT = 64
-"""More are no label of a link; here links may be within each other, and each is asked for its text."""
+"""Nodes of a link that are read as its label. Links may be nested here, and each is asked for its text."""
 _END = {name: re.compile(f"</(?={name})", re.IGNORECASE) for name in _ALWAYS_RAW}
 
 
@@ -35,9 +35,9 @@ def elements_of(
     turns: bool,
     left_out: Counter[str],  # noqa: ARG001 - an adapter takes it; here templates are elements like any other
 ) -> list[Element]:
-    """The elements of NAMES, and with *look_at_all* any that may tell of an image; raises ParserRefusedError.
+    """The elements of NAMES, with *look_at_all* also any that may refer to an image. Raises ParserRefusedError.
 
-    Captions are looked for among what has one of the *marks*.
+    Captions are sought among what has one of the *marks*.
     """
     tree = _SoupTree()
     words = ElementWords(tree, marks=marks, turns=turns)
@@ -79,10 +79,10 @@ def _walk(html: str, tree: _SoupTree, *, look_at_all: bool) -> Iterator[tuple[Ta
 
 
 def _plain(html: str) -> Iterator[str]:
-    """The pieces of *html* with only such markup in it as html.parser reads like a browser, whatever its version.
+    """The pieces of *html*, with only such markup as all versions of html.parser read like a browser.
 
-    Left to itself it ends comments and scripts elsewhere, takes quotes for values where they are none, and seeks the
-    end of what is never closed again and again: a megabyte of ``<!--`` or ``<a '`` takes it hours.
+    By itself it ends comments and scripts elsewhere, takes any quote for a value's, and searches the end of unclosed
+    markup again and again: a megabyte of ``<!--`` or ``<a '`` takes it hours.
     """
     html = html.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\ufffd")
     end = 0
@@ -108,7 +108,9 @@ def _plain(html: str) -> Iterator[str]:
 
 
 def _text(text: str, *, raw: str = "") -> str:
-    """As html.parser is to read it; that of SVG's own scripts and styles, as *raw*, is one of HTML's to it."""
+    """A text as html.parser is to read it. *raw* is the script or style of SVG that it belongs to, which html.parser
+    takes for HTML's.
+    """
     if raw:
         return _without_end(raw, unescape(text))
     return text.replace("<", "&lt;") if "<" in text else text
@@ -131,20 +133,20 @@ def _attributes(tag: re.Match[str]) -> Iterator[str]:
 
 
 def _with_plain_ampersand(found: re.Match[str]) -> str:
-    """``?a=1&section=2`` says section in HTML, not a paragraph sign; html.parser knows since 3.13 only."""
+    """In HTML ``?a=1&section=2`` is no section sign; html.parser knows since 3.13 only."""
     is_text = found[2] or found[1] not in entities
     return f"&amp;{found[1]}{found[2]}" if is_text else found[0]
 
 
 def _raw(name: str, text: str) -> str:
-    """The text of a raw element: of scripts and styles as it is, of others without what looks like markup."""
+    """The text of a raw element: scripts and styles as they are, others without what looks like markup."""
     if name in _ALWAYS_RAW:
         return _without_end(name, text)
     return _text(text if name in ("textarea", "title") else text.replace("&", "&amp;"))
 
 
 def _without_end(name: str, text: str) -> str:
-    """Without what html.parser would take for the end; to a script a backslash before the slash means nothing."""
+    """*text* without what html.parser takes for the element's end; a script ignores a backslash before the slash."""
     return _END[name].sub(r"<\\/", text)
 
 

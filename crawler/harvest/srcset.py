@@ -1,4 +1,4 @@
-"""The ``srcset`` attribute (HTML Standard, "parse a srcset attribute"); URLs may contain commas.
+"""Parses the ``srcset`` attribute (HTML Standard, "parse a srcset attribute"); URLs may contain commas.
 
 https://html.spec.whatwg.org/multipage/images.html#parse-a-srcset-attribute
 """
@@ -25,9 +25,8 @@ class ImageSource(NamedTuple):
 
 
 def parse(value: str) -> list[ImageSource]:
-    """The candidates of a ``srcset`` value in order; those with a descriptor that is not valid are left out.
-
-    Never raises; takes time in proportion to the value's length.
+    """The candidates of a ``srcset`` in order, without those with an invalid descriptor. Never raises; takes linear
+    time.
     """
     sources: list[ImageSource] = []
     position = 0

@@ -1,4 +1,4 @@
-"""Images of style sheets, of ``style`` attributes, and of the ``background`` attribute that was before them."""
+"""Finds images in style sheets, ``style`` attributes and ``background`` attributes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From what was found on a document to new tasks, each with its origin."""
+"""Makes tasks of the candidates and links of a document, each task with its origin."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from crawler.models.image_words import trimmed
 
 MAX_LINKS = "max-links-per-page"
 LINKS_OF_A_PAGE = 10_000
-"""So many are taken unless a setting says another number; images have no limit then."""
+"""Links taken from a page unless a setting says otherwise; images have no limit then."""
 MAX_INLINE_BYTES = 16 * 2**20
-"""Of all images that one page holds itself."""
+"""Bytes of all inline images of one page."""
 _LEAST_INLINE_BYTES = 256
-"""A picture that a page holds itself is no other size of one if it is smaller: it is a dot that keeps its place."""
+"""A smaller inline image is no size of a picture: it is a placeholder."""
 
 
 class Document:
@@ -55,7 +55,7 @@ class Document:
         self.obeyed = obeyed
         self._upgrades = upgrades or url.startswith("https:")
         self.left_out: Counter[str] = Counter() if left_out is None else left_out
-        """How much of it was not read or not taken, by a slug of LEFT_OUT."""
+        """Counts of what was not read or not taken, by a slug of LEFT_OUT."""
         self.resolve = links.Resolver(base, encoding=encoding, tidy=tidy, left_out=self.left_out)
         self._limit = limit
         self._image_limit = image_limit
@@ -70,9 +70,10 @@ class Document:
         formats: frozenset[str],
         forbidden: Callable[[str], str],
     ) -> tuple[NewTask, ...]:
-        """Each image once, in order; *told* is the ``<img>`` of each ``<picture>``, *sizes* is ``best`` or ``all``.
+        """The images as tasks, each once, in order.
 
-        *formats* are those that are kept. *forbidden* tells for a URL what forbids to take it, or nothing.
+        *told* is the ``<img>`` of each ``<picture>``; *sizes* is ``best`` or ``all``; *formats* are those that are
+        kept. *forbidden* returns the slug of what forbids a URL, or nothing.
         """
         found = list(self._found(candidates))
         seen = pictures(found, formats=formats, forbidden=forbidden)
@@ -86,7 +87,7 @@ class Document:
     def page_tasks(
         self, followed: Iterable[Followed], *, page_depth: int, attached_depth: int
     ) -> tuple[NewTask, ...]:
-        """What belongs to the page itself has *attached_depth*."""
+        """The links as tasks; documents that belong to the page have *attached_depth*."""
         tasks = [
             NewTask(
                 kind=TaskKind.PAGE,
@@ -100,7 +101,7 @@ class Document:
         return tuple(_within(self._limit, tasks))
 
     def _found(self, candidates: Iterable[Candidate]) -> Iterator[Found]:
-        """What they refer to, if anything; by https and by http where browsers would ask by https."""
+        """The candidates with their URLs; by https and by http where browsers upgrade."""
         located = [
             (url, one) for one in candidates if (url := self._locate(one.reference)) not in (None, self.url)
         ]
@@ -120,7 +121,7 @@ class Document:
         return self._inline.name(reference) if is_inline(reference) else self.resolve(reference)
 
     def _affordable(self, found: Iterable[Picture]) -> Iterator[Picture]:
-        """Without those that the page holds itself beyond MAX_INLINE_BYTES."""
+        """The pictures without inline images beyond MAX_INLINE_BYTES."""
         left = MAX_INLINE_BYTES
         for picture in found:
             size_bytes = len(self._inline.content(picture.taken.url))
@@ -133,7 +134,9 @@ class Document:
     def _tasks_of(
         self, picture: Picture, images: Mapping[int, Element], forbidden: Callable[[str], str]
     ) -> Iterator[NewTask]:
-        """The size that is taken, with the others; then what would have been preferred to it, each kept out."""
+        """The task of the size that is taken, with the others as alternatives; then a kept out task for each preferred
+        size.
+        """
         words = words_of(picture.told, images)
         yield self._task(picture.taken.url, picture, words, forbidden, self._alternatives(picture.others))
         for refused in picture.refused:
@@ -181,7 +184,7 @@ class Document:
 
 
 def _within(limit: int | None, tasks: Iterable[NewTask]) -> Iterator[NewTask]:
-    """*tasks*, of which those beyond the first *limit* are kept out."""
+    """*tasks*; those beyond the first *limit* are kept out."""
     taken = 0
     for task in tasks:
         taken += not task.kept_out_by

@@ -1,8 +1,8 @@
-"""Where a site goes on without end, and no visitor does: URLs that only a trap has.
+"""Recognises crawler traps: URLs of sites that go on without end for crawlers only.
 
-What is told from a URL is meant to never be wrong: a site may lose no page by it. But a date is a guess, for it may be
-the number of a part: it keeps out what a page that brings nothing new leads to. What is told from contents is in
-novelty.py. Compare Heritrix's PathologicalPathDecideRule and TooManyPathSegmentsDecideRule.
+A verdict from a URL is meant to be never wrong: no site may lose a page by it. A date is a guess, as it may be a part's
+number: it only keeps out links of pages that bring nothing new. Verdicts from contents are in novelty.py. Compare
+Heritrix's PathologicalPathDecideRule and TooManyPathSegmentsDecideRule.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from itertools import chain
 
 DEEP_PATH, REPEATED_PATH = "trap-deep-path", "trap-repeated-path"
 CALENDAR, ENDLESS_QUERY, REPEATED_PAGE = "trap-calendar", "trap-endless-query", "trap-repeated-page"
-"""What a link is kept out by; what each means is in :data:`crawler.errors.LEFT_OUT`. The last is told by novelty.py."""
+"""Slugs of :data:`crawler.errors.LEFT_OUT`; the last one comes from novelty.py."""
 SESSION_ID = "session-id"
-"""The same of a repeat of a known page; told by sessions.py, and by the queue for what is certain."""
+"""Slug of a repeated page; from session_ids.py, and from the queue where it is certain."""
 
 MAX_SEGMENTS = 20
 MAX_PARAMETERS = 40
@@ -36,7 +36,7 @@ _YEAR_PARAMETER = re.compile(
 _MONTH_PARAMETER = re.compile(
     r"(?:^|[&;])(?:[\w-]{0,40}[_-])?(?:m|mon|months?|week)(?:%5B%5D)?=\w{1,9}(?=&|;|$)", re.IGNORECASE
 )
-"""A year alone may be that of anything; beside a month it is a calendar's."""
+"""A month beside a year: a year alone may mean anything."""
 _DATE_PARAMETER = re.compile(
     rf"(?:^|[&;])[^=&;]*=(2\d{{3}})-{_MONTH}-{_DAY}(?=[&;T]|$)"
     r"|(?:^|[&;])(?:[\w-]{0,40}[_-])?(?:\w{0,40}date|day|month|week|cal|calendar|start|end|from|until|when)(?:[_-][\w-]{0,40})?"
@@ -48,9 +48,9 @@ _NESTED_ESCAPES = "%25252"  # an URL within an URL within an URL
 
 @lru_cache(maxsize=4096)
 def url_trap(url: str, *, year: int) -> str:
-    """Which trap a page's canonical URL is, if it is one by itself; empty if not. *year* is the current one.
+    """The trap that a page's canonical URL is by itself; empty for none. *year* is the current one.
 
-    Never raises; takes time in proportion to the URL's length.
+    Never raises; takes linear time.
     """
     start, _, query = url.partition("?")
     path = start[start.find("/", 8) :]
@@ -65,9 +65,9 @@ def url_trap(url: str, *, year: int) -> str:
 
 
 def _repeats(segments: list[str]) -> bool:
-    """Whether a run of segments comes three times in a row, or one of them five times in all.
+    """Whether a run of segments occurs three times in a row, or one segment five times in all.
 
-    Numbers and single letters do so without harm: dates, map tiles, folders named by hashes.
+    Numbers and single letters may repeat: dates, map tiles, folders named by hashes.
     """
     count = len(segments)
     if len(set(segments)) == count:
@@ -86,8 +86,8 @@ def _repeats(segments: list[str]) -> bool:
 
 
 def _is_far_away(path: str, query: str, year: int) -> bool:
-    """Whether it names a day or a month of a year that no site has anything for. A number alone is no year: it may be
-    that of an event, a player or a part.
+    """Whether a URL names a day or month of a year for which no site has anything. A bare number is no year: it may be
+    an event's, a player's or a part's.
     """
     dates = [_DATED_PATH.finditer(path), _CALENDAR_PATH.finditer(path)]
     if query:

@@ -1,8 +1,8 @@
-"""XHTML, which is XML, as the HTML that says the same: what reads HTML then reads both, with either parser.
+"""Translates XHTML, which is XML, to HTML, so that both parsers read it.
 
-In XML each element ends where it says, ``<script/>`` and ``<a/>`` among them, names may have prefixes, and a CDATA
-section is text (HTML Standard, "The XML syntax"). Nothing outside of the document is loaded; entities that it declares
-are expanded where they can't make it grow much.
+In XML each element ends where it says, ``<script/>`` and ``<a/>`` too, names may have prefixes, and a CDATA section is
+text (HTML Standard, "The XML syntax"). Nothing outside the document is loaded. Its own entities are expanded where they
+can't make it grow much.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from crawler.harvest.markup import VOID
 
 _XHTML = "http://www.w3.org/1999/xhtml"
 _AS_IN_HTML = frozenset({"", _XHTML, "http://www.w3.org/2000/svg", "http://www.w3.org/1998/Math/MathML"})
-"""The name spaces of elements that HTML has, too. Without any a document is none for browsers; here it is HTML."""
+"""Name spaces of elements that HTML has too. For browsers a document without any is not HTML; here it is."""
 _ATTRIBUTES_OF = {"": "", _XHTML: "", "http://www.w3.org/1999/xlink": "xlink:"}
-"""How attributes of these name spaces are called in HTML; there is no word for others."""
+"""Prefixes in HTML of attributes in these name spaces; HTML has no others."""
 _BETWEEN = " "
 
 _SCRIPTS = frozenset({"script", "style"})
 _TEXT_ONLY = frozenset({"title", "textarea"})
 _NEVER_SHOWN = frozenset({"iframe", "noembed", "noframes", "xmp"})
-"""HTML takes for text what is in them, and nobody sees it where frames are shown."""
+"""Elements whose contents HTML takes for text, which browsers with frames never show."""
 _SWALLOWS_THE_REST = "plaintext"
 
 _ENTITY = re.compile(r"&([A-Za-z][A-Za-z0-9]{1,31};)")
@@ -39,10 +39,10 @@ _SELF_CLOSING = re.compile(r"<([A-Za-z][\w.-]*+)((?:[^<>=/]++|=\s*+(?:\"[^\"<]*+
 
 
 def as_html(text: str) -> str:
-    """The XHTML document *text* as HTML. Never raises; takes time in proportion to its length.
+    """The XHTML document *text* as HTML. Never raises; takes linear time.
 
-    What comes after a place where it is not well-formed, at which browsers give up, is taken as it is, but for elements
-    that end themselves.
+    After a place that is not well-formed, where browsers give up, the text is taken as it is, but for self-closing
+    elements.
     """
     document = _ENTITY.sub(_character, text.lstrip("\ufeff \t\r\n")).encode("utf-8", "replace")
     writer = _Writer(references=document.count(b"&"))
@@ -58,14 +58,14 @@ def as_html(text: str) -> str:
 
 
 def _broken_at(document: bytes, index: int) -> int:
-    """Where expat stopped: at *index*, or where the tag begins in which that is."""
+    """The position where expat stopped: *index*, or the start of the tag around it."""
     index = max(index, 0)
     tag = document.rfind(b"<", 0, index + 1)
     return tag if tag >= 0 and b">" not in document[tag:index] else index
 
 
 def _character(found: re.Match[str]) -> str:
-    """What one of HTML's entities stands for: expat does not know them."""
+    """The character of an HTML entity: expat does not know them."""
     name = found[1]
     return found[0] if name in _OF_XML else html5.get(name, found[0])
 
@@ -80,15 +80,15 @@ class _RefusedError(Exception):
 
 
 class _Writer:
-    """Writes down as HTML what expat reads."""
+    """Writes as HTML what expat reads."""
 
     def __init__(self, *, references: int) -> None:
         self._references = references
-        """How many there are of characters and of entities, at most."""
+        """Upper bound for the number of character and entity references."""
         self.pieces = ["<!DOCTYPE html>"]
         self._open: list[str] = []
         self._hidden = 0
-        """How many elements are open within one of which nothing is written."""
+        """Number of open elements within one whose contents are not written."""
         self.parser = expat.ParserCreate("utf-8", _BETWEEN)
         self.parser.UseForeignDTD(True)  # so that an entity nobody knows is no error
         self.parser.buffer_text = True
@@ -122,14 +122,14 @@ class _Writer:
             self.pieces.append(escape(text, quote=False))
 
     def _instruction(self, target: str, data: str) -> None:
-        """``<?xml-stylesheet href="…"?>`` (https://www.w3.org/TR/xml-stylesheet/)."""
+        """Handle ``<?xml-stylesheet href="…"?>`` (https://www.w3.org/TR/xml-stylesheet/)."""
         if target == "xml-stylesheet" and not self._open:
             told = {name: double or single for name, double, single in _PSEUDO_ATTRIBUTE.findall(data)}
             if told.get("type", "text/css") == "text/css" and "href" in told:
                 self.pieces.append(f'<link rel="stylesheet" href="{escape(told["href"])}">')
 
     def _declared(self, _name: str, is_parameter: int, value: str | None, *_: object) -> None:
-        """``<!ENTITY nbsp "&#160;">`` is honest; entities of entities are what is made to grow."""
+        """Refuse entities that may grow: nested ones. ``<!ENTITY nbsp "&#160;">`` is honest."""
         size = len(value or "") * self._references
         if is_parameter or _NESTED_ENTITY.search(value or "") or size > _MAX_EXPANDED_CHARS:
             raise _RefusedError

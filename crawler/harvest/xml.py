@@ -1,10 +1,9 @@
-"""XML from strangers as it is found: what is wrong somewhere costs what stands there, and not all that follows.
+"""Reads broken XML: an error costs its own place, not all that follows.
 
-XML that is well-formed means here what https://www.w3.org/TR/xml/ says. Many a generator of sitemaps and feeds writes
-something else: a bare ``&``, a bare ``<``, entities of HTML, end tags that are missing or misspelt, warnings of PHP
-before the declaration, two documents in one. An XML processor has to stop at the first of these. This reader does not:
-it goes from tag to tag, and an end tag closes what it can. Nothing outside of the document is loaded, and a document
-that declares entities of its own is refused.
+Well-formed means what https://www.w3.org/TR/xml/ says. Many generators of sitemaps and feeds write a bare ``&`` or
+``<``, entities of HTML, missing or misspelt end tags, PHP warnings before the declaration, two documents in one. An XML
+processor has to stop at the first of these. This reader goes from tag to tag, and an end tag closes what it can.
+Nothing outside the document is loaded, and a document that declares entities is refused.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ _REFERENCE = re.compile(
 
 
 class Node(NamedTuple):
-    """An element; prefixes of names are left out, and names are in lower case."""
+    """An element; names are in lower case, without prefixes."""
 
     name: str
     attributes: dict[str, str]
@@ -52,15 +51,15 @@ class Node(NamedTuple):
 
     @property
     def text(self) -> str:
-        """Its own, without white space around."""
+        """Its own text, without white space around."""
         return "".join(self.texts).strip()
 
     def child_text(self, name: str) -> str:
-        """The text of the first child of this name that has any, or ``""``."""
+        """The text of the first child *name* that has any, or ``""``."""
         return next((child.text for child in self.children if child.name == name and child.text), "")
 
     def markup(self) -> str:
-        """What is inside of it, as markup; its own text comes first."""
+        """Its contents as markup; its own text comes first."""
         return escape("".join(self.texts), quote=False) + "".join(
             child.outer_markup() for child in self.children
         )
@@ -71,12 +70,11 @@ class Node(NamedTuple):
 
 
 def subtrees(text: str, names: frozenset[str], *, what: str) -> Iterator[Node | Cut]:
-    """The elements of these names that are not inside of another one, in document order, each as it is complete.
+    """The elements of these *names* that are in no other such element, in document order, each once it is complete.
 
-    Within one of them at most _MAX_NODES elements are kept, _MAX_DEPTH deep. A document of the kind *what* that does
-    not come to its end yields ``Cut("WHAT-broken")`` at last, as does one that declares entities, of which nothing is
-    read from there; one over the limits ``Cut("WHAT-cut")``. Takes time in proportion to the length of *text*, and
-    never raises.
+    Of one element at most _MAX_NODES descendants are kept, _MAX_DEPTH deep. A document of the kind *what* that does not
+    end yields ``Cut("WHAT-broken")`` last, as does one that declares entities, which is not read further; a document
+    over the limits yields ``Cut("WHAT-cut")``. Takes linear time, and never raises.
     """
     reader = _Reader(_ILLEGAL.sub("", text), names)
     try:
@@ -97,7 +95,7 @@ class _TooLargeError(Exception):
 
 
 class _Next:
-    """Where *mark* comes next; each part of the text is searched once, however often it is asked."""
+    """Finds the next *mark*; each part of the text is searched once, however often it is asked."""
 
     def __init__(self, text: str, mark: str) -> None:
         self._text = text
@@ -105,7 +103,7 @@ class _Next:
         self._at = -1
 
     def __call__(self, position: int) -> int:
-        """At or after *position*, which never goes back; beyond the end of the text when there is none."""
+        """The position of the next mark from *position* on, which never decreases; beyond the end for none."""
         if self._at < position:
             found = self._text.find(self.mark, position)
             self._at = found if found >= 0 else len(self._text) + 1
@@ -113,7 +111,7 @@ class _Next:
 
 
 class _Reader:
-    """Builds the elements that are wanted. What ends early takes what is open inside of it along."""
+    """Builds the wanted elements. An element that ends early closes the elements open in it."""
 
     def __init__(self, text: str, names: frozenset[str]) -> None:
         self.is_broken = False
@@ -124,19 +122,19 @@ class _Reader:
         self._ends = {"comment": _Next(text, "-->"), "instruction": _Next(text, "?>")}
         self._starts = {"comment": _Next(text, "<!--"), "instruction": _Next(text, "<?")}
         self._open: list[Node] = []
-        """The element that is being read, and those inside of it."""
+        """The element that is being read, and its open descendants."""
         self._own_name = ""
-        """Of the first of them, as written."""
+        """Its name as written."""
         self._ignored = 0
-        """How many elements are open beyond the limits."""
+        """Number of open elements beyond the limits."""
         self._nodes = 0
         self._nodes_in_all = 0
         self._around: list[str] = []
-        """The names of the elements around it."""
+        """Names of its ancestors."""
         self._stands_in = 0
-        """How many these were when the last element began."""
+        """Number of ancestors when the last element began."""
         self._is_ended = False
-        """What the last element stood in has come to its end."""
+        """The parent of the last element has ended."""
         self._done: list[Node] = []
 
     def nodes(self) -> Iterator[Node]:
@@ -152,7 +150,7 @@ class _Reader:
             self.is_broken = True
 
     def _up_to_a_jump(self, position: int) -> Generator[Node, None, int | None]:
-        """What stands before the next section in which markup is no markup; returns where that ends."""
+        """Yield the elements before the next section without markup; returns the position after that section."""
         text = self._text
         name = ""
         for found in _MARKUP.finditer(text, position):
@@ -181,8 +179,8 @@ class _Reader:
         return None
 
     def _cdata(self, position: int, name: str) -> tuple[int, int]:
-        """Where a section ends that begins at *position*, and what is after it. One without an end of its own ends with
-        the element *name*, in which it stands.
+        """The end of the CDATA section at *position*, and the position after it. A section without an end of its own
+        ends with the element *name* around it.
         """
         end, further = self._cdata_end(position), self._cdata_start(position)
         if end < further:
@@ -243,7 +241,7 @@ class _Reader:
         self._is_ended = not is_known or len(self._around) < self._stands_in
 
     def _close(self, depth: int) -> None:
-        """End the element at *depth*, and all that is open inside of it."""
+        """Close the element at *depth*, and all that are open in it."""
         ended = self._open[depth]
         del self._open[depth:]
         self._ignored = 0
@@ -263,7 +261,7 @@ def _attributes(text: str) -> dict[str, str]:
 
 
 def _without_references(text: str) -> str:
-    """With the characters that references stand for; HTML's entities are known, any other stays as it is."""
+    """*text* with references replaced by characters; unknown entities stay."""
     return _REFERENCE.sub(_character, text) if "&" in text else text
 
 
