@@ -130,16 +130,7 @@ class _Reader:
     def _end(self, _name: str) -> None:
         self._depth -= 1
 
-    def _entity(
-        self,
-        name: str,
-        is_parameter: bool,  # noqa: FBT001 - expat's signature
-        value: str | None,
-        _base: str | None,
-        _system: str | None,
-        _public: str | None,
-        _notation: str | None,
-    ) -> None:
+    def _entity(self, name: str, is_parameter: int, value: str | None, *_: object) -> None:
         if is_parameter or value is None or "&" in value or len(value) > _MAX_ENTITY_CHARS:
             raise UnsupportedFormat(
                 f"the SVG declares the entity {quoted(name[:60])}, which is external, nested or long"

@@ -11,7 +11,7 @@ from crawler.harvest import srcset
 from crawler.harvest.cuts import Cut
 from crawler.harvest.data_urls import is_inline
 from crawler.harvest.extensions import format_of_extension, format_of_type
-from crawler.harvest.html import Element
+from crawler.harvest.parser_base import Element
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,7 +19,7 @@ from crawler.harvest.candidates import DEFERRED, FULL_SIZE, PLAIN, Candidate
 from crawler.harvest.cuts import Cut
 from crawler.harvest.data_keys import Kind, Meaning, meaning
 from crawler.harvest.extensions import extension, leads_elsewhere, leads_to_image
-from crawler.harvest.html import Element
+from crawler.harvest.parser_base import Element
 from crawler.harvest.placeholders import is_template
 
 MAX_VALUES = 100_000

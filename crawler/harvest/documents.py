@@ -18,10 +18,11 @@ from crawler.harvest.encoding import decode_css, decode_xml, decoded, encoding_o
 from crawler.harvest.expected import empty, expected_kind, found_in, is_acceptable, unexpected
 from crawler.harvest.extensions import may_lead_to_page
 from crawler.harvest.harvest import Harvest
-from crawler.harvest.html import Element, parse
+from crawler.harvest.html import parse
 from crawler.harvest.https_upgrade import wants_upgrades
 from crawler.harvest.link_filter import A_FEED, A_PAGE, AN_ATTACHMENT
 from crawler.harvest.links import Followed, Link
+from crawler.harvest.parser_base import Element
 from crawler.harvest.script_signs import ScriptSigns, looks_of
 from crawler.harvest.shingles import pieces
 from crawler.harvest.sniffing import is_xml, opened

@@ -14,8 +14,8 @@ from crawler.harvest import loose_json
 from crawler.harvest.candidates import FALLBACK, Candidate
 from crawler.harvest.cuts import Cut
 from crawler.harvest.extensions import leads_to_image
-from crawler.harvest.html import Element
 from crawler.harvest.links import FEED
+from crawler.harvest.parser_base import Element
 from crawler.harvest.xml import Node, subtrees
 
 _PARTS = frozenset({"item", "entry", "image", "logo", "icon"})

@@ -16,8 +16,8 @@ from urllib.parse import unquote
 
 from crawler.harvest import srcset
 from crawler.harvest.encoding import python_codec
-from crawler.harvest.html import Element
 from crawler.harvest.links import refresh_target
+from crawler.harvest.parser_base import Element
 from crawler.urls import resolve, with_bytes_escaped
 
 _KEPT = frozenset({"as", "hreflang", "imagesizes", "imagesrcset", "media", "rel", "sizes", "title", "type"})

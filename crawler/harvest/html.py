@@ -12,17 +12,17 @@ import importlib
 import logging
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from typing import Any
 
 from crawler.errors import NotHtml
 from crawler.harvest import caption_names, link_words
+from crawler.harvest.element_words import ElementWords
 from crawler.harvest.extensions import IMAGE_NAME
 from crawler.harvest.html_bombs import made_harmless
 from crawler.harvest.markup import NEAR_VALUE, S, values_of
-from crawler.harvest.parser_base import Element, ParserRefusedError
+from crawler.harvest.parser_base import Element
 from crawler.logs.events import PARSER_FAILED, tell
-
-__all__ = ["PARSERS", "Element", "parse"]
 
 log = logging.getLogger(__name__)
 
@@ -64,16 +64,20 @@ def parse(html: str, *, parser: str = "fast", left_out: Counter[str] | None = No
     marks, turns = caption_names.marks_in(lower, classes), link_words.may_turn(lower, classes)
     for adapter in _adapters(parser):
         try:
-            return adapter(html, look_at_all=look_at_all, marks=marks, turns=turns, left_out=left_out)
-        except ParserRefusedError as exc:
-            tell(log, PARSER_FAILED, parser=adapter.__module__.rpartition(".")[2], reason=exc)
+            tree = adapter.DocumentTree(html)
+            words = ElementWords(tree, marks=marks, turns=turns)
+            for node, name, attributes in tree.walk(look_at_all=look_at_all, left_out=left_out):
+                words.add(node, name, attributes)
+            return words.elements()
+        except adapter.ERRORS as exc:
+            tell(log, PARSER_FAILED, parser=adapter.__name__.rpartition(".")[2], reason=exc)
     raise NotHtml("neither parser could make anything of the page")
 
 
-def _adapters(parser: str) -> Iterator[Callable[..., list[Element]]]:
-    """The chosen parser, then the other one; each is imported when it is needed."""
+def _adapters(parser: str) -> Iterator[Any]:
+    """The module of the chosen parser, then the other one; each is imported when it is needed."""
     for name in sorted(PARSERS, key=lambda name: name != parser):
-        yield importlib.import_module(_ADAPTERS[name]).elements_of
+        yield importlib.import_module(_ADAPTERS[name])
 
 
 def _attributes_may_tell(html: str) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from crawler.harvest.candidates import Candidate
-from crawler.harvest.html import Element
+from crawler.harvest.parser_base import Element
 
 _POLICY = "content-security-policy"
 _DIRECTIVE = re.compile(r"(?:^|[;,])\s*+upgrade-insecure-requests\s*+(?=[;,]|$)", re.IGNORECASE)

@@ -17,8 +17,7 @@ from crawler.harvest.candidates import FALLBACK, PLAIN, Candidate, Rule, alone, 
 from crawler.harvest.cuts import Cut
 from crawler.harvest.data_urls import is_inline
 from crawler.harvest.extensions import leads_to_image
-from crawler.harvest.html import Element
-from crawler.harvest.parser_base import link_target
+from crawler.harvest.parser_base import Element, link_target
 
 
 def found_on(elements: Iterable[Element], *, guess: bool = False) -> Iterator[Candidate | Cut]:

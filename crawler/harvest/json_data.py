@@ -17,8 +17,8 @@ from crawler.harvest import js_literals, loose_json, script_data
 from crawler.harvest.candidates import Candidate
 from crawler.harvest.cuts import Cut
 from crawler.harvest.data_images import images_in
-from crawler.harvest.html import Element
 from crawler.harvest.js_literals import NotALiteralError
+from crawler.harvest.parser_base import Element
 
 _OF_CODE = frozenset(
     {"", "module", "text/javascript", "application/javascript", "text/ecmascript", "application/x-javascript"}

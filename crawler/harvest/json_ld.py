@@ -15,7 +15,7 @@ from crawler.harvest import loose_json
 from crawler.harvest.candidates import FALLBACK, FULL_SIZE, Candidate
 from crawler.harvest.cuts import Cut, at_most
 from crawler.harvest.extensions import leads_elsewhere, leads_to_image
-from crawler.harvest.html import Element
+from crawler.harvest.parser_base import Element
 
 _MAX_CHARS = 2**20
 _MAX_VALUES = 20_000

@@ -19,7 +19,7 @@ from crawler.harvest.candidates import (
 )
 from crawler.harvest.cuts import Cut, at_most
 from crawler.harvest.extensions import leads_elsewhere, leads_to_image
-from crawler.harvest.html import Element
+from crawler.harvest.parser_base import Element
 from crawler.harvest.placeholders import is_flag
 from crawler.harvest.styles import images_among
 
@@ -140,16 +140,9 @@ def _one_or_several(element: Element, name: str, value: str, *, rank: int | None
     is_set = _SRCSET_NAMES.search(name) or any(source.width_px or source.density for source in sources)
     if len(sources) > 1 or (sources and is_set):
         yield from in_srcset(element, value, "lazy")
-    elif rank is None:
-        yield Candidate(reference=value, found_in="lazy", element=element)
     else:
-        yield Candidate(
-            reference=value,
-            found_in="lazy",
-            group=group_of(element),
-            rank=rank,
-            element=element,
-        )
+        group = "" if rank is None else group_of(element)
+        yield Candidate(reference=value, found_in="lazy", group=group, rank=rank or 0, element=element)
 
 
 def _looks_like_path(value: str) -> bool:

@@ -8,86 +8,51 @@ from typing import Any
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
-from crawler.harvest.element_words import ElementWords
-from crawler.harvest.parser_base import NAMES, Element, Mark, ParserRefusedError, may_tell
+from crawler.harvest.parser_base import NAMES, Mark, may_tell
 
+ERRORS = (SelectolaxError, ValueError, RuntimeError)
+"""What a document raises that the parser can't read."""
 _MAX_TEMPLATES = 32
 _KEPT = NAMES | {"feImage", "template"}
 
 
-def elements_of(
-    html: str, *, look_at_all: bool, marks: Sequence[Mark], turns: bool, left_out: Counter[str]
-) -> list[Element]:
-    """The elements of NAMES, with *look_at_all* also any that may refer to an image. Raises ParserRefusedError.
+class DocumentTree:
+    """The tree of one document."""
 
-    Captions are sought among what has one of the *marks*. *left_out* counts templates that are nested too deep.
-    """
-    tree = _LexborTree()
-    words = ElementWords(tree, marks=marks, turns=turns)
-    try:
-        for node, name, attributes in _walk(html, tree.roots, look_at_all=look_at_all, left_out=left_out):
-            words.add(node, name, attributes)
-        return words.elements()
-    except (SelectolaxError, ValueError, RuntimeError) as exc:
-        raise ParserRefusedError(str(exc)) from exc
-
-
-def _walk(
-    html: str, roots: list[LexborNode], *, look_at_all: bool, left_out: Counter[str]
-) -> Iterator[tuple[LexborNode, str, dict[str, str]]]:
-    root = LexborHTMLParser(html).root
-    roots += [root] if root is not None else []
-    walks = [_looked_at(root, look_at_all=look_at_all) for root in roots]
-    while walks:
-        node = next(walks[-1], None)
-        if node is None:
-            walks.pop()
-            continue
-        name = node.tag
-        if name is None or name[0] == "-":
-            continue
-        if name == "template":
-            contents = _contents(node)
-            if len(walks) <= _MAX_TEMPLATES:
-                roots += contents
-                walks += [_looked_at(fragment, look_at_all=look_at_all) for fragment in contents]
-            elif any(fragment.first_child is not None for fragment in contents):
-                left_out["template-cut"] += 1
-        elif name in _KEPT:
-            yield node, name.lower(), _attributes(node)
-        elif look_at_all:
-            attributes = _attributes(node)
-            if may_tell(attributes):
-                yield node, name, attributes
-
-
-def _looked_at(root: LexborNode, *, look_at_all: bool) -> Iterator[LexborNode]:
-    """The descendants of *root* that may be kept, and templates; with *look_at_all* all of them."""
-    nodes = root.traverse()
-    # a list, which is twice as fast as to ask each in turn, and as a selector for these names
-    return nodes if look_at_all else iter([node for node in nodes if node.tag in _KEPT])
-
-
-def _attributes(node: LexborNode) -> dict[str, str]:
-    attributes: Any = node.attributes  # its own copy, in which None stands for no value: few pages have any
-    return (
-        {key: value or "" for key, value in attributes.items()} if None in attributes.values() else attributes
-    )
-
-
-def _contents(template: LexborNode) -> list[LexborNode]:
-    """The contents of a template, which are not in the tree.
-
-    A template in SVG is an ordinary element and is not asked: that searches its descendants, which took 30 s for 8,000
-    nested ones.
-    """
-    return template.template_fragments()[:1] if template.first_child is None else []
-
-
-class _LexborTree:
-    def __init__(self) -> None:
-        self.roots: list[LexborNode] = []
+    def __init__(self, html: str) -> None:
+        root = LexborHTMLParser(html).root
+        self._roots = [root] if root is not None else []
         """Roots of the document and of its templates."""
+
+    def walk(
+        self, *, look_at_all: bool, left_out: Counter[str]
+    ) -> Iterator[tuple[LexborNode, str, dict[str, str]]]:
+        """The elements of NAMES with their names and attributes; with *look_at_all* any that may refer to an image.
+
+        *left_out* counts templates that are nested too deep.
+        """
+        walks = [_looked_at(root, look_at_all=look_at_all) for root in self._roots]
+        while walks:
+            node = next(walks[-1], None)
+            if node is None:
+                walks.pop()
+                continue
+            name = node.tag
+            if name is None or name[0] == "-":
+                continue
+            if name == "template":
+                contents = _contents(node)
+                if len(walks) <= _MAX_TEMPLATES:
+                    self._roots += contents
+                    walks += [_looked_at(fragment, look_at_all=look_at_all) for fragment in contents]
+                elif any(fragment.first_child is not None for fragment in contents):
+                    left_out["template-cut"] += 1
+            elif name in _KEPT:
+                yield node, name.lower(), _attributes(node)
+            elif look_at_all:
+                attributes = _attributes(node)
+                if may_tell(attributes):
+                    yield node, name, attributes
 
     def name(self, node: LexborNode) -> str:
         return node.tag or ""
@@ -114,7 +79,30 @@ class _LexborTree:
 
     def find(self, names: Sequence[str], marks: Sequence[Mark]) -> Iterable[LexborNode]:
         selectors = ",".join((*names, *map(_selector, marks)))
-        return [node for root in self.roots for node in root.css(selectors)]
+        return [node for root in self._roots for node in root.css(selectors)]
+
+
+def _looked_at(root: LexborNode, *, look_at_all: bool) -> Iterator[LexborNode]:
+    """The descendants of *root* that may be kept, and templates; with *look_at_all* all of them."""
+    nodes = root.traverse()
+    # a list, which is twice as fast as to ask each in turn, and as a selector for these names
+    return nodes if look_at_all else iter([node for node in nodes if node.tag in _KEPT])
+
+
+def _attributes(node: LexborNode) -> dict[str, str]:
+    attributes: Any = node.attributes  # its own copy, in which None stands for no value: few pages have any
+    return (
+        {key: value or "" for key, value in attributes.items()} if None in attributes.values() else attributes
+    )
+
+
+def _contents(template: LexborNode) -> list[LexborNode]:
+    """The contents of a template, which are not in the tree.
+
+    A template in SVG is an ordinary element and is not asked: that searches its descendants, which took 30 s for 8,000
+    nested ones.
+    """
+    return template.template_fragments()[:1] if template.first_child is None else []
 
 
 def _selector(mark: Mark) -> str:

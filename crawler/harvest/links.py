@@ -12,8 +12,8 @@ from crawler.harvest.css import CssReference
 from crawler.harvest.cuts import Cut
 from crawler.harvest.encoding import with_query_in
 from crawler.harvest.extensions import may_lead_to_page
-from crawler.harvest.html import Element
 from crawler.harvest.page_numbers import Numbered
+from crawler.harvest.parser_base import Element
 from crawler.harvest.placeholders import is_template
 from crawler.scope import OUT_OF_SCOPE, Scope
 from crawler.urls import MAX_URL_CHARS, Base, is_too_long, resolve

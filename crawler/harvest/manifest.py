@@ -9,7 +9,7 @@ from crawler.harvest import loose_json
 from crawler.harvest.candidates import Candidate
 from crawler.harvest.cuts import Cut
 from crawler.harvest.encoding import decode_xml
-from crawler.harvest.html import Element
+from crawler.harvest.parser_base import Element
 
 _LISTS = ("icons", "screenshots")
 

@@ -18,6 +18,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from itertools import islice
+from typing import NamedTuple
 
 from crawler.harvest.session_ids import SessionIds
 from crawler.harvest.shingles import MIN_BYTES, without_echo
@@ -168,18 +169,16 @@ class _Memory:
             self._old, self._young = self._young, set()
 
 
-class Standing:
+class Standing(NamedTuple):
     """The news of one page."""
 
-    __slots__ = ("has_news", "is_new", "salt", "unseen")
-
-    def __init__(self, *, is_new: bool, has_news: bool, salt: int, unseen: set[int]) -> None:
-        self.is_new = is_new
-        self.has_news = has_news
-        """New images or words, not only new links."""
-        self.salt = salt
-        self.unseen = unseen
-        """Keys of its links that no page of its group had."""
+    is_new: bool
+    """Its links are followed without being paid for."""
+    has_news: bool
+    """New images or words, not only new links."""
+    salt: int
+    unseen: set[int]
+    """Keys of its links that no page of its group had."""
 
 
 class Novelty:

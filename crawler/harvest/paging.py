@@ -11,8 +11,8 @@ import re
 from functools import lru_cache
 from unicodedata import normalize
 
-from crawler.harvest.html import Element
 from crawler.harvest.paging_words import ARROWS, DIRECTIONS, PAGES, PHRASES, THINGS
+from crawler.harvest.parser_base import Element
 
 RELATIONS = frozenset({"next", "prev", "previous"})
 """Link types (HTML, "sequential link types"; ``previous`` is what many write)."""

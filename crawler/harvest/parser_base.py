@@ -68,10 +68,6 @@ _COMMON = frozenset({"alt", "class", "content", "href", "id", "title", "value"})
 _TELLING = frozenset({"style", "background", "itemprop", "property"})
 
 
-class ParserRefusedError(Exception):
-    """The parser can't read the page."""
-
-
 class Element(msgspec.Struct, frozen=True, kw_only=True):
     """An element as the rules see it."""
 

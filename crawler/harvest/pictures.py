@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from crawler.harvest.candidates import FULL_SIZE, SHOWN, Candidate, Preference, group_of, preference
 from crawler.harvest.extensions import leads_to_image
-from crawler.harvest.html import Element
+from crawler.harvest.parser_base import Element
 from crawler.sizes import size_of
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from crawler.harvest.candidates import Candidate
 from crawler.harvest.cuts import Cut, at_most
 from crawler.harvest.extensions import leads_to_image
-from crawler.harvest.html import Element
+from crawler.harvest.parser_base import Element
 
 MAX_URLS = 2000
 """Limit for one element."""

@@ -15,7 +15,7 @@ from crawler.harvest.candidates import Candidate
 from crawler.harvest.cuts import Cut, at_most
 from crawler.harvest.encoding import decode_xml
 from crawler.harvest.extensions import leads_to_image, may_lead_to_page
-from crawler.harvest.html import Element
+from crawler.harvest.parser_base import Element
 from crawler.harvest.xml import Node, subtrees
 from crawler.models import NewTask, Origin, Task, TaskKind
 from crawler.urls import host_key, resolve

@@ -13,10 +13,11 @@ from bs4 import BeautifulSoup
 from bs4.element import PageElement, Tag
 from bs4.exceptions import ParserRejectedMarkup
 
-from crawler.harvest.element_words import ElementWords
 from crawler.harvest.markup import RAW_TEXT, TOKEN, attributes_of, name_of, tokens
-from crawler.harvest.parser_base import NAMES, Element, Mark, ParserRefusedError, inside_svg, may_tell
+from crawler.harvest.parser_base import NAMES, Mark, inside_svg, may_tell
 
+ERRORS = (ParserRejectedMarkup, ValueError, RuntimeError)
+"""What a document raises that the parser can't read."""
 _REFERENCE = re.compile(r"&([a-zA-Z][a-zA-Z0-9]*+)(?!;)(=?)")
 _NAMABLE = re.compile("[^\"'<>=]++")
 """Names that html.parser reads as they are; no others refer to images."""
@@ -27,55 +28,80 @@ _MAX_NODES_OF_TEXT = 64
 _END = {name: re.compile(f"</(?={name})", re.IGNORECASE) for name in _ALWAYS_RAW}
 
 
-def elements_of(
-    html: str,
-    *,
-    look_at_all: bool,
-    marks: Sequence[Mark],
-    turns: bool,
-    left_out: Counter[str],  # noqa: ARG001 - an adapter takes it; here templates are elements like any other
-) -> list[Element]:
-    """The elements of NAMES, with *look_at_all* also any that may refer to an image. Raises ParserRefusedError.
+class DocumentTree:
+    """The tree of one document."""
 
-    Captions are sought among what has one of the *marks*.
-    """
-    tree = _SoupTree()
-    words = ElementWords(tree, marks=marks, turns=turns)
-    try:
-        for node, name, attributes in _walk(html, tree, look_at_all=look_at_all):
-            words.add(node, name, attributes)
-        return words.elements()
-    except (ParserRejectedMarkup, ValueError, RuntimeError) as exc:
-        raise ParserRefusedError(str(exc)) from exc
+    def __init__(self, html: str) -> None:
+        self._elements: list[Tag] = []
+        html = "".join(_plain(html))
+        self._soup = BeautifulSoup(
+            html if "<" in html else "<p>",  # else it would be taken for a file's name
+            "html.parser",
+            multi_valued_attributes=None,
+            on_duplicate_attribute="ignore",
+        )
 
+    def walk(
+        self,
+        *,
+        look_at_all: bool,
+        left_out: Counter[str],  # noqa: ARG002 - lexbor's; here templates are elements like any other
+    ) -> Iterator[tuple[Tag, str, dict[str, str]]]:
+        """The elements of NAMES with their names and attributes; with *look_at_all* any that may refer to an image."""
+        roots: dict[str, dict[str, str]] = {"html": {}, "body": {}}
+        walks = [iter(self._soup.contents)]
+        while walks:
+            node = next(walks[-1], None)
+            if node is None:
+                walks.pop()
+            elif isinstance(node, Tag):
+                self._elements.append(node)
+                name = "img" if node.name == "image" and not inside_svg(self, node) else node.name
+                attributes = {key: str(value) for key, value in node.attrs.items()}
+                if name in roots:  # further tags of these only add to the first
+                    attributes = {key: attributes[key] for key in attributes if key not in roots[name]}
+                    roots[name] |= attributes
+                if name in NAMES or (look_at_all and name != "template" and may_tell(attributes)):
+                    yield node, name, attributes
+                if name not in RAW_TEXT or inside_svg(self, node):
+                    walks.append(iter(node.contents))
 
-def _walk(html: str, tree: _SoupTree, *, look_at_all: bool) -> Iterator[tuple[Tag, str, dict[str, str]]]:
-    html = "".join(_plain(html))
-    if "<" not in html:
-        return  # Beautiful Soup would take it for a file's name
-    soup = BeautifulSoup(
-        html,
-        "html.parser",
-        multi_valued_attributes=None,
-        on_duplicate_attribute="ignore",
-    )
-    roots: dict[str, dict[str, str]] = {"html": {}, "body": {}}
-    walks = [iter(soup.contents)]
-    while walks:
-        node = next(walks[-1], None)
-        if node is None:
-            walks.pop()
-        elif isinstance(node, Tag):
-            tree.elements.append(node)
-            name = "img" if node.name == "image" and not inside_svg(tree, node) else node.name
-            attributes = {key: str(value) for key, value in node.attrs.items()}
-            if name in roots:  # further tags of these only add to the first
-                attributes = {key: attributes[key] for key in attributes if key not in roots[name]}
-                roots[name] |= attributes
-            if name in NAMES or (look_at_all and name != "template" and may_tell(attributes)):
-                yield node, name, attributes
-            if name not in RAW_TEXT or inside_svg(tree, node):
-                walks.append(iter(node.contents))
+    def name(self, node: PageElement) -> str:
+        return node.name if isinstance(node, Tag) else "-text"
+
+    def key(self, node: PageElement) -> int:
+        return id(node)
+
+    def attributes(self, node: Tag) -> Mapping[str, str]:
+        return {key: str(value) for key, value in node.attrs.items()}
+
+    def own_text(self, node: PageElement) -> str:
+        parts = node.contents if isinstance(node, Tag) else (node,)
+        return "".join(str(part) for part in parts if not isinstance(part, Tag))
+
+    def text(self, node: Tag) -> str:
+        nodes = islice(self.inside(node), _MAX_NODES_OF_TEXT)
+        return "".join(str(part) for part in nodes if not isinstance(part, Tag))
+
+    def sibling(self, node: PageElement, *, after: bool) -> PageElement | None:
+        return node.next_sibling if after else node.previous_sibling
+
+    def inside(self, node: Tag) -> Iterator[PageElement]:
+        # Not by descendants, nor get_text: they look for the last one first, which of links in links took hours
+        walks = [iter(node.contents)]
+        while walks:
+            for part in walks[-1]:
+                yield part
+                if isinstance(part, Tag):
+                    walks.append(iter(part.contents))
+                    break
+            else:
+                walks.pop()
+
+    def find(self, names: Sequence[str], marks: Sequence[Mark]) -> Iterable[Tag]:
+        for node in self._elements:
+            if node.name in names or any(_has(node, mark) for mark in marks):
+                yield node
 
 
 def _plain(html: str) -> Iterator[str]:
@@ -148,48 +174,6 @@ def _raw(name: str, text: str) -> str:
 def _without_end(name: str, text: str) -> str:
     """*text* without what html.parser takes for the element's end; a script ignores a backslash before the slash."""
     return _END[name].sub(r"<\\/", text)
-
-
-class _SoupTree:
-    def __init__(self) -> None:
-        self.elements: list[Tag] = []
-
-    def name(self, node: PageElement) -> str:
-        return node.name if isinstance(node, Tag) else "-text"
-
-    def key(self, node: PageElement) -> int:
-        return id(node)
-
-    def attributes(self, node: Tag) -> Mapping[str, str]:
-        return {key: str(value) for key, value in node.attrs.items()}
-
-    def own_text(self, node: PageElement) -> str:
-        parts = node.contents if isinstance(node, Tag) else (node,)
-        return "".join(str(part) for part in parts if not isinstance(part, Tag))
-
-    def text(self, node: Tag) -> str:
-        nodes = islice(self.inside(node), _MAX_NODES_OF_TEXT)
-        return "".join(str(part) for part in nodes if not isinstance(part, Tag))
-
-    def sibling(self, node: PageElement, *, after: bool) -> PageElement | None:
-        return node.next_sibling if after else node.previous_sibling
-
-    def inside(self, node: Tag) -> Iterator[PageElement]:
-        # Not by descendants, nor get_text: they look for the last one first, which of links in links took hours
-        walks = [iter(node.contents)]
-        while walks:
-            for part in walks[-1]:
-                yield part
-                if isinstance(part, Tag):
-                    walks.append(iter(part.contents))
-                    break
-            else:
-                walks.pop()
-
-    def find(self, names: Sequence[str], marks: Sequence[Mark]) -> Iterable[Tag]:
-        for node in self.elements:
-            if node.name in names or any(_has(node, mark) for mark in marks):
-                yield node
 
 
 def _has(node: Tag, mark: Mark) -> bool:

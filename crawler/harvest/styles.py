@@ -8,7 +8,7 @@ from crawler.harvest import css
 from crawler.harvest.candidates import Candidate, alone
 from crawler.harvest.css import CssReference
 from crawler.harvest.cuts import Cut
-from crawler.harvest.html import Element
+from crawler.harvest.parser_base import Element
 
 
 def background_attribute(element: Element) -> Iterator[Candidate | Cut]:

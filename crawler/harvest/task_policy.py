@@ -15,8 +15,8 @@ from crawler.harvest import links
 from crawler.harvest.candidates import Candidate
 from crawler.harvest.cuts import Cut, without_cuts
 from crawler.harvest.extensions import KEPT_FORMATS
-from crawler.harvest.html import Element
 from crawler.harvest.links import Link
+from crawler.harvest.parser_base import Element
 from crawler.harvest.tasks import Document
 from crawler.harvest.traps import CALENDAR, url_trap
 from crawler.models import NewTask

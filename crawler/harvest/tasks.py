@@ -10,9 +10,9 @@ import msgspec
 from crawler.harvest import links
 from crawler.harvest.candidates import Candidate
 from crawler.harvest.data_urls import TOO_LARGE, InlineImages, is_inline
-from crawler.harvest.html import Element
 from crawler.harvest.https_upgrade import is_loaded, upgraded
 from crawler.harvest.links import Followed
+from crawler.harvest.parser_base import Element
 from crawler.harvest.pictures import Found, Other, Picture, in_all_sizes, pictures, words_of
 from crawler.models import MAX_ALTERNATIVES, Alternative, NewTask, Origin, TaskKind
 from crawler.models.image_words import trimmed

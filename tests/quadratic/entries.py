@@ -49,8 +49,9 @@ from crawler.harvest import (
     xml,
 )
 from crawler.harvest.documents import DocumentReader
-from crawler.harvest.html import Element, parse
+from crawler.harvest.html import parse
 from crawler.harvest.page_numbers import Numbered
+from crawler.harvest.parser_base import Element
 from crawler.http.cookies import CookieJar
 from crawler.http.robots import product_token
 from crawler.http.robots_file import RobotsFile

@@ -25,7 +25,7 @@ from crawler.harvest import (
 )
 from crawler.harvest.candidates import Candidate
 from crawler.harvest.cuts import Cut
-from crawler.harvest.html import Element
+from crawler.harvest.parser_base import Element
 from crawler.urls import canonical
 from tests.fuzz.drawn import Drawn
 

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from crawler.errors import NotHtml
 from crawler.harvest import lexbor, soup
-from crawler.harvest.html import PARSERS, Element, parse
+from crawler.harvest.html import PARSERS, parse
 from crawler.harvest.html_bombs import made_harmless
+from crawler.harvest.parser_base import Element
 from tests.support.cpu_time import cpu_below
 
 MIB = 2**20

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from crawler.harvest.candidates import Candidate
 from crawler.harvest.cuts import Cut
 from crawler.harvest.extensions import KEPT_FORMATS
-from crawler.harvest.html import Element, parse
+from crawler.harvest.html import parse
 from crawler.harvest.images import found_on
 from crawler.harvest.js_literals import NotALiteralError, read_at
+from crawler.harvest.parser_base import Element
 from crawler.harvest.pictures import Found, pictures
 from tests.support.cpu_time import cpu_below
 

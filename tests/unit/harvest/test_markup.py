@@ -9,8 +9,9 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from crawler.harvest import attributes, html_bombs
 from crawler.harvest.attributes import has_few_attributes
-from crawler.harvest.html import PARSERS, Element, parse
+from crawler.harvest.html import PARSERS, parse
 from crawler.harvest.markup import name_of, tags, with_tags
+from crawler.harvest.parser_base import Element
 
 PARTS = (
     "<svg>", "</svg>", "<svg/>", "<svg a=b/>", "<math>", "</math>", "<title>", "</title>", "<title/>", "<desc>",

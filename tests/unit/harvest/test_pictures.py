@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.harvest.candidates import Candidate
-from crawler.harvest.html import Element, parse
+from crawler.harvest.html import parse
 from crawler.harvest.images import found_on
+from crawler.harvest.parser_base import Element
 from crawler.harvest.pictures import Found, Picture, pictures, words_of
 from crawler.models import ALTERNATIVE_RULES, MAX_ALTERNATIVES, NewTask
 from tests.support.saved_pages import read

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from crawler.harvest import css, data_urls, feeds, images, json_ld, links, manifest, scripts, sitemap, srcset
 from crawler.harvest.cuts import Cut
 from crawler.harvest.encoding import decode_css, decode_html, encoding_of_html, with_query_in
-from crawler.harvest.html import Element, parse
+from crawler.harvest.html import parse
 from crawler.harvest.html_bombs import made_harmless
+from crawler.harvest.parser_base import Element
 from crawler.urls import resolve
 from tests.support.cpu_time import HOSTILE_BYTES, allowed_s, cpu_s
 

@@ -9,7 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from crawler.harvest.encoding import decode_xml
-from crawler.harvest.html import PARSERS, Element, parse
+from crawler.harvest.html import PARSERS, parse
+from crawler.harvest.parser_base import Element
 from crawler.harvest.xhtml import as_html
 from tests.support.cpu_time import cpu_below
 from tests.support.saved_pages import read
