@@ -12,12 +12,7 @@ import msgspec
 from crawler.download.formats import EXTENSIONS, DecoderSettings, ImageInfo, Verdict
 from crawler.download.sniff import recognised
 from crawler.download.svg import svg_info
-from crawler.errors import (
-    REASONS,
-    DecoderCrashed,
-    DecodeTimeout,
-    Rejection,
-)
+from crawler.errors import REASONS, DecoderCrashed, DecodeTimeout, Rejection
 from crawler.sandbox.child_main import ChildOrders
 from crawler.sandbox.memory_budget import Budget
 from crawler.sandbox.pool import Pool, told_as

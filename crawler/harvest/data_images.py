@@ -42,17 +42,8 @@ _TAG = re.compile(r"<[^<>]*+>")
 _TEMPLATE = re.compile(r"\{[.\w]+\}")
 
 _TYPES = (
-    "type",
-    "@type",
-    "_type",
-    "__typename",
-    "mimeType",
-    "mime_type",
-    "contentType",
-    "mediaType",
-    "kind",
-    "as",
-)
+    "type", "@type", "_type", "__typename", "mimeType", "mime_type", "contentType", "mediaType", "kind", "as",
+)  # fmt: skip
 _IS_IMAGE = re.compile(r"image/.*|.*Image|(?i:image|img|photo|picture)", re.DOTALL)
 _ONLY_OF_IMAGES = frozenset({"alt", "altText", "alt_text", "srcset", "srcSet", "blurDataURL", "imageSrcSet"})
 _IN_ADDRESS = re.compile(r"image|img|photo|picture|thumb", re.IGNORECASE)
@@ -65,17 +56,8 @@ _LINKS, _OWN_ADDRESSES = frozenset({"href", "link"}), frozenset({"src", "url", "
 _OF_UPLOADS = frozenset({"source_url", "sourceUrl", "sizes", "image_meta"})
 """Members beside ``file`` in WordPress' API, where ``file`` is a path in the folder of uploads, not an address."""
 _FACTS_OF_A_SIZE = _ADDRESSES | {
-    "width",
-    "height",
-    "w",
-    "h",
-    "type",
-    "format",
-    "size",
-    "mimeType",
-    "ext",
-    "name",
-}
+    "width", "height", "w", "h", "type", "format", "size", "mimeType", "ext", "name",
+}  # fmt: skip
 _RATIO_TOLERANCE = 0.03
 
 

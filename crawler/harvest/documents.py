@@ -73,11 +73,7 @@ class DocumentReader:
     """Reads documents for one crawl, by its scope and settings; safe to be used by several threads."""
 
     def __init__(
-        self,
-        scope: Scope,
-        config: Config,
-        *,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        self, scope: Scope, config: Config, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
         self._scope = scope
         self._config = config

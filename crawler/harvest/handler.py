@@ -120,13 +120,7 @@ class PageHandler(TaskHandler):
                 "left_out": {**head.left_out, **({PAGE_CUT: 1} if fetched.is_cut else {})},
             }
         )
-        visit.discovered = (
-            *images,
-            *links,
-            *renders,
-            *self._sitemaps(visit, fetched.final_url),
-            *kept_out,
-        )
+        visit.discovered = (*images, *links, *renders, *self._sitemaps(visit, fetched.final_url), *kept_out)
 
     def _found(self, reading: Reading) -> tuple[list[NewTask], Sequence[NewTask], list[NewTask]]:
         """Images, links, and tasks that are kept out. Of a huge document the first two kinds are put early; its result

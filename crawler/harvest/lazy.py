@@ -8,15 +8,7 @@ from collections.abc import Iterator
 import msgspec
 
 from crawler.harvest import css, json_data, srcset
-from crawler.harvest.candidates import (
-    DEFERRED,
-    FALLBACK,
-    FULL_SIZE,
-    SHOWN,
-    Candidate,
-    group_of,
-    in_srcset,
-)
+from crawler.harvest.candidates import DEFERRED, FALLBACK, FULL_SIZE, SHOWN, Candidate, group_of, in_srcset
 from crawler.harvest.cuts import Cut, at_most
 from crawler.harvest.extensions import leads_elsewhere, leads_to_image
 from crawler.harvest.parser_base import Element

@@ -167,11 +167,7 @@ def refresh_target(content: str) -> str | None:
 
 
 def worth_following(
-    located: Sequence[tuple[Link, str]],
-    *,
-    scope: Scope,
-    page_url: str,
-    forbidden: Callable[[Link, str], str],
+    located: Sequence[tuple[Link, str]], *, scope: Scope, page_url: str, forbidden: Callable[[Link, str], str]
 ) -> Iterator[Followed]:
     """The links to follow, in order, each URL once and never *page_url*; then the links that are kept out.
 

@@ -17,39 +17,13 @@ _MAX_NODES_READ = 256
 
 HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 SHOWING = frozenset(
-    {
-        "img",
-        "source",
-        "image",
-        "input",
-        "object",
-        "embed",
-        "video",
-        "amp-img",
-        "amp-anim",
-        "amp-video",
-    }  # inside something that tells
+    {"img", "source", "image", "input", "object", "embed", "video", "amp-img", "amp-anim", "amp-video"}
 )
-NAMES = (
-    HEADINGS
-    | SHOWING
-    | {
-        "a",
-        "area",
-        "astro-island",
-        "base",
-        "desc",
-        "feimage",
-        "frame",
-        "iframe",
-        "link",
-        "meta",
-        "script",
-        "style",
-        "title",
-        "use",
-    }
-)
+"""Elements that may show an image."""
+NAMES = HEADINGS | SHOWING | {
+    "a", "area", "astro-island", "base", "desc", "feimage", "frame", "iframe", "link", "meta", "script",
+    "style", "title", "use",
+}  # fmt: skip
 """Elements that are always kept."""
 
 

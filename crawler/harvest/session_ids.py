@@ -82,11 +82,7 @@ class SessionIds:
             return
         page = hash(url if found is None else found[1])
         gave = hash(
-            (
-                frozenset(images),
-                frozenset(bare_links.get(link, link) for link in links),
-                frozenset(said),
-            )
+            (frozenset(images), frozenset(bare_links.get(link, link) for link in links), frozenset(said))
         )
         host = self._hosts.setdefault(host_key(url), _Host())
         _cut(self._hosts, _MAX_HOSTS)
