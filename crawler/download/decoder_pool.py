@@ -15,7 +15,7 @@ from crawler.download.svg import svg_info
 from crawler.errors import REASONS, DecoderCrashed, DecodeTimeout, Rejection
 from crawler.sandbox.child_main import ChildOrders
 from crawler.sandbox.memory_budget import Budget
-from crawler.sandbox.pool import Pool, told_as
+from crawler.sandbox.pool import Pool, raised_as
 from crawler.text.plain_errors import quoted
 
 VERIFY = "crawler.download.verify:verify"
@@ -76,7 +76,7 @@ class DecoderPool(AbstractContextManager["DecoderPool"]):
             return msgspec.json.decode(b"".join(parts), type=Verdict)
 
     def _failures(self) -> AbstractContextManager[None]:
-        return told_as(
+        return raised_as(
             late=DecodeTimeout,
             crashed=DecoderCrashed,
             worker="decoder",

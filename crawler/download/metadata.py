@@ -38,22 +38,22 @@ class Part(NamedTuple):
     """The piece was larger than what is read of it."""
 
 
-class Told(NamedTuple):
+class FileOptOuts(NamedTuple):
     opt_outs: tuple[OptOut, ...] = ()
     unread: int = 0
     """Number of parts that were too large to be read whole."""
 
 
-_NOTHING = Told()
+_NOTHING = FileOptOuts()
 
 
-def told_by(name: str, data: bytes) -> Told:
+def opt_outs_in(name: str, data: bytes) -> FileOptOuts:
     """The opt-outs of *data*, a sound file of the format *name*; for GIF and SVG see below."""
     find = _WALKS.get(name)
     return _NOTHING if find is None else _read(find(data))
 
 
-def _read(parts: Iterable[Part]) -> Told:
+def _read(parts: Iterable[Part]) -> FileOptOuts:
     told: dict[OptOut, None] = {}
     unread = read_bytes = 0
     for part in islice(parts, _MAX_METADATA):
@@ -64,7 +64,7 @@ def _read(parts: Iterable[Part]) -> Told:
         read = xmp.in_packet if part.kind == XMP else jumbf.in_store
         unread += part.is_cut
         told.update(dict.fromkeys(read(part.content)))
-    return Told(tuple(told)[:_MAX_TOLD], unread) if told or unread else _NOTHING
+    return FileOptOuts(tuple(told)[:_MAX_TOLD], unread) if told or unread else _NOTHING
 
 
 def _part(kind: str, content: bytes | bytearray | memoryview, *, is_cut: bool = False) -> Part:
@@ -175,7 +175,7 @@ _GIF_XMP_END = b"\1\xff\xfe\xfd"
 """Begin of the trailer that ends a packet, which is not in sub-blocks."""
 
 
-def told_by_gif(data: bytes, applications: Iterable[int]) -> Told:
+def opt_outs_in_gif(data: bytes, applications: Iterable[int]) -> FileOptOuts:
     """The opt-outs of a GIF; *applications* are the offsets of its application extensions, see
     :func:`.containers.check_gif`.
 
@@ -237,8 +237,8 @@ _WALKS: dict[str, Callable[[bytes], Iterator[Part]]] = {
 }
 
 
-def told_by_svg(data: bytes) -> Told:
+def opt_outs_in_svg(data: bytes) -> FileOptOuts:
     """The opt-outs of an SVG that svg_info accepted: its entities expand to little."""
     found = _read(_in_svg(data))
     told = xmp.in_packet(data, place="svg metadata plus:DataMining", doctype=True)
-    return Told((*told, *found.opt_outs), found.unread)
+    return FileOptOuts((*told, *found.opt_outs), found.unread)

@@ -99,7 +99,7 @@ def verify(data: bytes, *, max_pixels: int, room: Callable[[int], int] = _boundl
     name = recognised(data)
     if name == "svg":
         room(len(data) * _BYTES_PER_SVG_BYTE)
-        return _with_told(svg_info(data), metadata.told_by_svg(data))
+        return _with_opt_outs(svg_info(data), metadata.opt_outs_in_svg(data))
     limit = _Limit(max_pixels, room=room, bytes_per_px=_FORMATS[name].bytes_per_px, own_bytes=3 * len(data))
     applications: list[int] = []
     try:
@@ -120,14 +120,14 @@ def verify(data: bytes, *, max_pixels: int, room: Callable[[int], int] = _boundl
         dhash=looks,
     )
     is_gif = name == "gif"
-    told = metadata.told_by_gif(data, applications) if is_gif else metadata.told_by(name, data)
-    return _with_told(info, told)
+    found = metadata.opt_outs_in_gif(data, applications) if is_gif else metadata.opt_outs_in(name, data)
+    return _with_opt_outs(info, found)
 
 
-def _with_told(info: ImageInfo, told: metadata.Told) -> ImageInfo:
-    if not told.opt_outs and not told.unread:
+def _with_opt_outs(info: ImageInfo, found: metadata.FileOptOuts) -> ImageInfo:
+    if not found.opt_outs and not found.unread:
         return info  # as nearly always
-    return msgspec.structs.replace(info, opt_outs=told.opt_outs, unread_metadata=told.unread)
+    return msgspec.structs.replace(info, opt_outs=found.opt_outs, unread_metadata=found.unread)
 
 
 def verify_lenient(data: bytes, *, max_pixels: int, room: Callable[[int], int] = _boundless) -> ImageInfo:

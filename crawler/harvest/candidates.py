@@ -53,7 +53,7 @@ class Preference(NamedTuple):
 def preference(candidate: Candidate, formats: frozenset[str]) -> Preference:
     """The sort key of *candidate* in its group, where *formats* are kept."""
     return Preference(
-        is_kept=told_format(candidate) in (*formats, ""),
+        is_kept=declared_format(candidate) in (*formats, ""),
         is_fetched=not is_inline(candidate.reference),
         width_px=candidate.width_px or 0,
         density=candidate.density or 0.0,
@@ -61,7 +61,7 @@ def preference(candidate: Candidate, formats: frozenset[str]) -> Preference:
     )
 
 
-def told_format(candidate: Candidate) -> str:
+def declared_format(candidate: Candidate) -> str:
     """The declared format of *candidate*, by the ``type`` of its ``<source>`` or by its extension: ``jpeg`` …; empty
     for none.
     """

@@ -45,7 +45,7 @@ class _Caption(NamedTuple):
     """Its class: two captions of one class describe different pictures."""
 
 
-class _Told(NamedTuple):
+class _Best(NamedTuple):
     """The best caption of a picture so far."""
 
     rank: tuple[int, int]
@@ -70,7 +70,7 @@ class Captions:
         """Elements that look like captions, but contain other captions and a picture: ``<div class="wp-caption">``."""
         self._headings: set[int] = set()
         """Headings by their role: in a table of contents they look like captions."""
-        self._told: dict[int, _Told] = {}
+        self._best: dict[int, _Best] = {}
         self._lengths: dict[int, int] = {}
 
     def add_picture(self, number: int, around: Sequence[int]) -> None:
@@ -99,7 +99,7 @@ class Captions:
         for key, caption in self._captions.items():
             if key not in self._containers:
                 self._find_pictures(caption)
-        return {number: told.text for number, told in self._told.items()}
+        return {number: told.text for number, told in self._best.items()}
 
     def _is_part_of_caption(self, above: Sequence[Any]) -> bool:
         """Whether it stands in another caption. A caption that contains a picture is the container of both instead."""
@@ -175,8 +175,8 @@ class Captions:
     def _tell(self, holder: Any, numbers: Iterable[int], text: str, strength: int) -> None:
         held = self._held_by(holder)
         for number in numbers:
-            told = _Told((held.get(number, _MAX_LEVELS), -strength), text)
-            self._told[number] = min(self._told.get(number, told), told, key=lambda told: told.rank)
+            told = _Best((held.get(number, _MAX_LEVELS), -strength), text)
+            self._best[number] = min(self._best.get(number, told), told, key=lambda told: told.rank)
 
     # --- beside -------------------------------------------------------------------------------------------
 
@@ -197,7 +197,7 @@ class Captions:
         return bool(beside)
 
     def _has_caption(self, number: int) -> bool:
-        return number in self._told and self._told[number].rank[1] == -STRONG
+        return number in self._best and self._best[number].rank[1] == -STRONG
 
     def _beside(self, node: Any, between: dict[bool, int], caption: _Caption, *, after: bool) -> int | None:
         """The picture next to *node* on one side."""

@@ -63,7 +63,9 @@ class PageHandler(TaskHandler):
         super().__init__(context)
         config, scope = context.config, context.scope
         self._renders = RenderChoice(config.render.render, scope, templates)
-        self._judge = LinkFilter(scope, config.scope, now=self._now) if config.scope.avoid_traps else None
+        self._link_filter = (
+            LinkFilter(scope, config.scope, now=self._now) if config.scope.avoid_traps else None
+        )
         self._read = read or reading_here(scope, config, now=self._now)
         self._put_early = put_early
 
@@ -81,9 +83,9 @@ class PageHandler(TaskHandler):
 
     def _visit(self, visit: Visit) -> None:
         if (
-            self._judge is not None
+            self._link_filter is not None
             and visit.task.origin is not None
-            and self._judge.is_repeat(visit.task.url)
+            and self._link_filter.is_repeat(visit.task.url)
         ):
             raise RepeatedPage("it differs from a page that was visited in nothing but a session id")
         fetched = self._fetched(visit)
@@ -94,14 +96,14 @@ class PageHandler(TaskHandler):
         with self._read(visit.task, fetched) as reading:
             head = reading.head
             images, links, kept_out = self._found(reading)
-        if self._judge is not None:
-            links = self._judge.judged(
+        if self._link_filter is not None:
+            links = self._link_filter.filtered(
                 head.kind,
                 fetched.final_url,
-                asked=visit.task.url,
+                task_url=visit.task.url,
                 images={image.url for image in images} - head.dots,
                 links=links,
-                said=reading.words,
+                shingles=reading.words,
             )
         rendering, renders = "", list[NewTask]()
         if head.kind == A_PAGE:

@@ -31,29 +31,34 @@ class LinkFilter:
         """Whether *url* is a known page with another session id."""
         return self._novelty.is_repeat(url)
 
-    def judged(
+    def filtered(
         self,
         kind: str,
         url: str,
         *,
-        asked: str,
+        task_url: str,
         images: Collection[str],
         links: Sequence[NewTask],
-        said: Callable[[], AbstractSet[str]],
+        shingles: Callable[[], AbstractSet[str]],
     ) -> Sequence[NewTask]:
         """The *links* of a document of *kind* at *url*, with ``kept_out_by`` set on those that are not to be followed.
 
-        *asked* is the URL of its task, *images* are the URLs of its images. *said* returns its shingles; it is only
-        called when they are needed.
+        *task_url* is the URL of its task, *images* are the URLs of its images. *shingles* returns those of its text; it
+        is only called when they are needed.
         """
         found = {link.url for link in links}
         if kind == A_PAGE:
             standing = self._novelty.visit(
-                url, said=said, images=images, links=found, counts=self._counts, asked=asked
+                url,
+                shingles=shingles,
+                images=images,
+                links=found,
+                counts=self._counts,
+                task_url=task_url,
             )
         elif kind == A_FEED:
             standing = self._novelty.visit(
-                url, said=frozenset, images=images, links=found, counts=self._scope.admits, is_feed=True
+                url, shingles=frozenset, images=images, links=found, counts=self._scope.admits, is_feed=True
             )
         elif kind == AN_ATTACHMENT:
             standing = self._novelty.visit_attached(images)

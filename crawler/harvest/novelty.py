@@ -204,23 +204,24 @@ class Novelty:
         self,
         url: str,
         *,
-        said: Callable[[], AbstractSet[str]],
+        shingles: Callable[[], AbstractSet[str]],
         images: Collection[str],
         links: Collection[str],
         counts: Callable[[str], bool] = lambda _: True,
         is_feed: bool = False,
-        asked: str = "",
+        task_url: str = "",
     ) -> Standing:
         """Note a page with the URLs of its *images* and *links*; returns its news.
 
-        *said* returns its :func:`~.shingles.pieces`; it is called only when they are needed. *counts* tells whether a
-        new link would be followed. *asked* is the URL that redirected to *url*. A feed without news costs its host no
-        patience: each post may have a feed.
+        *shingles* returns its :func:`~.shingles.pieces`; it is called only when they are needed. *counts* tells whether
+        a new link would be followed. *task_url* is the URL that redirected to *url*. A feed without news costs its host
+        no patience: each post may have a feed.
 
         URLs are compared without session ids: with a fresh one in each link every page seems to have new links, and
         forums went on without end.
         """
-        words = said() if self._sessions.concerns(url, links) else frozenset[str]()  # that may take a while
+        # outside the lock: that may take a while
+        words = shingles() if self._sessions.concerns(url, links) else frozenset[str]()
         with self._mutex:
             self._sessions.visit(url, words, images=images, links=links)
             url = self._known_as(url)
@@ -236,7 +237,7 @@ class Novelty:
             else:
                 distance = self._distance(path, self._not_worn(known[key] for key in unseen), counts)
             listens = distance > MAX_DISTANCE or (distance and path[0].dry >= _LISTENING)
-        if listens and self._says_anything_new(said(), url):
+        if listens and self._says_anything_new(shingles(), url):
             distance = 0
         with self._mutex:
             if distance == 0:
@@ -244,7 +245,9 @@ class Novelty:
             elif len(path[0].tried) <= FEW_GROUPS:
                 path[0].tried.add(path[-1].salt)
             behind = (
-                [group for group in self._path(asked) if group not in path] if asked not in ("", url) else []
+                [group for group in self._path(task_url) if group not in path]
+                if task_url not in ("", url)
+                else []
             )
             for group in path + behind:
                 if distance == 0 or not (is_feed and group.is_wide):

@@ -16,7 +16,7 @@ from crawler.harvest.parser_base import Element
 from crawler.sizes import size_of
 
 
-class Found(NamedTuple):
+class Located(NamedTuple):
     """A candidate with its resolved URL."""
 
     url: str
@@ -28,7 +28,7 @@ class Found(NamedTuple):
 class Other(NamedTuple):
     """Another size of a picture."""
 
-    found: Found
+    found: Located
     rule: str
     """Why it was not taken: a key of :data:`crawler.models.ALTERNATIVE_RULES`."""
 
@@ -36,17 +36,17 @@ class Other(NamedTuple):
 class Picture(NamedTuple):
     """One picture: the size that is taken, and the others."""
 
-    taken: Found
+    taken: Located
     others: tuple[Other, ...]
     """The other sizes, best first, each URL once."""
-    refused: tuple[Found, ...]
+    refused: tuple[Located, ...]
     """Sizes that would have been preferred, but are forbidden."""
-    told: tuple[Found, ...]
+    named_by: tuple[Located, ...]
     """All candidates of the picture, in any size."""
 
 
 class _Size(NamedTuple):
-    found: Found
+    found: Located
     is_thumbnail: bool
     wanted: Preference
 
@@ -58,7 +58,7 @@ _TOLD_TO_PEOPLE = SHOWN | {"input", "object", "embed", "image", "video", "a", "a
 
 
 def pictures(
-    found: Sequence[Found], *, formats: frozenset[str], forbidden: Callable[[str], str]
+    found: Sequence[Located], *, formats: frozenset[str], forbidden: Callable[[str], str]
 ) -> list[Picture]:
     """The pictures of a document, each once, in the order in which their taken sizes were found.
 
@@ -75,31 +75,31 @@ def pictures(
     return sorted(merged, key=lambda picture: order[picture.taken.url])
 
 
-def in_all_sizes(found: Sequence[Found], pictured: Iterable[Picture]) -> list[Picture]:
+def in_all_sizes(found: Sequence[Located], pictured: Iterable[Picture]) -> list[Picture]:
     """Each size of these pictures as a picture of its own, in the order in which they were found."""
     insecure = {item.secure_url: (Other(item, "insecure"),) for item in found if item.secure_url}
     made: dict[str, Picture] = {}
     for picture in pictured:
-        for item in picture.told:
+        for item in picture.named_by:
             if item.url not in made and not item.secure_url:
                 others = insecure.get(item.url, ())
-                made[item.url] = Picture(item, others, (), (item, *picture.told[:_TOLD_ENOUGH]))
+                made[item.url] = Picture(item, others, (), (item, *picture.named_by[:_TOLD_ENOUGH]))
     return [
-        made[url]._replace(told=(*named, *made[url].told))
+        made[url]._replace(named_by=(*named, *made[url].named_by))
         for url, named in _by_url(found).items()
         if url in made
     ]
 
 
-def _by_url(found: Iterable[Found]) -> dict[str, list[Found]]:
+def _by_url(found: Iterable[Located]) -> dict[str, list[Located]]:
     """Groups by URL, in the order of first appearance."""
-    by_url: dict[str, list[Found]] = defaultdict(list)
+    by_url: dict[str, list[Located]] = defaultdict(list)
     for item in found:
         by_url[item.url].append(item)
     return by_url
 
 
-def words_of(told: Iterable[Found], images: Mapping[int, Element]) -> Element:
+def words_of(told: Iterable[Located], images: Mapping[int, Element]) -> Element:
     """An element with all words for a picture; *images* has the ``<img>`` of each ``<picture>``.
 
     The first word of each kind counts; words for people come before words for machines.
@@ -169,12 +169,12 @@ def _told(size: _Size) -> tuple[float, ...]:
     return (size.wanted.width_px, size.wanted.density, size_of(size.found.url).px)
 
 
-def _merged(same: Sequence[Picture], named: Iterable[Found]) -> Picture:
+def _merged(same: Sequence[Picture], named: Iterable[Located]) -> Picture:
     """Pictures with the same taken size as one; *named* are all candidates with this size's URL."""
     url = same[0].taken.url
-    told = (*named, *(item for picture in same for item in picture.told if item.url != url))
+    told = (*named, *(item for picture in same for item in picture.named_by if item.url != url))
     if len(same) == 1:
-        return same[0]._replace(told=told)
+        return same[0]._replace(named_by=told)
     others: dict[str, Other] = {}
     for other in (other for picture in same for other in picture.others):
         others.setdefault(other.found.url, other)
@@ -205,9 +205,9 @@ def _without_stand_ins(made: Sequence[Picture]) -> Iterator[Picture]:
 # --- what are sizes of one picture ------------------------------------------------------------------------
 
 
-def _grouped(found: Iterable[Found], formats: frozenset[str]) -> Iterator[list[_Size]]:
+def _grouped(found: Iterable[Located], formats: frozenset[str]) -> Iterator[list[_Size]]:
     """The sizes of each picture, best first."""
-    groups: dict[str, list[tuple[Preference, Found]]] = defaultdict(list)
+    groups: dict[str, list[tuple[Preference, Located]]] = defaultdict(list)
     for item in found:
         key = item.candidate.group or f"alone {item.secure_url or item.url}"
         groups[key].append((preference(item.candidate, formats), item))
@@ -225,12 +225,12 @@ def _grouped(found: Iterable[Found], formats: frozenset[str]) -> Iterator[list[_
         yield sorted(together, key=lambda size: (not size.wanted.is_kept, not size.wanted.is_fetched))
 
 
-def _put_best_first(sizes: list[tuple[Preference, Found]]) -> None:
+def _put_best_first(sizes: list[tuple[Preference, Located]]) -> None:
     """Sort, best first. The size in a URL counts before the declared one where URLs differ in nothing else."""
     urls = {item.secure_url or item.url for wanted, item in sizes if wanted.is_kept and wanted.is_fetched}
     by_url = len(urls) > 1 and len({size_of(url).picture for url in urls}) == 1
 
-    def key(size: tuple[Preference, Found]) -> tuple[bool, bool, float, Preference, bool]:
+    def key(size: tuple[Preference, Located]) -> tuple[bool, bool, float, Preference, bool]:
         wanted, item = size
         px = size_of(item.secure_url or item.url).px if by_url else 0.0
         return wanted.is_kept, wanted.is_fetched, px, wanted, not item.secure_url
@@ -239,7 +239,7 @@ def _put_best_first(sizes: list[tuple[Preference, Found]]) -> None:
 
 
 def _full_sizes(
-    groups: Mapping[str, Iterable[tuple[Preference, Found]]], best: Mapping[str, Found]
+    groups: Mapping[str, Iterable[tuple[Preference, Located]]], best: Mapping[str, Located]
 ) -> dict[str, str]:
     """The group of the full-size image for each group that is a thumbnail; *best* has the best size of each group.
 
@@ -275,7 +275,7 @@ def _full_sizes(
     return {key: target for key, target in full.items() if len(leads_to[pictured[key]]) == 1}
 
 
-def _joined(best: Mapping[str, Found], full: Mapping[str, str]) -> Iterator[list[str]]:
+def _joined(best: Mapping[str, Located], full: Mapping[str, str]) -> Iterator[list[str]]:
     """The groups of each picture: a thumbnail and its target, and groups whose best sizes differ only in what image
     servers use for sizes.
     """

@@ -18,7 +18,7 @@ from crawler.logs.events import INTERNAL_ERROR, tell
 from crawler.models import NewTask, Task
 from crawler.sandbox.child_main import ChildOrders
 from crawler.sandbox.memory_budget import Budget
-from crawler.sandbox.pool import Pool, told_as
+from crawler.sandbox.pool import Pool, raised_as
 from crawler.text.plain_errors import quoted
 
 log = logging.getLogger(__name__)
@@ -99,7 +99,7 @@ class ReaderPool:
             )
         )
         length = len(question).to_bytes(QUESTION_BYTES, "little")
-        failures = told_as(
+        failures = raised_as(
             late=PageTimeout,
             crashed=ReaderCrashed,
             worker="reader",

@@ -48,7 +48,7 @@ class TaskPolicy:
         directive = against_images(page)
         tasks = page.image_tasks(
             allowed,
-            told={
+            picture_images={
                 element.picture: element for element in elements if element.picture and element.name == "img"
             },
             sizes=self._config.images.images,
@@ -60,7 +60,7 @@ class TaskPolicy:
         known = {task.url for task in tasks}
         kept_out = page.image_tasks(
             behind_nofollow,
-            told={},
+            picture_images={},
             sizes="all",
             formats=self._formats,
             forbidden=_always(against_links(page) or directives.REL_NOFOLLOW),

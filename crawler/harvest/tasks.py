@@ -13,7 +13,7 @@ from crawler.harvest.data_urls import TOO_LARGE, InlineImages, is_inline
 from crawler.harvest.https_upgrade import is_loaded, upgraded
 from crawler.harvest.links import Followed
 from crawler.harvest.parser_base import Element
-from crawler.harvest.pictures import Found, Other, Picture, in_all_sizes, pictures, words_of
+from crawler.harvest.pictures import Located, Other, Picture, in_all_sizes, pictures, words_of
 from crawler.models import MAX_ALTERNATIVES, Alternative, NewTask, Origin, TaskKind
 from crawler.models.image_words import trimmed
 
@@ -65,22 +65,24 @@ class Document:
         self,
         candidates: Iterable[Candidate],
         *,
-        told: Mapping[int, Element],
+        picture_images: Mapping[int, Element],
         sizes: str,
         formats: frozenset[str],
         forbidden: Callable[[str], str],
     ) -> tuple[NewTask, ...]:
         """The images as tasks, each once, in order.
 
-        *told* is the ``<img>`` of each ``<picture>``; *sizes* is ``best`` or ``all``; *formats* are those that are
-        kept. *forbidden* returns the slug of what forbids a URL, or nothing.
+        *picture_images* has the ``<img>`` of each ``<picture>``; *sizes* is ``best`` or ``all``; *formats* are those
+        that are kept. *forbidden* returns the slug of what forbids a URL, or nothing.
         """
         found = list(self._found(candidates))
         seen = pictures(found, formats=formats, forbidden=forbidden)
         if sizes == "all":
             seen = in_all_sizes(found, seen)
         tasks = [
-            task for picture in self._affordable(seen) for task in self._tasks_of(picture, told, forbidden)
+            task
+            for picture in self._affordable(seen)
+            for task in self._tasks_of(picture, picture_images, forbidden)
         ]
         return tuple(_within(self._image_limit, tasks))
 
@@ -100,7 +102,7 @@ class Document:
         ]
         return tuple(_within(self._limit, tasks))
 
-    def _found(self, candidates: Iterable[Candidate]) -> Iterator[Found]:
+    def _found(self, candidates: Iterable[Candidate]) -> Iterator[Located]:
         """The candidates with their URLs; by https and by http where browsers upgrade."""
         located = [
             (url, one) for one in candidates if (url := self._locate(one.reference)) not in (None, self.url)
@@ -109,8 +111,8 @@ class Document:
         for url, candidate in located:
             secure_url = secure.get(url, "")
             if secure_url:
-                yield Found(secure_url, candidate)
-            yield Found(url, candidate, secure_url)
+                yield Located(secure_url, candidate)
+            yield Located(url, candidate, secure_url)
 
     def _depth_of(self, link: Followed, *, page_depth: int, attached_depth: int) -> int:
         if link.found_in in links.ATTACHED:
@@ -137,7 +139,7 @@ class Document:
         """The task of the size that is taken, with the others as alternatives; then a kept out task for each preferred
         size.
         """
-        words = words_of(picture.told, images)
+        words = words_of(picture.named_by, images)
         yield self._task(picture.taken.url, picture, words, forbidden, self._alternatives(picture.others))
         for refused in picture.refused:
             yield self._task(refused.url, picture, words, forbidden)
@@ -150,7 +152,7 @@ class Document:
         forbidden: Callable[[str], str],
         alternatives: tuple[Alternative, ...] = (),
     ) -> NewTask:
-        named = [item.candidate for item in picture.told if item.url == url]
+        named = [item.candidate for item in picture.named_by if item.url == url]
         page_url = next((candidate.page_url for candidate in named if candidate.page_url), "")
         return NewTask(
             kind=TaskKind.IMAGE,

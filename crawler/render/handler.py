@@ -152,7 +152,9 @@ class RenderHandler(TaskHandler):
         self._browsers = browsers
         self._network = network
         self._script = script
-        self._judge = LinkFilter(scope, config.scope, now=self._now) if config.scope.avoid_traps else None
+        self._link_filter = (
+            LinkFilter(scope, config.scope, now=self._now) if config.scope.avoid_traps else None
+        )
 
     def close(self) -> None:
         self._browsers.close()
@@ -295,15 +297,15 @@ class RenderHandler(TaskHandler):
             head = reading.head
             tasks = [found for part in reading.tasks() for found in part]
             links = [found for found in tasks if found.kind is not TaskKind.IMAGE]
-            if self._judge is not None:
+            if self._link_filter is not None:
                 links = list(
-                    self._judge.judged(
+                    self._link_filter.filtered(
                         head.kind,
                         fetched.final_url,
-                        asked=task.url,
+                        task_url=task.url,
                         images={found.url for found in tasks if found.kind is TaskKind.IMAGE} - head.dots,
                         links=links,
-                        said=reading.words,
+                        shingles=reading.words,
                     )
                 )
         return head, tasks, links

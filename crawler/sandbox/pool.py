@@ -51,7 +51,7 @@ _ITS_OWN = (LateError, OutOfMemoryError, InternalError)
 
 
 @contextmanager
-def told_as(
+def raised_as(
     *,
     late: type[TaskError],
     crashed: type[TaskError],

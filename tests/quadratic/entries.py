@@ -300,7 +300,7 @@ ENTRIES: dict[str, Entry] = {
         2**20,
     ),
     "svg metadata": Entry(
-        _bytes(metadata.told_by_svg), ("xml", "base64"), (("<c2pa:manifest>", "</c2pa:manifest>"),)
+        _bytes(metadata.opt_outs_in_svg), ("xml", "base64"), (("<c2pa:manifest>", "</c2pa:manifest>"),)
     ),
     "content credentials": Entry(
         lambda text: jumbf.in_store(text.encode("latin-1", "replace") + b".training-mining"),

@@ -56,8 +56,8 @@ def fuzz(data: bytes) -> None:
 
 def _say_what_they_may(data: bytes) -> None:
     """Metadata: whatever they are, what is told of them is bounded and known."""
-    told = [metadata.told_by(kind, data) for kind in EXTENSIONS]
-    told += [metadata.told_by_gif(data, range(0, min(len(data), 500), 7)), metadata.told_by_svg(data)]
+    told = [metadata.opt_outs_in(kind, data) for kind in EXTENSIONS]
+    told += [metadata.opt_outs_in_gif(data, range(0, min(len(data), 500), 7)), metadata.opt_outs_in_svg(data)]
     alone = (xmp.in_packet(data), jumbf.in_store(data), jumbf.in_store(data + b".training-mining"))
     for one in (
         *(one for found in told for one in found.opt_outs),

@@ -257,11 +257,11 @@ def test_metadata_that_is_too_large_is_counted() -> None:
 def _walks() -> dict[str, Callable[[bytes], object]]:
     return {
         **{
-            name: (lambda data, name=name: metadata.told_by(name, data))
+            name: (lambda data, name=name: metadata.opt_outs_in(name, data))
             for name in ("jpeg", "png", "webp", "tiff", "avif")
         },
-        "gif": lambda data: metadata.told_by_gif(data, range(0, len(data), 3)),
-        "svg": metadata.told_by_svg,
+        "gif": lambda data: metadata.opt_outs_in_gif(data, range(0, len(data), 3)),
+        "svg": metadata.opt_outs_in_svg,
         "xmp": xmp.in_packet,
         "jumbf": jumbf.in_store,
     }
@@ -340,6 +340,6 @@ def test_of_all_that_a_file_may_say_little_is_kept() -> None:
         b"XMP " + len(one).to_bytes(4, "little") + one + b"\0" * (len(one) % 2)
         for one in (packet % number for number in range(1000, 3000))
     )
-    found = metadata.told_by("webp", b"RIFF\0\0\0\0WEBP" + many)
+    found = metadata.opt_outs_in("webp", b"RIFF\0\0\0\0WEBP" + many)
     assert len(found.opt_outs) == 64
     assert io.BytesIO(many).read(4) == b"XMP "

@@ -105,13 +105,13 @@ def walk_all(  # noqa: C901 - a crawl in small
         done.images.update(image.url for image in harvest.images)
         links: Sequence[NewTask] = harvest.links
         if judge is not None:
-            links = judge.judged(
+            links = judge.filtered(
                 harvest.kind,
                 fetched.final_url,
-                asked=task.url,
+                task_url=task.url,
                 images={image.url for image in harvest.images} - harvest.dots,
                 links=links,
-                said=partial(reader.words, fetched),
+                shingles=partial(reader.words, fetched),
             )
         for link in links:
             if not link.kept_out_by and identity(link.url) not in known:

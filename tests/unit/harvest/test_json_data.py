@@ -16,7 +16,7 @@ from crawler.harvest.html import parse
 from crawler.harvest.images import found_on
 from crawler.harvest.js_literals import NotALiteralError, read_at
 from crawler.harvest.parser_base import Element
-from crawler.harvest.pictures import Found, pictures
+from crawler.harvest.pictures import Located, pictures
 from tests.support.cpu_time import cpu_below
 
 
@@ -34,7 +34,7 @@ def island(value: object) -> str:
 
 def best(value: object) -> list[str]:
     candidates = [item for item in on(island(value)) if isinstance(item, Candidate)]
-    found = [Found(item.reference, item) for item in candidates]
+    found = [Located(item.reference, item) for item in candidates]
     return [picture.taken.url for picture in pictures(found, formats=KEPT_FORMATS, forbidden=lambda _: "")]
 
 

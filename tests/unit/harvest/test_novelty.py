@@ -25,7 +25,7 @@ def visit(
     seen: Novelty, path: str, html: str = "", *, images: tuple[str, ...] = (), links: tuple[str, ...] = ()
 ) -> bool:
     to = [SITE + link for link in links]
-    return seen.visit(SITE + path, said=lambda: pieces(html), images=images, links=to).is_new
+    return seen.visit(SITE + path, shingles=lambda: pieces(html), images=images, links=to).is_new
 
 
 def test_after_something_new_some_pages_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,10 +51,10 @@ def test_an_image_a_live_group_or_words_are_new_once() -> None:
 
 def test_pages_with_nothing_new_lead_on_for_a_while_and_then_no_more() -> None:
     seen = Novelty()
-    seen.visit(f"{SITE}/a/0", said=lambda: {"The same words here"}, images=(), links=())
+    seen.visit(f"{SITE}/a/0", shingles=lambda: {"The same words here"}, images=(), links=())
     page = seen.visit(
         f"{SITE}/a/1",
-        said=lambda: {"The same words here"},
+        shingles=lambda: {"The same words here"},
         images=(),
         links=[f"{SITE}/a/7{n}" for n in range(999)],
     )
@@ -62,9 +62,9 @@ def test_pages_with_nothing_new_lead_on_for_a_while_and_then_no_more() -> None:
 
     assert allowed == [True] * BUDGET + [False] * (999 - BUDGET)
     assert seen.allows(page, f"{SITE}/a/70"), "it is known"
-    again = seen.visit(f"{SITE}/a/2", said=set, images=("new.png",), links=[f"{SITE}/a/7700"])
+    again = seen.visit(f"{SITE}/a/2", shingles=set, images=("new.png",), links=[f"{SITE}/a/7700"])
     assert seen.allows(again, f"{SITE}/a/7700")
-    later = seen.visit(f"{SITE}/a/3", said=set, images=(), links=[f"{SITE}/a/7800"])
+    later = seen.visit(f"{SITE}/a/3", shingles=set, images=(), links=[f"{SITE}/a/7800"])
     assert seen.allows(later, f"{SITE}/a/7800"), "there is a new budget"
 
 
@@ -84,8 +84,8 @@ def test_a_host_pays_for_all_its_groups() -> None:
     seen = Novelty()
     links = [f"{SITE}/{'ab'[n % 2]}/{n % 15}x/y{n}?k={n}" for n in range(3000)]
     for n in range(novelty.PATIENCE_OF_FEW + 1):
-        seen.visit(f"{SITE}/c/{n}", said=set, images=(), links=())
-    page = seen.visit(f"{SITE}/c/z", said=set, images=(), links=links)
+        seen.visit(f"{SITE}/c/{n}", shingles=set, images=(), links=())
+    page = seen.visit(f"{SITE}/c/z", shingles=set, images=(), links=links)
 
     assert not page.is_new
     assert sum(seen.allows(page, link) for link in links) <= BUDGET_OF_HOST
@@ -173,4 +173,4 @@ def test_any_url_has_groups(text: str) -> None:
 )
 def test_no_page_takes_long(part: str) -> None:
     with cpu_below(2):
-        Novelty().visit(SITE, said=lambda: pieces(part * (2**20 // len(part))), images=(), links=())
+        Novelty().visit(SITE, shingles=lambda: pieces(part * (2**20 // len(part))), images=(), links=())

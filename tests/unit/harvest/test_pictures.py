@@ -12,7 +12,7 @@ from crawler.harvest.candidates import Candidate
 from crawler.harvest.html import parse
 from crawler.harvest.images import found_on
 from crawler.harvest.parser_base import Element
-from crawler.harvest.pictures import Found, Picture, pictures, words_of
+from crawler.harvest.pictures import Located, Picture, pictures, words_of
 from crawler.models import ALTERNATIVE_RULES, MAX_ALTERNATIVES, NewTask
 from tests.support.saved_pages import read
 
@@ -26,7 +26,7 @@ def candidate(reference: str, group: str = "", **more: Any) -> Candidate:
 
 
 def seen(*candidates: Candidate, forbidden: str = "") -> list[Picture]:
-    found = [Found(item.reference, item) for item in candidates]
+    found = [Located(item.reference, item) for item in candidates]
     return pictures(
         found, formats=FORMATS, forbidden=lambda url: "no" if forbidden and forbidden in url else ""
     )
@@ -299,18 +299,20 @@ def test_no_picture_is_lost_and_none_is_taken_twice(items: list[tuple[int, int, 
     taken = [picture.taken.url for picture in made]
     assert len(taken) == len(set(taken))
     for item in candidates:
-        (picture,) = [picture for picture in made if any(one.candidate is item for one in picture.told)][:1]
-        may_be_taken = {one.url for one in picture.told} - {"u3"}
+        (picture,) = [picture for picture in made if any(one.candidate is item for one in picture.named_by)][
+            :1
+        ]
+        may_be_taken = {one.url for one in picture.named_by} - {"u3"}
         assert picture.taken.url in may_be_taken or not may_be_taken
         assert picture.taken.url not in {other.found.url for other in picture.others}
 
 
 def test_the_same_picture_ten_thousand_times_takes_no_quadratic_time() -> None:
     html = "<img src=s.png data-src=a.png alt=''>" * 10_000
-    found = [Found(item.reference, item) for item in found_on(parse(html)) if isinstance(item, Candidate)]
+    found = [Located(item.reference, item) for item in found_on(parse(html)) if isinstance(item, Candidate)]
     (picture,) = pictures(found, formats=FORMATS, forbidden=lambda _: "")
-    assert len(picture.told) == 20_000
-    assert words_of(picture.told, {}).attributes["alt"] == ""
+    assert len(picture.named_by) == 20_000
+    assert words_of(picture.named_by, {}).attributes["alt"] == ""
 
 
 def test_sizes_that_only_their_urls_tell_are_one_picture() -> None:
