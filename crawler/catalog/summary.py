@@ -10,9 +10,9 @@ import msgspec
 from crawler.catalog.database import Catalog
 from crawler.catalog.elsewhere import KeeperSum, elsewhere
 from crawler.crawlfile.columns import total
-from crawler.crawlfile.figures import Figures
 from crawler.crawlfile.file_names import HALF_WRITTEN
 from crawler.crawlfile.meta import MetaKey
+from crawler.crawlfile.totals import Totals
 from crawler.models import Stats, Value
 
 TOP_HOSTS = 10
@@ -100,7 +100,7 @@ def summarise(catalog: Catalog) -> Summary:
 
 def read_stats(catalog: Catalog) -> Stats:
     """The figures that the queue's own ``stats()`` has, without the workers, which crawl.db does not know."""
-    facts = Figures(catalog.rows, missing=catalog.missing_tables).facts()
+    facts = Totals(catalog.rows, missing=catalog.missing_tables).facts()
     facts["drained"] = facts["drained"] and not queue_elsewhere(catalog)
     return Stats(**facts)
 

@@ -7,9 +7,7 @@ from typing import Any
 
 from crawler.config.images import ImagesConfig
 from crawler.config.settings import LOCAL_SECTIONS, PATTERN, SETTINGS, SIZE_HINT, TIME_HINT, Setting
-from crawler.text import foreign_options
 from crawler.text.plain_errors import quoted, typed
-from crawler.text.suggestions import did_you_mean, guesses
 
 
 def contradiction_in(images: ImagesConfig) -> str:
@@ -101,6 +99,9 @@ def _unmatched(pattern: str) -> str:
 
 def suggested(word: str, known: list[str]) -> str:
     """What may be meant by *word*, which is none of the *known* ones."""
+    from crawler.text import foreign_options  # tables that only mistakes need
+    from crawler.text.suggestions import did_you_mean, guesses
+
     if (advice := foreign_options.advice(word)) is not None and known == list(SETTINGS):
         return _FLAG.sub(lambda flag: _FLAGS.get(flag[0], flag[0]), advice)
     if question := did_you_mean([quoted(guess) for guess in guesses(word, known)]):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from importlib.resources import files
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -238,6 +237,8 @@ def _create(db: Connection) -> None:
         f" {', '.join(f'{name} {columns.affinity(ImageRecord, name)} NOT NULL' for name in COLUMNS[TaskKind.IMAGE])});"
         f" CREATE INDEX {HISTORY}_url ON {HISTORY} (url);"
     )
+    from importlib.resources import files  # readers of the file need none
+
     schema = files("crawler.crawlfile").joinpath("schema.sql").read_text(encoding="utf-8")
     script = [
         "BEGIN;",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from crawler.crawlfile.connection import Connection
-from crawler.crawlfile.figures import Figures
+from crawler.crawlfile.totals import Totals
 from crawler.models import ImageStatus, Record, TaskKind, TaskState
 
 
-class Counters(Figures):
-    """Figures of the file *db* that agree with it as long as each change is counted here as well."""
+class Counters(Totals):
+    """Totals of the file *db*, which agree with it as long as each change is counted here as well."""
 
     def __init__(self, db: Connection) -> None:
         super().__init__(db.execute)

@@ -13,7 +13,7 @@ from crawler.models import Counts, TaskKind, TaskState
 _UNSETTLED = (TaskState.READY, TaskState.DELAYED, TaskState.LEASED)
 
 
-class Figures:
+class Totals:
     """Tasks by state, records by status and by reason, what was kept out, and the bytes that are saved.
 
     *rows* runs a query; *missing* are the tables that a file of an earlier version lacks.
