@@ -50,7 +50,7 @@ REVIEWED = {
     ("config/loading.py", "str(exc)"),
     ("config/checks.py", "repr(total_s)"),
     ("storage/bucket.py", "str(exc)"),
-    ("queues/redis/connection.py", "str(error or '')"),
+    ("queues/redis/connection.py", "str(error)"),
     # of one exception another one, for who reads bytes
     ("queues/host_files.py", "str(exc)"),
     ("render/mailbox.py", "str(exc)"),
