@@ -89,3 +89,8 @@ class StorageConfig(Section):
             "Minimum free space on the disk in bytes; below it the crawl stops.", ge=0, also=("--min-free",)
         ),
     ] = 64 * 2**20
+
+    @property
+    def at_workers(self) -> bool:
+        """Whether workers on other machines keep images themselves, each in a folder of its own."""
+        return self.storage == "local"

@@ -103,14 +103,13 @@ def pages_of(found: ListFile) -> tuple[list[Seed], PagesRead]:
     complaints, chars = ListComplaints(shown(found)), 0
     with opened(found) as rows:
         for row in rows:
+            if isinstance(row, Bad):
+                complaints.tell(row)
+                continue
             try:
-                seed = _seed(row)
+                seed = seed_of(row.url)
             except SeedError as exc:
                 complaints.tell(Bad(line=row.line, why=str(exc)))
-                continue
-            if seed is None:
-                assert isinstance(row, Bad)
-                complaints.tell(row)
                 continue
             chars += len(seed.urls[0]) * (seed not in seeds)
             seeds[seed] = None
@@ -125,10 +124,6 @@ def pages_of(found: ListFile) -> tuple[list[Seed], PagesRead]:
     return list(seeds), PagesRead(
         name=found.name, mark=mark(found, "pages"), bad_lines=complaints.lines, bad=tuple(complaints.places)
     )
-
-
-def _seed(row: Row | Bad) -> Seed | None:
-    return seed_of(row.url) if isinstance(row, Row) else None
 
 
 @dataclass(frozen=True, kw_only=True)

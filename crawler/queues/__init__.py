@@ -66,11 +66,6 @@ class Plan(Value):
     networks: tuple[Slug, ...] = ()
     """The private networks that the seeds are in (see ``http.address_guard``)."""
 
-    @property
-    def keeps_at_workers(self) -> bool:
-        """Whether workers on other machines keep images themselves, each in a folder of its own."""
-        return self.config.storage.storage == "local"
-
 
 class TaskQueue(Protocol):
     """The tasks of a crawl, from being added to being leased, and the politeness of all workers together."""

@@ -140,7 +140,7 @@ class Bootstrap:
         client = self._client
         incarnations = client.incarnations()
         others = incarnations != writer.meta(MetaKey.INCARNATIONS)
-        collector = Collector(client.outlet(), writer, kept_by_workers=plan.keeps_at_workers)
+        collector = Collector(client.outlet(), writer, kept_by_workers=plan.config.storage.at_workers)
         collector.reconcile(outlet_is_empty=empty)
         if others and not empty:
             client.recall()
@@ -161,7 +161,9 @@ class Bootstrap:
             # one that had ended, and whose removal was cut short, has nothing left to tell
             finished = writer.meta(MetaKey.COMPLETE) == there.id
             over = finished if empty else self._client.get_task_queue().stats().drained
-            collector = Collector(self._client.outlet(), writer, kept_by_workers=there.keeps_at_workers)
+            collector = Collector(
+                self._client.outlet(), writer, kept_by_workers=there.config.storage.at_workers
+            )
             while collector.collect():
                 pass
             writer.set_meta(MetaKey.COMPLETE, there.id if over else None)

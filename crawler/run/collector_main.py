@@ -86,7 +86,9 @@ class _Coordinator:
                 self._lifeline.stopped.wait()
             return
         with closing(CrawlfileWriter(self._folder.ledger)) as writer:
-            collector = Collector(self._client.outlet(), writer, kept_by_workers=plan.keeps_at_workers)
+            collector = Collector(
+                self._client.outlet(), writer, kept_by_workers=plan.config.storage.at_workers
+            )
             self._roll = WorkerRoll(lease_s=plan.config.queue.lease_s, every_s=_LOOK_EVERY_S)
             if start is not StartMode.RESTART:
                 self._lifeline.say(ChildMessage("ready"))

@@ -53,7 +53,7 @@ def manage(lifeline: Lifeline, context: CrawlContext, start: StartMode) -> None:
             new_run=new_run,
             survivors=context.public is not None,
             largest_only=config.images.images == "best",
-            kept_by_workers=config.storage.storage == "local",
+            kept_by_workers=config.storage.at_workers,
         )
         storage = LocalStorage(
             context.folder, fsync=config.storage.fsync, min_free_bytes=config.storage.min_free_bytes

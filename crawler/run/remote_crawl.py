@@ -151,7 +151,7 @@ class RemoteCrawl:
     @property
     def keeps_images(self) -> bool:
         """Whether downloaders keep images here, in ``folder``."""
-        return self.plan.keeps_at_workers
+        return self.plan.config.storage.at_workers
 
     def _check_folder(self) -> None:
         if not self.folder.holds_a_crawl:

@@ -27,8 +27,8 @@ def said_to_be_elsewhere(result: Result) -> Result:
 
 @pytest.mark.parametrize("storage", ["manager", "s3://bucket/pictures"])
 def test_a_plan_says_whether_workers_keep_images(storage: str) -> None:
-    assert Plan().keeps_at_workers
-    assert not Plan(config=Config(storage=StorageConfig(storage=storage))).keeps_at_workers
+    assert Plan().config.storage.at_workers
+    assert not Plan(config=Config(storage=StorageConfig(storage=storage))).config.storage.at_workers
 
 
 @pytest.mark.parametrize("by_workers", [False, True])
