@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from crawler.catalog.database import Catalog
-from crawler.crawlfile.columns import sane_size, total
+from crawler.crawlfile.columns import left_out_items, sane_size, total
 from crawler.errors import LEFT_OUT
 from crawler.models import TaskKind, Value
 from crawler.urls import left_out_mark
@@ -83,7 +83,7 @@ def unlisted(catalog: Catalog) -> dict[str, int]:
         f"SELECT slug, {total('times')} FROM left_out GROUP BY slug",  # noqa: S608 - our own names
         f"SELECT '{SMALLER_SIZE}', count(*) FROM sizes WHERE left_out",  # noqa: S608 - our own name
         *(
-            f"SELECT cut.key, {total('cut.value')} FROM {_cuts(table)} GROUP BY cut.key"  # noqa: S608 - our own names
+            f"SELECT cut.key, {total('cut.value')} FROM {table}, {left_out_items(table)} cut GROUP BY cut.key"  # noqa: S608 - our own names
             for table in _PAGES
             if table not in catalog.missing_tables
         ),
@@ -103,18 +103,12 @@ def _rows(catalog: Catalog, slug: str) -> Iterator[tuple]:  # type: ignore[type-
         )
 
 
-def _cuts(table: str) -> str:
-    return (
-        f"{table} page, json_each(CASE WHEN json_valid(page.left_out) THEN page.left_out ELSE '{{}}' END) cut"
-    )
-
-
 def _cut_pages(catalog: Catalog, slug: str) -> Iterator[CutPage]:
     for table, kind in _PAGES.items():
         if table not in catalog.missing_tables:
             for url, times in catalog.rows(
-                f"SELECT page.url, {sane_size('cut.value')} FROM {_cuts(table)}"  # noqa: S608 - our own names
-                " WHERE cut.key = ? ORDER BY page.seq",
+                f"SELECT url, {sane_size('cut.value')} FROM {table}, {left_out_items(table)} cut"  # noqa: S608 - our own names
+                " WHERE cut.key = ? ORDER BY seq",
                 (slug,),
             ):
                 yield CutPage(url=url, times=times, kind=kind)

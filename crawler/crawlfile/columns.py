@@ -83,6 +83,11 @@ def sane_size(column: str) -> str:
     return f"(CASE WHEN {is_size} THEN {column} ELSE 0 END)"
 
 
+def left_out_items(table: str) -> str:
+    """SQL for what the record in each row of *table* says that was left out: rows of ``key`` (a slug) and ``value``."""
+    return f"json_each(CASE WHEN json_valid({table}.left_out) THEN {table}.left_out ELSE '{{}}' END)"
+
+
 def known_status(kind: TaskKind, status: object) -> str:
     """*status* as it is counted: an unknown one as failed."""
     return str(status) if status in STATUSES[kind].__members__.values() else str(_UNKNOWN[kind])

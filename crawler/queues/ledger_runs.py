@@ -18,11 +18,21 @@ from crawler.crawlfile.meta import MetaKey
 from crawler.crawlfile.schema import COLUMNS, TABLES, origin_of, to_record
 from crawler.crawlfile.sqlite_errors import explained
 from crawler.errors import HostDown
-from crawler.models import Cookie, Record, Run, RunKind, RunOutcome, TaskKind, TaskState
+from crawler.models import (
+    Cookie,
+    ImageRecord,
+    PageRecord,
+    Record,
+    Run,
+    RunKind,
+    RunOutcome,
+    TaskKind,
+    TaskState,
+)
 from crawler.queues import rerun, run_rows
 from crawler.queues.ledger_file import LedgerFile
 from crawler.queues.refresh import worth_keeping
-from crawler.queues.rerun import Belongs, Kept
+from crawler.queues.rerun import Belongs
 
 _ENCODER = msgspec.msgpack.Encoder()
 
@@ -110,8 +120,8 @@ class LedgerRuns(LedgerFile):
         with self._reloading():
             return rerun.leave_out(self._db, belongs, most=most)
 
-    def kept(self) -> Iterator[Kept]:
-        """Every image that is saved and every page that was read; for the start of a run, when nobody else asks."""
+    def kept(self) -> Iterator[ImageRecord | PageRecord]:
+        """The records of saved images and of pages that were read; for the start of a run, before workers call."""
         with self._mutex, explained(self.path), legible(self.path):
             yield from rerun.kept(self._db)
 

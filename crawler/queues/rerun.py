@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import NamedTuple
 
 from crawler.config.changes import Reads
 from crawler.crawlfile import meta
+from crawler.crawlfile.columns import left_out_items
 from crawler.crawlfile.connection import Connection
 from crawler.crawlfile.meta import MetaKey
-from crawler.crawlfile.schema import TABLES, origin_in
-from crawler.models import NewTask, TaskKind
+from crawler.crawlfile.schema import COLUMNS, TABLES, origin_in, to_record
+from crawler.models import ImageRecord, NewTask, PageRecord, RenderRecord, TaskKind
 from crawler.queues.left_out import LeftOutRows
 
 Belongs = Callable[[NewTask], str]
@@ -22,26 +22,8 @@ Belongs = Callable[[NewTask], str]
 NO_BROWSER = "no-browser"
 """What the record of a page says that might have gained by a browser, when there was none."""
 _READ = {TaskKind.PAGE: "harvested", TaskKind.RENDER: "rendered"}
-_CUTS = (
-    "json_each(CASE WHEN json_valid({table}.left_out) THEN {table}.left_out ELSE '{{}}' END) cut"
-    " WHERE cut.key IN (SELECT slug FROM temp.slugs)"
-)
 _AT_ONCE = 1000
 _LAST_ID = 2**63 - 1
-
-
-class Kept(NamedTuple):
-    """What one record of an image that was saved, or of a page that was read, says that a setting may speak against."""
-
-    kind: TaskKind
-    url: str
-    depth: int
-    found_in: str
-    format: str = ""
-    width_px: int = 0
-    height_px: int = 0
-    size_bytes: int = 0
-    incomplete: int = 0
 
 
 def take_up(db: Connection, slugs: Collection[str], reads: Reads, *, unrendered: bool = False) -> int:
@@ -92,26 +74,29 @@ def leave_out(db: Connection, belongs: Belongs, *, most: Mapping[TaskKind, int])
     return gone
 
 
-def kept(db: Connection) -> Iterator[Kept]:
-    """Every image that is saved, and every page that was read."""
-    for row in db.execute(
-        "SELECT url, depth, found_in, format, width_px, height_px, size_bytes, incomplete FROM images"
-        " WHERE status IN ('saved', 'duplicate')"
+def kept(db: Connection) -> Iterator[ImageRecord | PageRecord]:
+    """The records of all saved images, and of all pages that were read, but for seeds."""
+    for kind, which in (
+        (TaskKind.IMAGE, "status IN ('saved', 'duplicate')"),
+        (TaskKind.PAGE, "status = 'harvested' AND page_url != ''"),
     ):
-        yield Kept(TaskKind.IMAGE, *row)
-    for row in db.execute(
-        "SELECT url, depth, found_in FROM pages WHERE status = 'harvested' AND page_url != ''"
-    ):
-        yield Kept(TaskKind.PAGE, *row)
+        for row in db.execute(f"SELECT {', '.join(COLUMNS[kind])} FROM {TABLES[kind]} WHERE {which}"):  # noqa: S608
+            record = to_record(kind, row)
+            assert not isinstance(record, RenderRecord)
+            yield record
 
 
 def _cuts(db: Connection) -> dict[str, int]:
     """How much of each slug was left out within pages, as their records have it."""
     found: Counter[str] = Counter()
     for table in (TABLES[kind] for kind in _READ):
-        sql = f"SELECT cut.key, total(cut.value) FROM {table}, {_CUTS.format(table=table)} GROUP BY cut.key"  # noqa: S608
+        sql = f"SELECT cut.key, total(cut.value) FROM {table}, {_wanted_cuts(table)} GROUP BY cut.key"  # noqa: S608
         found.update({slug: int(times) for slug, times in db.execute(sql)})
     return found
+
+
+def _wanted_cuts(table: str) -> str:
+    return f"{left_out_items(table)} cut WHERE cut.key IN (SELECT slug FROM temp.slugs)"  # noqa: S608 - our own names
 
 
 def _all_is_known(db: Connection, cuts: Mapping[str, int]) -> bool:
@@ -139,7 +124,7 @@ def _make_ready(db: Connection, kind: TaskKind, *, reads: Reads, everything: boo
             OR url IN (SELECT url FROM temp.namers) OR final_url IN (SELECT url FROM temp.namers)
             OR {lacks_browser}
             OR ({int(reads is not Reads.NONE)} AND depth = 0 AND page_url = '')
-            OR EXISTS (SELECT 1 FROM {_CUTS.format(table=table)})
+            OR EXISTS (SELECT 1 FROM {_wanted_cuts(table)})
         )"""  # noqa: S608 - our own names and numbers
     sql = f"UPDATE tasks SET state = 'ready', attempts = 0, due_s = NULL WHERE state IN ('done', 'dead') AND id IN ({chosen})"  # noqa: S608, E501
     return db.execute(sql).rowcount

@@ -18,13 +18,13 @@ from crawler.download.filters import unwanted
 from crawler.download.formats import EXTENSIONS, ImageInfo
 from crawler.errors import NoBrowser, UsageError
 from crawler.harvest.links import ATTACHED, FROM_ANYWHERE
-from crawler.models import ImageStatus, NewTask, TaskKind
+from crawler.models import ImageRecord, ImageStatus, NewTask, PageRecord, TaskKind
+from crawler.queues.validation import KIND_OF
 from crawler.scope import Scope
 from crawler.text.display import counted
 
 if TYPE_CHECKING:
     from crawler.queues.ledger import Ledger
-    from crawler.queues.rerun import Kept
 
 _LIMITS = frozenset({"max-pages", "max-images", "max-links-per-page"})
 _OF_PAGES = {"scope", "include", "exclude", "max_depth", "max_pages"}
@@ -162,7 +162,7 @@ class Rerun:
 
     def _against(self) -> str:
         """In words, what the crawl has that the new settings would keep out; empty for nothing."""
-        against = Counter(one.kind for one in self._ledger.kept() if self._is_against(one))
+        against = Counter(KIND_OF[type(record)] for record in self._ledger.kept() if self._is_against(record))
         stats, limits = self._ledger.stats(), self._config.scope
         images, pages = against[TaskKind.IMAGE], against[TaskKind.PAGE]
         if limits.max_images:
@@ -176,10 +176,11 @@ class Rerun:
             ]
         )
 
-    def _is_against(self, one: Kept) -> bool:
-        if self._refusal(kind=one.kind, url=one.url, depth=one.depth, found_in=one.found_in):
+    def _is_against(self, record: ImageRecord | PageRecord) -> bool:
+        kind = KIND_OF[type(record)]
+        if self._refusal(kind=kind, url=record.url, depth=record.depth, found_in=record.found_in):
             return True
-        return one.kind is TaskKind.IMAGE and _is_unwanted(one, self._config.images)
+        return isinstance(record, ImageRecord) and _is_unwanted(record, self._config.images)
 
     def _refusal_of_task(self, task: NewTask) -> str:
         found_in = task.origin.found_in if task.origin else ""
@@ -199,7 +200,7 @@ class Rerun:
         return "max-depth" if is_too_far and not found & ATTACHED else ""
 
 
-def _is_unwanted(one: Kept, images: ImagesConfig) -> bool:
+def _is_unwanted(one: ImageRecord, images: ImagesConfig) -> bool:
     if one.format not in EXTENSIONS:
         return False
     info = ImageInfo(
