@@ -1,4 +1,4 @@
-"""New tasks: which URLs are known, which are too many, and whose host they are of. The ledger's way in."""
+"""Adding tasks to the ledger: which URLs are known, and which are too many."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _SQL_VARIABLES = 500
 _HOST_IDS_IN_MEMORY = 10_000
 _ENCODER = msgspec.msgpack.Encoder()
 _Dropped = list[tuple[str, NewTask]]
-"""Slugs, and what was left out by them."""
+"""Slugs, and the tasks that were left out by them."""
 
 
 class TaskAdder:
-    """Adds tasks to the file *db*, and tells *tally* and *pacing* of them. Made anew when memory is.
+    """Adds tasks to the file *db*, to *tally* and to *pacing*. A new one is made when the ledger's memory is rebuilt.
 
-    With *largest_only* the largest size of a picture that pages name is taken, else each of them; *flush* writes the
-    records that are settled and not in the file yet.
+    With *largest_only* the largest size of each picture is taken, else all of them. *flush* writes the records that are
+    settled and not in the file yet.
     """
 
     def __init__(
@@ -64,8 +64,8 @@ class TaskAdder:
         )
 
     def add(self, tasks: Sequence[NewTask], *, now: float, again: bool = False) -> int:
-        """Within a transaction; returns how many were new. *again*: they are of a page that was read before, so that
-        what is left out of it was counted, as far as its URL is known.
+        """Add tasks within a transaction; returns how many were new. *again*: they are from a page that was read
+        before, so that what it left out was counted, as far as URLs are listed.
         """
         if not tasks:
             return 0
@@ -91,7 +91,7 @@ class TaskAdder:
         )
         for (host, kind), count in arrived.items():
             self._pacing.add(host, kind, count, now=now)
-        new = len(rows) + self._add_sizes(sizes, dropped, now)  # behind the originals that came with them
+        new = len(rows) + self._add_sizes(sizes, dropped, now)  # after the originals that came with them
         if malformed:
             self.count_left_out(Counter({MALFORMED: malformed}))
         if dropped:
@@ -100,7 +100,7 @@ class TaskAdder:
         return new
 
     def _sizes_among(self, fresh: dict[bytes, NewTask]) -> dict[bytes, tuple[NewTask, Sized]]:
-        """Those of *fresh* with the mark of a size, which are no longer among them."""
+        """Take the tasks with the mark of a size out of *fresh*."""
         sizes = {key: (task, size) for key, task in fresh.items() if (size := marked(task)) is not None}
         for key in sizes:
             del fresh[key]
@@ -141,7 +141,7 @@ class TaskAdder:
         return self._next_id - 1
 
     def count_left_out(self, counts: Mapping[str, int]) -> None:
-        """Within a transaction: so much more was not taken on, by slug."""
+        """Count what was left out, by slug, within a transaction."""
         self._tally.dropped.update(counts)
         self._db.executemany(
             "INSERT OR REPLACE INTO dropped VALUES (?, ?)",
@@ -149,7 +149,7 @@ class TaskAdder:
         )
 
     def note_left_out(self, slug: str, count: int, places: Sequence[str]) -> None:
-        """Within a transaction: the same of what is no URL; *places* are where some of it stands."""
+        """Count *count* things without a URL by *slug*; *places* are where some of them stand."""
         self.count_left_out({slug: count})
         self._left_out.note((slug, NewTask(kind=TaskKind.IMAGE, url=place)) for place in places)
 
@@ -177,9 +177,7 @@ class TaskAdder:
         return bool(self._later)
 
     def later_words(self) -> dict[bytes, Origin]:
-        """Of images that were known when they were found once more, by key: words that they had none of. They are
-        told once.
-        """
+        """Words for known images that lacked them, by key; each is returned once."""
         later, self._later = self._later, {}
         return later
 
@@ -192,7 +190,7 @@ class TaskAdder:
         return policy.MAX_IMAGES if is_further and 0 < self._scope.max_images <= known else None
 
     def host_id(self, url: str) -> int:
-        """Of the host of a canonical URL, which is one of those in the file from then on."""
+        """The id of the host of a canonical URL; a new host is added to the file."""
         name = host_key(url)
         known = self._host_ids.get(name)
         if known is not None:
@@ -211,13 +209,13 @@ def _packed(origin: Origin | None) -> bytes | None:
 
 
 def _takes_a_place(task: NewTask) -> bool:
-    """Whether it is another size of one that failed."""
+    """Whether *task* is another size of an image that failed."""
     return task.origin is not None and bool(task.origin.instead_of)
 
 
 def each_once(tasks: Iterable[NewTask]) -> tuple[dict[bytes, NewTask], list[NewTask], int]:
-    """*tasks* by what they are known by, each with all that is said of its URL; others that only differed in a session
-    id; and how many can't be right.
+    """*tasks* by key, each with all words for its URL; those that only differ in a session id; and how many can't be
+    right.
     """
     fresh: dict[bytes, NewTask] = {}
     repeats: list[NewTask] = []

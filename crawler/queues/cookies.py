@@ -1,7 +1,7 @@
-"""The cookies of a crawl, which all of its workers share: what one is sent, the others send back.
+"""The cookies of a crawl, which all its workers share, in crawl.db.
 
-They are kept while the crawl goes on, over restarts of its manager too, and forgotten when it has ended. When one
-expires goes by the time of day, as nothing else does here: that of the manager's own machine.
+They outlive restarts of the manager, and are removed when the crawl ends. They expire by the wall clock of the
+manager's machine.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _ENCODER = msgspec.msgpack.Encoder()
 
 
 class Cookies:
-    """Those in the file *db*. Every change has a number. *now* tells the time of day, in seconds."""
+    """The cookies in the file *db*. Every change has a number. *now* is the wall clock, in seconds."""
 
     def __init__(self, db: Connection, now: Callable[[], float] = time.time) -> None:
         self._db = db
@@ -29,7 +29,7 @@ class Cookies:
         """The number of the latest change."""
 
     def keep(self, cookies: Sequence[Cookie]) -> None:
-        """Take in what a worker was sent, within a transaction; where there are too many, the oldest go."""
+        """Keep *cookies*, within a transaction; where there are too many, the oldest are removed."""
         for cookie in cookies:
             self.last += 1
             until = None if cookie.expires_in_s is None else self._now() + cookie.expires_in_s
@@ -46,12 +46,12 @@ class Cookies:
             self._drop_oldest("", (), most=policy.MOST_COOKIES)
 
     def forget(self) -> None:
-        """Drop them all, within a transaction."""
+        """Remove all cookies, within a transaction."""
         if self.last:
             self._db.execute("DELETE FROM cookies")
 
     def news(self, seen: int) -> tuple[tuple[Cookie, ...], int]:
-        """The changes after the one with the number *seen*, some of them if they are many; and how far these go."""
+        """Changes after the number *seen*, the first of them if they are many; and the number of the last one."""
         if seen == self.last:
             return (), seen
         rows = self._db.execute(
@@ -71,7 +71,7 @@ class Cookies:
         return cookies, rows[-1][0] if len(rows) == policy.COOKIES_AT_ONCE else self.last
 
     def _drop_oldest(self, where: str, values: tuple[str, ...], *, most: int) -> None:
-        """What was taken back goes before what is good."""
+        """Remove cookies beyond *most*, deleted ones first, then the oldest."""
         self._db.execute(
             f"DELETE FROM cookies WHERE seq IN (SELECT seq FROM cookies {where}"  # noqa: S608 - our own words
             " ORDER BY deleted, seq DESC LIMIT -1 OFFSET ?)",

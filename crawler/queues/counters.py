@@ -1,4 +1,4 @@
-"""The ledger's counters: made from the file when it is opened, kept with each change, so that nobody has to count."""
+"""Counters of tasks and records: read from the file once, and kept with each change."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ class Counters(Totals):
         super().__init__(db.execute)
 
     def add(self, kind: TaskKind, state: TaskState = TaskState.READY) -> None:
-        """One more task."""
+        """Count a new task."""
         self.states[kind][state] += 1
 
     def move(self, kind: TaskKind, before: TaskState, after: TaskState | None) -> None:
-        """One is in another state now; None: it is a task no longer."""
+        """Count a task that has changed its state; *after* None: the task is removed."""
         self.states[kind][before] -= 1
         if after is not None:
             self.states[kind][after] += 1
 
     def count(self, kind: TaskKind, record: Record, by: int) -> None:
-        """*by* more records such as this one; -1 for one that goes."""
+        """Count *by* records like this one; -1 for one that is removed."""
         self.status[kind][record.status] += by
         if record.reason:
             self.reasons[kind][record.reason] += by
@@ -32,7 +32,7 @@ class Counters(Totals):
             self.saved_bytes += record.size_bytes * by
 
     def tasks(self, kind: TaskKind) -> int:
-        """In all states."""
+        """The number of tasks, in all states."""
         return sum(self.states[kind].values())
 
     @property
@@ -42,7 +42,7 @@ class Counters(Totals):
 
     @property
     def pages_at_hand(self) -> int:
-        """Those that are read or rendered now, or could be: not those that wait to be tried again."""
+        """Pages that are ready or leased, to be read or rendered; not those that wait for another attempt."""
         return sum(
             self.states[kind][state]
             for kind in (TaskKind.PAGE, TaskKind.RENDER)
@@ -50,5 +50,5 @@ class Counters(Totals):
         )
 
     def settled(self, kind: TaskKind) -> int:
-        """Tasks that have their record."""
+        """The number of tasks that are done or dead."""
         return self.states[kind][TaskState.DONE] + self.states[kind][TaskState.DEAD]

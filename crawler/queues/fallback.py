@@ -1,4 +1,4 @@
-"""What is tried in place of an image that is not to be had: the next best size of the same picture."""
+"""The next best size of a picture, in place of an image that failed."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _WORDS = ("page_url", "alt", "title", "caption", "heading", "page_title")
 
 
 def with_next_size(record: Record) -> tuple[Record, NewTask | None]:
-    """*record* as it is kept once its URL has been settled for good, and the task that is to take its place.
+    """*record* as it is kept once its task is settled, and the task that takes its place.
 
-    That is the first of its alternatives, where it came to nothing and has any; all others travel on with it. The
-    record names it, and no longer has the bytes of those that their page holds itself.
+    That is the first alternative of a failed image, if it has any; the others travel on with it. The kept record names
+    it, and no longer has the bytes of data: URLs.
     """
     if not isinstance(record, ImageRecord) or not record.alternatives:
         return record, None

@@ -1,8 +1,7 @@
-"""What hosts say of all that they have (robots.txt and the like), in the file: each is asked once for the whole crawl.
+"""Files in which hosts speak of themselves (robots.txt …), in crawl.db: each is fetched once for the whole crawl.
 
-Whoever needs a file that is not here is told to fetch it, one worker at a time. As with pauses, how long an answer
-counts goes by the wall clock, for a day outlives a reboot; a clock that is set meanwhile makes it no longer than it
-was.
+A worker that needs a missing file is told to fetch it, one worker at a time. A file expires by the wall clock, which
+outlives a reboot; setting the clock never makes that later.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ def packed_file(file: HostFile) -> bytes:
 
 
 def unpacked_file(packed: bytes) -> HostFile:
-    """Raises msgspec.MsgspecError and the like for what is none."""
+    """Raises columns.UNREADABLE for what is no such file."""
     try:
         return _DECODER.decode(zlib.decompressobj().decompress(packed, _MOST_BYTES))
     except zlib.error as exc:
@@ -53,7 +52,7 @@ class HostFileRows:
         self._clock = clock
         self._wall_clock = wall_clock
         self._claims: OrderedDict[tuple[int, str], tuple[str, float]] = OrderedDict()
-        """Who fetches what, and until when nobody else does."""
+        """The worker that fetches a file, and until when no other one does, by host and name."""
         # not in the schema: crawls of before, and programs, go on with each other's files
         db.execute(
             "CREATE TABLE IF NOT EXISTS host_files (host_id INTEGER NOT NULL, name TEXT NOT NULL,"
@@ -64,7 +63,7 @@ class HostFileRows:
     def look(
         self, worker: str, host: int, name: str, *, is_alive: Callable[[str], bool] = lambda _: True
     ) -> FileAnswer:
-        """What *worker* is told that needs the file. Whoever is not alive fetches nothing any more."""
+        """The file, or whether *worker* is to fetch it. A claim of a worker that is not alive is void."""
         if (file := self.known(host, name)) is not None:
             return FileAnswer(file=file)
         now = self._clock()
@@ -77,7 +76,7 @@ class HostFileRows:
         return FileAnswer(is_yours=True)
 
     def may_tell(self, worker: str, host: int, name: str, *, is_alive: Callable[[str], bool]) -> bool:
-        """Whether *worker* is believed: nobody knows the file so far, nor is anybody else to fetch it."""
+        """Whether *worker* is believed: the file is missing, and no other worker is to fetch it."""
         return (
             self._claimed_by_another(worker, host, name, is_alive) is None and self.known(host, name) is None
         )
@@ -85,13 +84,13 @@ class HostFileRows:
     def _claimed_by_another(
         self, worker: str, host: int, name: str, is_alive: Callable[[str], bool]
     ) -> float | None:
-        """Until when, if somebody else is to fetch it."""
+        """Until when another worker is to fetch the file; None if none is."""
         whose, until = self._claims.get((host, name), ("", 0.0))
         is_anothers = whose not in ("", worker) and self._clock() < until and is_alive(whose)
         return until if is_anothers else None
 
     def known(self, host: int, name: str) -> HostFile | None:
-        """The file as long as it counts, with what is left of that; None without one."""
+        """The file with the seconds until it expires; None without one."""
         row = self._db.execute(
             "SELECT until, kept_s, file FROM host_files WHERE host_id = ? AND name = ?", (host, name)
         ).fetchone()
@@ -102,11 +101,11 @@ class HostFileRows:
             left_s = min(until - self._wall_clock(), kept_s)
             file = unpacked_file(blob)
         except UNREADABLE:
-            return None  # somebody else has written it: the host is asked once more
+            return None  # another program has written it: the host is asked once more
         return msgspec.structs.replace(file, kept_s=left_s) if left_s > 0 else None
 
     def keep(self, host: int, file: HostFile) -> None:
-        """Take in what came of fetching it, within a transaction of the caller's."""
+        """Keep a file that was fetched, within a transaction."""
         self._claims.pop((host, file.name), None)
         until = self._wall_clock() + file.kept_s
         self._db.execute(

@@ -1,8 +1,7 @@
-"""For how long hosts want to be left alone, in the file: a crawl that is started anew asks them no sooner. And at which
-pace they were asked last.
+"""Pauses and paces of hosts, in crawl.db: a restarted crawl does not ask a host too soon.
 
-The one place of the queue where a moment is kept by the wall clock, for the other ones do not outlive a reboot. A clock
-that is set meanwhile makes no pause longer than it was asked for; set forward, it makes it shorter.
+Moments are kept by the wall clock, as the monotonic one does not outlive a reboot. Setting the clock back makes no
+pause longer than it was asked for; setting it forward makes it shorter.
 """
 
 from __future__ import annotations
@@ -14,14 +13,14 @@ from pathlib import Path
 from crawler.crawlfile.connection import Connection
 
 MOST_S = 3600.0
-"""What a Retry-After may ask for; more than that is what no worker of ours says."""
+"""The longest pause that a worker of ours reports."""
 LEAST_S = 1.0
-"""What is shorter is over when the next manager is there."""
+"""A shorter pause is over when the next manager has started."""
 
 
 class HostPauses:
-    """Of the hosts in the file that *db* has open, and that an earlier run wrote to at *written_at* last; writes within
-    transactions of the caller's. *clock* is the wall clock, in seconds.
+    """The pauses in the file *db*, which an earlier run last wrote to at *written_at*. Writing methods are called
+    within a transaction. *clock* is the wall clock, in seconds.
     """
 
     def __init__(self, db: Connection, *, written_at: float, clock: Callable[[], float] = time.time) -> None:
@@ -36,7 +35,7 @@ class HostPauses:
         db.execute("CREATE TABLE IF NOT EXISTS paces (host_id INTEGER PRIMARY KEY, pace_s REAL NOT NULL)")
 
     def note(self, host: int, pause_s: float) -> None:
-        """*host* is to be left alone for so long from now on, at least."""
+        """Note a pause of *host* from now on; one that ends later stays."""
         if pause_s < LEAST_S:
             return
         self._db.execute(
@@ -47,9 +46,9 @@ class HostPauses:
         )
 
     def left(self, *, delay_s: float) -> Iterator[tuple[int, float]]:
-        """What is left of them, in seconds, by host; also of the time that is to pass from one request to the next,
-        *delay_s* or what the host asks for: the last one may have been a moment before the end, and of a time below
-        LEAST_S nothing was noted.
+        """Hosts, and the seconds left of their pauses, or of the delay since their latest request: *delay_s*, or what
+        the host asks for. The latest request may have been a moment before the end, as delays below LEAST_S were not
+        noted.
         """
         now = self._clock()
         for host, until, asked_s in self._db.execute("SELECT host_id, until, asked_s FROM pauses").fetchall():
@@ -65,20 +64,20 @@ class HostPauses:
             yield host, max(left_s, min(spacing_s, LEAST_S))
 
     def note_pace(self, host: int, pace_s: float) -> None:
-        """*host* lets itself be asked every *pace_s* seconds; 0 for no matter."""
+        """*host* allows a request every *pace_s* seconds; 0 for no limit."""
         if pace_s > 0:
             self._db.execute("INSERT OR REPLACE INTO paces VALUES (?, ?)", (host, pace_s))
         else:
             self._db.execute("DELETE FROM paces WHERE host_id = ?", (host,))
 
     def paces(self) -> list[tuple[int, float]]:
-        """By host; what others may have written there, and is no pace, is none."""
+        """Hosts and their paces; values that are no pace are left out."""
         rows = self._db.execute("SELECT host_id, pace_s FROM paces WHERE typeof(pace_s) = 'real'").fetchall()
         return [(host, pace_s) for host, pace_s in rows if 0 < pace_s < MOST_S]
 
 
 def written_at(path: Path) -> float:
-    """When the file was last written to, by the wall clock; before it is opened, which may be writing."""
+    """When the file was last written to, by the wall clock. Called before the file is opened, which may write."""
     files = (path, path.with_name(path.name + "-wal"))
     moments = []
     for file in files:

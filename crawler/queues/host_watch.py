@@ -1,4 +1,4 @@
-"""What visits tell of hosts, and what is done about it: the ledger's health, whose orders its pacing follows."""
+"""The ledger's glue: passes what visits tell of hosts to health and throttle, and what these decide to politeness."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ log = logging.getLogger(__name__)
 
 
 class HostWatch:
-    """Of the hosts in the file *db*. *pacing* is made anew when the ledger's memory is; *health* and *throttle* stay.
+    """The hosts in the file *db*. A new one is made when the ledger's memory is rebuilt, with a new *pacing*; *health*
+    and *throttle* stay.
 
-    *note_pause* is told of each host that is to be left alone, and for how many seconds; *note_pace* of each that is to
-    be asked every so many seconds, 0 when that is over.
+    *note_pause* is called with each host that is paused and the seconds, *note_pace* with each new pace, 0 for none.
     """
 
     def __init__(
@@ -49,8 +49,8 @@ class HostWatch:
             self._go_at(pace)
 
     def look(self, host: int, record: Record, *, asked_s: float | None) -> None:
-        """What a result tells of *host*, which its task is of, or of the one that a redirect led to; *asked_s* is the
-        Retry-After of that one.
+        """Take in a result of a task of *host*. It tells of the host that a redirect led to, if there was one;
+        *asked_s* is that one's Retry-After.
         """
         what, refused_s = evidence(record), refused_for_s(record, asked_s)
         if (name := ended_elsewhere(record)) is not None:
@@ -67,8 +67,8 @@ class HostWatch:
     def is_let_off(
         self, host: int, record: Record, *, asked_s: float | None, attempts: int, max_attempts: int
     ) -> bool:
-        """Whether what *host* has refused is to be tried again, though its attempts are used up: others are refused as
-        well. Who wants one attempt gets one, and a seed no more than its attempts: somebody waits for the answer.
+        """Whether a refused URL gets more than its attempts, as *host* refuses others, too. With ``max_attempts`` 1 it
+        gets one, and a seed no more than its attempts: a user waits for the answer.
         """
         return (
             refused_for_s(record, asked_s) is not None
@@ -79,23 +79,23 @@ class HostWatch:
         )
 
     def is_hopeless(self, host: int, record: Record) -> bool:
-        """Whether what *record* says is what *host* has been saying for so long that no further attempt is worth it."""
+        """Whether *host* has failed like *record* for so long that another attempt is not worth it."""
         return evidence(record) is Evidence.BROKEN and self.health.is_hopeless(host, now=self._clock())
 
     def wake(self) -> None:
-        """What has come to be due."""
+        """Follow what has come to be due."""
         for order in self.health.wake(self._clock()):
             self._follow(order)
         for pace in self.throttle.wake():
             self._go_at(pace)
 
     def forget(self, host: int) -> None:
-        """Somebody wants it to be asked, whatever is known of it."""
+        """Forget all about *host*: a user wants it to be asked."""
         self._follow(self.health.forget(host))
         self._go_at(self.throttle.forget(host))
 
     def given_up(self) -> tuple[int, str, HostReport] | None:
-        """A host that is down and something waits for: what is told of it, and how it is."""
+        """A host that is down and has waiting tasks, one sentence about it, and its report."""
         host = self._pacing.shut()
         condition = None if host is None else self.health.condition(host, now=self._clock())
         if host is None or condition is None:
@@ -108,14 +108,14 @@ class HostWatch:
     def _note(self, host: int, what: Evidence, record: Record, refused_s: float | None) -> None:
         now = self._clock()
         if refused_s is not None:
-            what = Evidence.ANSWER  # it is there
+            what = Evidence.ANSWER  # a refusal shows that the host is up
         elif what in {Evidence.ANSWER, Evidence.BROKEN}:
             self._go_at(self.throttle.answered(host, began=now - record.elapsed_s, now=now))
         if what is Evidence.ANSWER:
             order = self.health.answered(host, now=now)
         else:
             if _is_seed(record):
-                return  # who has mistyped a seed waits for the answer, and there are few
+                return  # a mistyped seed: the user waits for the answer, and there are few
             order = self.health.failed(
                 host,
                 what,

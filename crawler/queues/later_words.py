@@ -1,6 +1,6 @@
-"""Words of later pages, in a crawl's file: to an image's task, to its record, and to what took its place.
+"""Words of later pages, in crawl.db: for an image's task, for its record, and for the size that took its place.
 
-All within a transaction, after the records of that transaction are written.
+All functions are called within a transaction, after its records are written.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _SET = ", ".join(f"{name} = ?" for name in NAMES)
 
 
 def give(db: Connection, key: bytes, words: Words | Origin) -> list[int]:
-    """Fill what is empty of the image of that *key*; of another size beside it as well, if that has taken its place.
+    """Fill in empty words of the image with that *key*, and of a size beside it that has taken its place.
 
-    Returns the ids of their tasks. What the file does not know yet waits until its record is there (see take).
+    Returns the ids of their tasks. Words for an image that the file does not know wait for its record (see ``take``).
     """
     ids: list[int] = []
     for _ in range(1 + MAX_ALTERNATIVES):
@@ -42,8 +42,8 @@ def give(db: Connection, key: bytes, words: Words | Origin) -> list[int]:
 
 
 def _give_one(db: Connection, task_id: int, origin: bytes | None, words: Words | Origin) -> str:
-    """The same for one task; returns the URL of what took its place, if that was offered beside it: what pages name by
-    itself has words of its own.
+    """Fill in the words of one task; returns the URL that took its place if it was offered beside it. A URL that pages
+    name by itself has words of its own.
     """
     record = db.execute(
         f"SELECT replaced_by, alternatives, {_COLUMNS} FROM images WHERE task_id = ?",  # noqa: S608 - our own names
@@ -72,7 +72,7 @@ def _give_one(db: Connection, task_id: int, origin: bytes | None, words: Words |
 
 
 def _give_size(db: Connection, key: bytes, words: Words | Origin) -> bool:
-    """The same for one that is no task yet, for it waits behind another size of its picture; whether there is one."""
+    """Fill in the words of a size that waits behind another one; returns whether there is such a size."""
     row = db.execute("SELECT origin FROM sizes WHERE key = ?", (key,)).fetchone()
     if row is None:
         return False
@@ -85,7 +85,7 @@ def _give_size(db: Connection, key: bytes, words: Words | Origin) -> bool:
 
 
 def kept_with(origin: bytes | None, before: bytes | None) -> bytes | None:
-    """*origin* of one that is to be tried in another one's place, with the words that it had *before*."""
+    """*origin* of a size that takes another one's place, with the words that it had *before*."""
     if origin is None or before is None:
         return origin
     return _ENCODE(filled(origin_in(origin) or NOWHERE, origin_in(before) or NOWHERE))
@@ -98,17 +98,17 @@ def _wait(db: Connection, key: bytes, words: Words | Origin) -> None:
 
 
 def take(db: Connection, key: bytes) -> Words | None:
-    """The words that have waited for the image of that *key*, which are forgotten; None for none."""
+    """Remove and return the words that wait for the image with that *key*; None if there are none."""
     row = db.execute("DELETE FROM words WHERE key = ? RETURNING words", (key,)).fetchone()
     return None if row is None else _WORDS(row[0])
 
 
 def waiting(db: Connection) -> bool:
-    """Whether there are any for images that the file does not know."""
+    """Whether any words wait for images that the file does not know."""
     return bool(db.execute("SELECT EXISTS (SELECT 1 FROM words)").fetchone()[0])
 
 
 def of_task(db: Connection, task_id: int) -> Origin | None:
-    """The origin of a task that is not settled, with what later pages have filled in."""
+    """The origin of an unsettled task, with the words of later pages."""
     row = db.execute("SELECT origin FROM tasks WHERE id = ?", (task_id,)).fetchone()
     return None if row is None else origin_in(row[0])

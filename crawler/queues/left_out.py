@@ -1,7 +1,7 @@
-"""Which URLs were not taken on, and by what: what the counts of "left out" stand for, as far as there is room for it.
+"""The URLs that were left out, in crawl.db: what the counts of "left out" stand for.
 
-Kept in the crawl's file, a row for each URL and slug. A site may name URLs without end, and each may be kept out: after
-MOST_LEFT_OUT rows no new ones are kept, but for the first MOST_LEFT_OUT_OF_EACH of every slug. The counts go on.
+There is a row for each URL and slug. A site may name URLs without end: after policy.MOST_LEFT_OUT rows no new ones are
+added, but for the first MOST_LEFT_OUT_OF_EACH of every slug. The counts go on.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class LeftOutRows:
         )
 
     def note(self, found: Iterable[tuple[str, NewTask]]) -> Counter[str]:
-        """Slug and task of what was left out once more; returns how many were not known so far, by slug."""
+        """Note tasks that were left out, with their slugs; returns how many were new, by slug."""
         new: Counter[str] = Counter()
         by_slug: dict[str, list[NewTask]] = {}
         for slug, task in found:
@@ -67,7 +67,7 @@ class LeftOutRows:
 
 
 def located(tasks: Sequence[NewTask], page_url: str) -> Sequence[NewTask]:
-    """*tasks* of a result, of which those that are kept out come without an origin: found on *page_url*."""
+    """*tasks* of a result, with *page_url* as the origin of those that are kept out and have none."""
     if not any(task.kept_out_by and task.origin is None for task in tasks):
         return tasks
     origin = Origin(page_url=page_url, found_in="")

@@ -1,8 +1,8 @@
-"""Workers that wait for work, hundreds of them: who is woken when there is some, so that not all are.
+"""The long poll of hundreds of workers: which one is woken when tasks become due, so that not all of them are.
 
-When a host comes to have something to give, one worker is woken. If there is more than that one takes, or it can take
-none (its part of that host is used up), it wakes the next on its way; nobody is asked twice about the same news. And
-one of all who wait keeps an eye on the clock for the others.
+When a host becomes due, one worker is woken. It wakes the next one if more is left than it takes, or if it can take
+nothing, as its part of that host is used up. No worker is woken twice for the same news. One of the waiting workers
+also watches the clock for all of them.
 """
 
 from __future__ import annotations
@@ -20,21 +20,24 @@ class _Waiter:
     kind: Hashable
     woken: threading.Condition
     asked: int = 0
-    """The latest news that it has looked at."""
+    """The number of the latest news that it was woken for."""
     alarm: float = math.inf
-    """When it looks at the clock, if it is on the watch."""
+    """When the worker that watches the clock wakes up; infinite for the others."""
 
 
 @dataclass(slots=True)
 class _Row:
-    """Who waits for tasks of one kind, the one who has waited longest first."""
+    """The workers that wait for tasks of one kind, the one that has waited longest first."""
 
     waiters: dict[_Waiter, None] = field(default_factory=dict)
     news: int = 0
 
 
 class LongPoll:
-    """All methods are to be called with *mutex* held; ``wait`` lets go of it meanwhile."""
+    """All methods are called with *mutex* held; ``wait`` releases it meanwhile.
+
+    Invariant: while any worker waits, one of them watches the clock, or has been woken to take over.
+    """
 
     def __init__(self, mutex: threading.RLock) -> None:
         self._mutex = mutex
@@ -45,9 +48,9 @@ class LongPoll:
     def wait(
         self, worker: str, kind: Hashable, *, now: float, until: float, alarm: float, more: bool
     ) -> None:
-        """Until *worker* is woken, or the moment *until* has come; or *alarm*, if nobody else is on the watch.
+        """Wait until *worker* is woken, at most until *until*; or until *alarm*, if no other worker watches the clock.
 
-        With *more* there is something for another worker that this one could not take.
+        *more*: this worker could not take all that is due.
         """
         me = _Waiter(worker, kind, threading.Condition(self._mutex), self._rows[kind].news)
         self._rows[kind].waiters[me] = None
@@ -68,24 +71,24 @@ class LongPoll:
                 self._on_watch = None
 
     def expect(self, moment: float | None) -> None:
-        """Something will be due then, which the one on the watch may not know of yet."""
+        """Something will be due at *moment*: wake the worker that watches the clock if it would sleep longer."""
         if moment is not None and self._on_watch is not None and moment < self._on_watch.alarm:
             self._wake(self._on_watch)
 
     def tell(self, kind: Hashable) -> None:
-        """There is something new for workers of *kind*."""
+        """There is news for workers of *kind*: wake one."""
         self._rows[kind].news += 1
         self.pass_on(kind)
 
     def pass_on(self, kind: Hashable) -> None:
-        """There is more of what is new: wake the next who has not been asked about it."""
+        """Wake the next worker that has not been woken for the latest news."""
         row = self._rows[kind]
         first = next(iter(row.waiters), None)
         if first is not None and first.asked < row.news:
             self._wake(first)
 
     def leave(self, kind: Hashable, *, more: bool) -> None:
-        """One who waited has got something; the others may have to go on with the watch, or with what is left."""
+        """A worker stops waiting: wake one that watches the clock in its place, and one for what is left."""
         if more:
             self.pass_on(kind)
         if self._on_watch is None:
@@ -95,7 +98,7 @@ class LongPoll:
                     return
 
     def wake(self, worker: str) -> None:
-        """Something is new for this worker."""
+        """Wake all calls of one worker."""
         for waiter in tuple(self._of_worker.get(worker, ())):
             self._wake(waiter)
 

@@ -1,4 +1,4 @@
-"""What rendering pages of each template brought, in the file: the ledger's part of templates.py."""
+"""What rendering pages of each template brought, in crawl.db: the ledger's part of page_templates.py."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from crawler.queues.page_templates import KnownTemplates, asked, changes, family
 
 
 class PageTemplateRows:
-    """Those of the hosts in the file *db*."""
+    """The templates in the file *db*."""
 
     def __init__(self, db: Connection) -> None:
         self._db = db
@@ -16,18 +16,18 @@ class PageTemplateRows:
     def asked(
         self, host: int, name: str, task: int | None, now_s: float
     ) -> tuple[TemplateAnswer, dict[str, bytes]]:
-        """As :func:`crawler.queues.page_templates.asked`, and what is to be kept after it, if anything is."""
+        """See ``page_templates.asked``; returns the answer, and the states to ``keep``."""
         before = self._known(host, name)
         known, answer = asked(before, task, now_s)
         return answer, changes(before, known)
 
     def told(self, host: int, name: str, outcome: RenderOutcome) -> dict[str, bytes]:
-        """As :func:`crawler.queues.page_templates.told`: what is to be kept after it, if anything is."""
+        """See ``page_templates.told``; returns the states to ``keep``."""
         before = self._known(host, name)
         return changes(before, told(before, outcome))
 
     def keep(self, host: int, states: dict[str, bytes]) -> None:
-        """Within a transaction."""
+        """Write *states*, within a transaction."""
         self._db.executemany(
             "INSERT OR REPLACE INTO templates VALUES (?, ?, ?)",
             [(host, name, state) for name, state in states.items()],

@@ -1,15 +1,15 @@
-"""Which pages are worth a browser: what rendering has brought so far, by host and template. Pure, for every engine.
+"""Which pages are worth a browser, by what rendering pages of the same template brought. Pure, for every engine.
 
-Rendering a page costs hundreds of times as much as reading it, so a few pages of a template (PROBES) are rendered to
-find out whether it is of use. A gain is *fresh* if no earlier page of the template had it: a script that puts the same
-logo on every page is a gain once. A template is skipped when its probes brought nothing fresh, or its last DRY_RENDERS.
-It goes on to be rendered, by the behaviours that brought anything, as long as fresh gains come.
+Rendering a page costs hundreds of times as much as reading it, so PROBES pages of a template are rendered to find out
+whether it is of use. A gain is *fresh* if no earlier page of the template had it: a script that puts the same logo on
+every page is a gain once. A template is skipped when its probes, or its last DRY_RENDERS, brought nothing fresh. As
+long as fresh gains come, its pages are rendered, with the behaviours that brought any.
 
-A template is named ``family/fine``. Of a family that has brought nothing at all, in many renders of several fine
-templates, a new one is skipped at once.
+A template is named ``family/fine``. A new template is skipped at once if many renders of several templates of its
+family have brought nothing at all.
 
-Who is to probe claims it first, so that many renderers at once do not probe more than PROBES pages. A claim runs out
-when its renderer has gone.
+A renderer claims a probe first, so that many renderers at once do not probe more than PROBES pages. The claim of a
+renderer that is gone expires.
 """
 
 from __future__ import annotations
@@ -24,37 +24,37 @@ from crawler.models import RenderOutcome, Slug, Small, TemplateAnswer, TemplateV
 from crawler.queues import policy
 
 OVERFLOW: Final = "*"
-"""The name of that one."""
+"""The name of the one template for all pages of a host that has too many templates."""
 _HASH_BYTES: Final = 4
 
 
 class Template(msgspec.Struct, frozen=True, array_like=True):
-    """What is known of one template of one host."""
+    """The history of one template of one host."""
 
     renders: Small = 0
-    """Pages that were rendered; those that failed are none."""
+    """Pages that were rendered, without those that failed."""
     dry: Small = 0
-    """Of these the last ones that brought nothing fresh."""
+    """The latest renders in a row that brought nothing fresh."""
     gained: bool = False
-    """Whether any brought something."""
+    """Whether any render brought something."""
     failed: Small = 0
     """Renders in a row that failed."""
     gains: Annotated[dict[Slug, Total], Meta(max_length=policy.MOST_BEHAVIOURS)] = {}
     """Images by the behaviour that brought them."""
     found: Annotated[bytes, Meta(max_length=_HASH_BYTES * policy.MOST_FOUND)] = b""
-    """Hashes of what was found, what was found last at the end."""
+    """Hashes of the images found, the latest at the end."""
     claims: Annotated[dict[Total, float], Meta(max_length=policy.PROBES)] = {}
-    """Tasks that are being rendered to find out, and until when they count as that."""
+    """Tasks that are being rendered as probes, and until when each claim counts."""
     told_of: Annotated[tuple[Total, ...], Meta(max_length=policy.MOST_TOLD_OF)] = ()
 
 
 class Family(msgspec.Struct, frozen=True, array_like=True):
-    """What is known of all templates of one family."""
+    """The history of all templates of one family."""
 
     renders: Small = 0
     gained: bool = False
     templates: Annotated[tuple[Total, ...], Meta(max_length=policy.FAMILY_TEMPLATES)] = ()
-    """Hashes of the names of those that were rendered: the first FAMILY_TEMPLATES."""
+    """Hashes of the names of rendered templates: the first FAMILY_TEMPLATES."""
 
     @property
     def is_hopeless(self) -> bool:
@@ -66,7 +66,7 @@ class Family(msgspec.Struct, frozen=True, array_like=True):
 
 
 class KnownTemplates(NamedTuple):
-    """All that is known about a template."""
+    """A template's history, with that of its family."""
 
     name: str
     template: Template = Template()
@@ -74,7 +74,7 @@ class KnownTemplates(NamedTuple):
 
 
 def asked(known: KnownTemplates, task: int | None, now_s: float) -> tuple[KnownTemplates, TemplateAnswer]:
-    """What is to be done with a page of the template; with *task* its renderer asks, and may have claimed it then.
+    """Whether to render a page of the template. With *task* its renderer asks, which may claim a probe by that.
 
     Returns *known* itself if nothing has changed.
     """
@@ -95,7 +95,7 @@ def asked(known: KnownTemplates, task: int | None, now_s: float) -> tuple[KnownT
 
 
 def _verdict(known: KnownTemplates, claims: dict[int, float], task: int | None) -> TemplateVerdict:
-    """UNKNOWN with a *task* means that it may be a probe."""
+    """UNKNOWN with a *task*: it may be a probe."""
     template = known.template
     if _is_skipped(template):
         return TemplateVerdict.SKIP
@@ -115,10 +115,10 @@ def _is_skipped(template: Template) -> bool:
 
 
 def told(known: KnownTemplates, outcome: RenderOutcome) -> KnownTemplates:
-    """With what came of rendering a page; *known* itself if that was told before."""
+    """Add what rendering a page brought; returns *known* itself if that was reported before."""
     template = known.template
     claims = {task: until for task, until in template.claims.items() if task != outcome.task}
-    if outcome.task in template.told_of:  # its renderer was lost before it could settle the task
+    if outcome.task in template.told_of:  # its renderer was lost before it settled the task
         if len(claims) == len(template.claims):
             return known
         return known._replace(template=msgspec.structs.replace(template, claims=claims))
@@ -149,7 +149,7 @@ def told(known: KnownTemplates, outcome: RenderOutcome) -> KnownTemplates:
 
 def _told_family(known: KnownTemplates, *, is_fresh: bool) -> Family:
     family = known.family
-    if family.gained:  # nothing more is to be learned of it
+    if family.gained:  # there is nothing more to learn
         return family
     templates = family.templates
     if (fine := crc32(known.name.encode())) not in templates and len(templates) < policy.FAMILY_TEMPLATES:
@@ -162,14 +162,14 @@ def _told_family(known: KnownTemplates, *, is_fresh: bool) -> Family:
 
 
 def _hashes(found: bytes) -> dict[int, None]:
-    """In the order in which they were found."""
+    """The hashes in the order in which they were found."""
     return dict.fromkeys(
         int.from_bytes(found[start : start + _HASH_BYTES], "big")
         for start in range(0, len(found), _HASH_BYTES)
     )
 
 
-# --- as the engines keep it ---
+# --- encoded, as the engines keep it ---
 
 _ENCODE = msgspec.msgpack.Encoder().encode
 _TEMPLATE = msgspec.msgpack.Decoder(Template).decode
@@ -178,17 +178,17 @@ _FLAWS = (msgspec.MsgspecError, RecursionError, UnicodeError, TypeError, Overflo
 
 
 def family_of(name: str) -> str:
-    """The name by which the family of the template of that *name* is kept, beside the templates."""
+    """The name under which the family of the template *name* is kept, beside the templates."""
     return f" {name.partition('/')[0]}"
 
 
 def kept_as(name: str, *, is_known: bool, kept: int) -> str:
-    """The name by which a template is kept of a host of which so many templates and families are."""
+    """The name under which a template is kept: OVERFLOW for a new one of a host with too many (*kept*)."""
     return name if is_known or kept < policy.MOST_TEMPLATES else OVERFLOW
 
 
 def changes(before: KnownTemplates, known: KnownTemplates) -> dict[str, bytes]:
-    """What is to be kept now, by name, as it was *before*: nothing if nothing has changed. Of some KB at the most."""
+    """The encoded states that differ from *before*, by name; some KB at most."""
     changed: dict[str, bytes] = {}
     if known.template is not before.template:
         changed[known.name] = _ENCODE(known.template)
@@ -198,12 +198,12 @@ def changes(before: KnownTemplates, known: KnownTemplates) -> dict[str, bytes]:
 
 
 def known_of(name: str, template: bytes | None, family: bytes | None) -> KnownTemplates:
-    """What is known of the template of that *name*, from what is kept; of what can't be read, nothing is."""
+    """Decode what is kept of the template *name*; illegible states count as none."""
     try:
         return KnownTemplates(
             name,
             Template() if template is None else _TEMPLATE(template),
             Family() if family is None else _FAMILY(family),
         )
-    except _FLAWS:  # somebody else has written it: it is found out once more
+    except _FLAWS:  # another program has written it: it is learned once more
         return KnownTemplates(name)

@@ -1,15 +1,15 @@
-"""Sizes of one picture that different pages name: the largest is taken, and the others wait until it is had.
+"""Sizes of one picture that different pages name: the largest is downloaded, and the others wait behind it.
 
-The ledger's part of it, all within its transactions; redis/lua/shared/picture_sizes.lua is the same in Redis. Nothing
-is guessed: these are URLs that pages named, and what they have in common is what crawler/sizes says.
+This is the ledger's part, called within its transactions; redis/lua/shared/picture_sizes.lua is the same for Redis.
+Nothing is guessed: all URLs are named by pages, and crawler/sizes tells which of them are one picture.
 
-An image whose URL has the mark of a size is *held* at first: a delayed task without a moment at which it is due. A
-larger one that arrives meanwhile takes its place, and it lies *behind* that one, in the table sizes. Once no page is
-left that might name a larger one, what is held becomes ready. When that is saved, what is behind it and no larger is
-left out; when it fails for good, the largest behind it becomes ready in its place. A URL without marks is the original:
-it is ready at once, and the sizes of it lie behind it.
+An image whose URL has the mark of a size is *held* at first: a delayed task without a due time. A larger size that
+arrives meanwhile takes its place, and the smaller one waits *behind* it, in the table sizes. Once no page is left that
+might name a larger size, the held one becomes ready. When it is saved, sizes behind it that are no larger are left out;
+when it fails for good, the largest size behind it becomes ready. A URL without marks is the original: it is ready at
+once, and its sizes wait behind it.
 
-A larger one that arrives once its picture is saved is taken on as well: then there are two files.
+A larger size that arrives after its picture was saved becomes a task as well: then there are two files.
 """
 
 # ruff: noqa: S608 - the names in the statements are our own
@@ -36,13 +36,13 @@ class Size(NamedTuple):
     """An image URL as a size of a picture."""
 
     key: bytes
-    """Of its task."""
+    """The key of its task."""
     url: str
     depth: int
     origin: bytes | None
     words: int
     picture: bytes
-    """What the tasks of its picture have in common, which is the key of the original."""
+    """The key of the original, which all tasks of the picture share."""
     px: float
 
 
@@ -51,7 +51,7 @@ _COLUMNS = ", ".join(Size._fields)
 
 class Insert(Protocol):
     def __call__(self, size: Size, *, held: bool, now: float) -> None:
-        """Make a task of it."""
+        """Make a task of *size*."""
         ...
 
 
@@ -59,18 +59,16 @@ class _Family(NamedTuple):
     """The tasks of one picture."""
 
     held: tuple[int, float] | None
-    """The id and the size of the one that is."""
+    """Id and size of the held task; None if none is held."""
     is_tried: bool
-    """One is ready, on lease or waiting for another try."""
+    """Whether a size is ready, leased or waiting for another attempt."""
     saved_px: float
-    """The largest that is saved; 0 for none."""
+    """The largest saved size; 0 for none."""
     is_known: bool
 
 
 def marked(task: NewTask) -> Sized | None:
-    """*task* as a size of a picture; None for one without marks, which is a picture of its own. So is what somebody
-    has asked for by itself.
-    """
+    """*task* as a size of a picture; None for a picture of its own: a URL without marks, or one of a user's list."""
     if task.kind is not TaskKind.IMAGE or (task.origin is not None and task.origin.found_in == FOUND_IN):
         return None
     size = size_of(task.url)
@@ -78,13 +76,16 @@ def marked(task: NewTask) -> Sized | None:
 
 
 def picture_key(size: Sized) -> bytes:
-    """The key that the original has as a task: by it all sizes of a picture know one another."""
+    """The task key of the original, which all sizes of the picture share."""
     return task_key(TaskKind.IMAGE, size.picture)
 
 
 class PictureSizes:
-    """The sizes in the file *db*. *insert* makes a task of one; *moved* is told of one that is in another state now, or
-    in none, *ready* of the host of one, *left_out* of how many were.
+    """The sizes in the file *db*.
+
+    *insert* makes a task of a size. *moved* is called when a size's task changes its state (None: it is removed),
+    *ready* with the host of one that becomes ready, *left_out* with counts by slug. Invariants: ``held`` and ``behind``
+    are the numbers of held tasks and of waiting rows in the table sizes.
     """
 
     def __init__(
@@ -110,9 +111,9 @@ class PictureSizes:
         return self._family(picture).is_known
 
     def pass_over_known(self, fresh: dict[bytes, tuple[NewTask, Sized]]) -> dict[bytes, NewTask]:
-        """Take those out of *fresh* that wait, or were left out; but not one that is to take another one's place.
+        """Take sizes out of *fresh* that wait, or were left out, unless they take the place of a failed one.
 
-        Returns those that bring words which one that waits has none of.
+        Returns the tasks that bring words which the waiting size lacks.
         """
         with_words = {}
         for key, (task, _) in list(fresh.items()):
@@ -124,7 +125,7 @@ class PictureSizes:
         return with_words
 
     def take_on(self, size: Size, *, in_place: bool, now: float) -> bool:
-        """One that no task has; *in_place* of another one that failed it is tried at once. False if it is left out."""
+        """Take on a size without a task; *in_place* of a failed one it is ready at once. False if it is left out."""
         if in_place:
             gone = self._db.execute(
                 "DELETE FROM sizes WHERE key = ? RETURNING origin, words", (size.key,)

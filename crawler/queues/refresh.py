@@ -1,8 +1,7 @@
-"""A crawl that is refreshed: every task is due once more, and its record stands until there is a newer one.
+"""Refreshing a crawl: every task is due once more, and its record stands until there is a newer one.
 
-What another visit finds replaces the record, except that it never takes away what was saved: an image that is gone, or
-not to be had this time, keeps the record of its file. The record of an image that has other bytes by now moves to the
-history, for its file stays where it is.
+A new visit replaces the record, but never removes what was saved: an image that is gone, or that fails this time, keeps
+the record of its file. The record of an image with other bytes moves to the history, as its file stays in its place.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ class Refresh:
         self._is_refreshed = self.count > 0
         self.happen = self._is_refreshed or bool(meta.read(db, MetaKey.REREADS))
         """Whether a task that is not settled may have a record: the crawl has been refreshed, or pages of it are read
-        once more for what other settings let in (see rereads.py)."""
+        once more for what other settings let in (see rerun.py)."""
         self.reread = bool(meta.read(db, MetaKey.REREAD))
         """Whether pages are to be read anew, though they have not changed."""
 
@@ -70,7 +69,7 @@ class Refresh:
         return int(meta.read(self._db, MetaKey.REFRESHES) or 0)
 
     def known(self, last: Record | None) -> Record | None:
-        """What a worker is to be told of the *last* record; not to ask with it for a page that is to be read anew."""
+        """The *last* record as a worker gets it; without validators (ETag …) for a page that is to be read anew."""
         if last is None or not worth_keeping(last):
             return None
         if self.reread and isinstance(last, PageRecord):
@@ -90,8 +89,8 @@ class Refresh:
         return None if row is None else to_record(kind, row)
 
     def past(self, kind: TaskKind, task_id: int, blob: bytes | None) -> tuple[Origin | None, Record | None]:
-        """Where the URL of a task was found, and its last record, which has that of one that had been settled; *blob*
-        is what its row has.
+        """The origin of a task, and its last record. *blob* is the origin in its row; a settled task has it in its
+        record.
         """
         last = self.last_record(kind, task_id)
         if blob is not None:
@@ -99,8 +98,10 @@ class Refresh:
         return None if last is None else origin_of(last, kind), last
 
     def judged(self, task_id: int, record: Record, last: Record | None) -> Record:
-        """*record* as it is to be kept, once all before it are written: nothing that was saved is taken away, and of
-        those with the same file one is the one that it was saved from. Words of its image are not lost either.
+        """*record* as it is to be kept, once all before it are written.
+
+        What was saved stands, and so do the words of an image. Of all records with one file, one has status "saved" and
+        the others "duplicate".
         """
         record = filled_record(record, last)
         if self.happen:
@@ -120,11 +121,12 @@ class Refresh:
     def judged_anew(
         self, task_id: int, record: Record, last: Record | None, *, again: bool
     ) -> tuple[Record, Revisit]:
-        """The same for a queue that may tell of a visit twice, or have it made twice; *again*: the task is settled.
+        """As ``judged``, for Redis, which may deliver a visit twice, or have it made twice. *again*: the task is
+        settled.
 
-        Returns the record in the light of *last* and the mark that it is to be kept with: that of *last*, if it is of
-        the same refresh and the bytes are, for neither a repeat nor a second visit knew of it. An image that was
-        saved keeps its record, whatever comes later.
+        Returns the record, and the ``revisit`` mark to keep it with. The mark of *last* stays if it is of the same
+        refresh and the bytes are the same, as neither a repeat nor a second visit knew of it. The record of a saved
+        image stays, whatever comes later.
         """
         again = again and last is not None and last.revisit not in _IN_VAIN
         if (again or not self.happen) and isinstance(last, ImageRecord) and worth_keeping(last):
@@ -139,8 +141,8 @@ class Refresh:
         return record, record.revisit or last.revisit
 
     def may_share(self, record: Record) -> bool:
-        """Whether the worker can't know if the file of *record* is another URL's: its name is its SHA-256, or what it
-        was saved from may have changed.
+        """Whether another URL may have the file of *record* without the worker's knowledge: the file is named by its
+        SHA-256, or the image that it was saved from may have changed.
         """
         return (
             isinstance(record, ImageRecord)
@@ -149,8 +151,9 @@ class Refresh:
         )
 
     def make_room(self, kind: TaskKind, task_id: int, record: Record, last: Record, tally: Counters) -> None:
-        """Before *record* is written, within the same transaction: *last*, in its place, goes or becomes history, and
-        its file counts as saved from another URL that has it. *tally* is told of all but *record*.
+        """Remove *last*, or move it to the history, before *record* takes its place in the same transaction.
+
+        Another record with the file of *last* becomes the "saved" one. *tally* counts all of this, but not *record*.
         """
         if record.revisit is Revisit.CHANGED and kind is TaskKind.IMAGE:
             columns = ", ".join(COLUMNS[kind])
@@ -187,7 +190,7 @@ class Refresh:
 
 
 def _compared(record: Record, last: Record | None) -> Record:
-    """*record* in the light of the last one: what was saved stands, whatever a worker says."""
+    """*record* compared with the *last* one: what was saved stands, whatever a worker says."""
     if last is None or not worth_keeping(last):
         return msgspec.structs.replace(record, revisit=Revisit.NEW)
     if not worth_keeping(record):
@@ -203,8 +206,9 @@ def worth_keeping(record: Record | None) -> bool:
 
 
 def left_out_of(record: Record, last: Record | None = None) -> dict[str, int]:
-    """How much more a visit has left out of its document than *last* has, whose place its record takes: nothing where
-    that stands. Counts of pages that were read twice were twice what they should be.
+    """How much more *record* has left out than *last*, whose place it takes; nothing if *last* stands.
+
+    Without this, pages that are read twice would count twice.
     """
     if isinstance(record, ImageRecord) or record.revisit in {Revisit.UNCHANGED, *_IN_VAIN}:
         return {}

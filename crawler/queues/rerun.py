@@ -1,6 +1,6 @@
-"""What a run with other settings takes up of what earlier runs left out, and what it leaves out of what they took on.
+"""A run with other settings: what it takes up of what earlier runs left out, and which waiting tasks it leaves out.
 
-All of it is done on the crawl's file, within a transaction; whoever has counts of it in memory makes them anew.
+All of this changes the file within a transaction of the caller, which rebuilds its memory afterwards.
 """
 
 from __future__ import annotations
@@ -18,20 +18,19 @@ from crawler.models import ImageRecord, NewTask, PageRecord, RenderRecord, TaskK
 from crawler.queues.left_out import LeftOutRows
 
 Belongs = Callable[[NewTask], str]
-"""By which slug a task is left out by the settings of this run; empty if it is not."""
+"""The slug by which the settings of this run leave a task out; empty if they do not."""
 NO_BROWSER = "no-browser"
-"""What the record of a page says that might have gained by a browser, when there was none."""
+"""``PageRecord.render`` of a page that a browser might have helped, when there was none."""
 _READ = {TaskKind.PAGE: "harvested", TaskKind.RENDER: "rendered"}
 _AT_ONCE = 1000
 _LAST_ID = 2**63 - 1
 
 
 def take_up(db: Connection, slugs: Collection[str], reads: Reads, *, unrendered: bool = False) -> int:
-    """Have those pages read once more that named what was left out by *slugs*, and those that *reads* says; with
-    *unrendered* also those for which there was no browser. Returns how many. Their records stand until there are newer
-    ones.
+    """Have pages read once more that name what was left out by *slugs*, those that *reads* says, and with *unrendered*
+    those for which there was no browser; returns how many. Their records stand until there are newer ones.
 
-    If not all that was left out is known by its URL and its page, every page is read once more.
+    All pages are read once more unless everything that was left out is listed with its URL and its page.
     """
     db.execute("CREATE TEMP TABLE slugs (slug TEXT PRIMARY KEY) WITHOUT ROWID")
     db.execute("CREATE TEMP TABLE namers (url TEXT PRIMARY KEY) WITHOUT ROWID")
@@ -59,8 +58,8 @@ def take_up(db: Connection, slugs: Collection[str], reads: Reads, *, unrendered:
 
 
 def leave_out(db: Connection, belongs: Belongs, *, most: Mapping[TaskKind, int]) -> Counter[str]:
-    """Leave out tasks that nobody has begun and that do not belong to the crawl any more, and of a kind those that came
-    last, beyond so many in all as *most* says; returns how many by what.
+    """Remove waiting tasks that *belongs* leaves out, and the newest ones of each kind beyond *most* tasks; returns how
+    many by slug.
     """
     listed = LeftOutRows(db)
     gone: Counter[str] = Counter()
@@ -87,7 +86,7 @@ def kept(db: Connection) -> Iterator[ImageRecord | PageRecord]:
 
 
 def _cuts(db: Connection) -> dict[str, int]:
-    """How much of each slug was left out within pages, as their records have it."""
+    """How much of each slug was left out of pages, by their records."""
     found: Counter[str] = Counter()
     for table in (TABLES[kind] for kind in _READ):
         sql = f"SELECT cut.key, total(cut.value) FROM {table}, {_wanted_cuts(table)} GROUP BY cut.key"  # noqa: S608
@@ -100,7 +99,7 @@ def _wanted_cuts(table: str) -> str:
 
 
 def _all_is_known(db: Connection, cuts: Mapping[str, int]) -> bool:
-    """Whether each count is of URLs that are listed, with the page that named them, or of pages' own records."""
+    """Whether each count is explained by listed URLs with their pages, and by the records of pages."""
     pages = " UNION ".join(
         f"SELECT {column} FROM {TABLES[kind]} WHERE status = '{status}'"  # noqa: S608 - our own names
         for kind, status in _READ.items()
@@ -131,7 +130,7 @@ def _make_ready(db: Connection, kind: TaskKind, *, reads: Reads, everything: boo
 
 
 def _begin_to_count_anew(db: Connection, cuts: Mapping[str, int]) -> None:
-    """What is still left out will be counted again: by URL; what pages' records say of it is replaced with them."""
+    """Remove the counts and URLs that will be noted again; the records of pages are replaced anyway."""
     for (slug,) in db.execute("SELECT slug FROM temp.slugs").fetchall():
         db.execute("UPDATE dropped SET count = ? WHERE reason = ?", (cuts.get(slug, 0), slug))
     db.execute("DELETE FROM dropped WHERE count <= 0")
@@ -140,14 +139,14 @@ def _begin_to_count_anew(db: Connection, cuts: Mapping[str, int]) -> None:
 
 
 def _note_rereads(db: Connection) -> None:
-    """No server is to say that a page has not changed: it is read for what was left out of it."""
+    """Note that pages are read for what was left out: no server is to reply that they have not changed."""
     meta.count_up(db, MetaKey.REREADS)
     meta.write(db, MetaKey.REREAD, 1)
 
 
 def _waiting(db: Connection) -> Iterator[list[tuple[int, NewTask]]]:
-    """Tasks that were never settled and are not on lease, in the order in which they came, so many at once; those of a
-    batch may be removed before the next one is asked for.
+    """Batches of tasks that were never settled and are not leased, oldest first. The tasks of a batch may be removed
+    before the next one.
     """
     after = 0
     while batch := _tasks(db, "id > ? ORDER BY id LIMIT ?", (after, _AT_ONCE)):
@@ -156,7 +155,7 @@ def _waiting(db: Connection) -> Iterator[list[tuple[int, NewTask]]]:
 
 
 def _last_waiting(db: Connection, kind: TaskKind, most: int) -> Iterator[list[tuple[int, NewTask]]]:
-    """Those of *kind* that came last, but for seeds: at most so many, likewise in batches, the last ones first."""
+    """Batches of the newest waiting tasks of *kind*, but for seeds: *most* tasks, newest first."""
     before = _LAST_ID
     where = "kind = ? AND id < ? AND origin IS NOT NULL ORDER BY id DESC LIMIT ?"
     while most > 0 and (batch := _tasks(db, where, (kind.value, before, min(most, _AT_ONCE)))):
@@ -179,7 +178,7 @@ def _tasks(db: Connection, where: str, values: tuple[object, ...]) -> list[tuple
 
 
 def _remove(db: Connection, found: list[tuple[int, str, NewTask]], listed: LeftOutRows) -> Counter[str]:
-    """These are no tasks any more, and what waits behind a size that is none is left out too; how many by what."""
+    """Remove tasks, and the sizes that wait behind them; returns how many tasks by slug."""
     for task_id, slug, _ in found:
         behind = (
             "FROM sizes WHERE NOT left_out AND picture IN (SELECT picture FROM tasks WHERE id = :id"

@@ -17,7 +17,7 @@ from crawler.models import Run, RunKind, RunOutcome
 
 
 def begin(db: Connection, *, kind: RunKind, settings: Mapping[str, Any], notes: Sequence[str] = ()) -> int:
-    """Note that a run begins now; returns its number."""
+    """Add a run that begins now; returns its number."""
     row = db.execute(
         "INSERT INTO runs SELECT 1 + coalesce(max(number), 0), ?, '', ?, '', ?, ?, ? FROM runs RETURNING number",
         (_now(), kind.value, __version__, json.dumps(settings), json.dumps(notes)),
@@ -26,7 +26,7 @@ def begin(db: Connection, *, kind: RunKind, settings: Mapping[str, Any], notes: 
 
 
 def end(db: Connection, number: int, outcome: RunOutcome) -> None:
-    """Note that the run of that *number* has come to its end now; nothing of one that has."""
+    """Note that the run *number* ends now, unless it has ended."""
     db.execute(
         "UPDATE runs SET ended_at = ?, outcome = ? WHERE number = ? AND outcome = ''",
         (_now(), outcome.value, number),
@@ -34,7 +34,7 @@ def end(db: Connection, number: int, outcome: RunOutcome) -> None:
 
 
 def going_on(db: Connection) -> int | None:
-    """The number of the latest run, if it has not ended; None if it has, or there was none."""
+    """The number of the latest run; None if it has ended, or there is none."""
     row = db.execute(
         "SELECT number FROM runs WHERE number = (SELECT max(number) FROM runs) AND outcome = ''"
     ).fetchone()
@@ -42,7 +42,7 @@ def going_on(db: Connection) -> int | None:
 
 
 def latest(db: Connection) -> Run | None:
-    """None of a crawl that has not begun, or was begun by a version that kept no books of its runs."""
+    """The latest run; None of a crawl that has not begun, or was begun by a version without this table."""
     row = db.execute(
         f"SELECT {RUN_COLUMNS} FROM runs ORDER BY number DESC LIMIT 1"  # noqa: S608 - our own names
     ).fetchone()

@@ -1,4 +1,4 @@
-"""What the ledger tells those who watch: workers, hosts and rates, in figures for people."""
+"""The ledger's status for people: workers, hosts and rates."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ RATE_SPACING_S = 1.0
 
 
 class Meters:
-    """How fast the crawl as a whole goes on."""
+    """The rates of the crawl as a whole."""
 
     def __init__(self) -> None:
         self._now = {
             name: Rate(window_s=RATE_WINDOW_S, spacing_s=RATE_SPACING_S)
             for name in ("pages", "images", "renders", "saved_bytes")
         }
-        # over all the time: with such a spacing the first point stays, and every other one is the latest
+        # mean rates: with an infinite spacing the first point stays, and the other one is the latest
         self._mean = {name: Rate(window_s=math.inf, spacing_s=math.inf) for name in self._now}
 
     def note(self, now: float, tally: Counters) -> None:
@@ -45,7 +45,7 @@ class Meters:
             self._mean[name].add(now, count)
 
     def facts(self) -> dict[str, float]:
-        """As fields of Status."""
+        """The rates as fields of Status."""
         return {
             **{f"{name}_per_s": rate.per_s for name, rate in self._now.items()},
             **{f"mean_{name}_per_s": rate.per_s for name, rate in self._mean.items()},
@@ -53,7 +53,7 @@ class Meters:
 
 
 class Known(Protocol):
-    """A worker that has spoken."""
+    """A worker that has called; see leases.py."""
 
     state: WorkerState | None
     seen: float
@@ -62,7 +62,7 @@ class Known(Protocol):
 
 
 def some_workers(workers: Iterable[Known], *, now: float) -> tuple[WorkerStatus, ...]:
-    """At most SHOWN_WORKERS: more might not fit into one message."""
+    """The status of SHOWN_WORKERS workers at most: more might not fit into one message."""
     return tuple(
         WorkerStatus(
             **msgspec.structs.asdict(as_held(worker.state, len(worker.held))),
@@ -79,8 +79,9 @@ _State = TypeVar("_State", bound=WorkerState)
 
 
 def as_held(state: _State, held: int) -> _State:
-    """What a worker says of itself, as of the queue's own clock: it has said so a while ago, and can't be at more than
-    it holds. Two clocks side by side showed ``Running 1/4, Held 0, in flight 0``.
+    """The state of a worker, cut to the tasks that it *held* since: it reported a while ago.
+
+    Without this, status showed ``Running 1/4, Held 0, in flight 0``.
     """
     if state.running <= held:
         return state
@@ -90,8 +91,8 @@ def as_held(state: _State, held: int) -> _State:
 def hosts_that_wait(
     pacing: Politeness, watch: HostWatch, db: Connection, *, now: float
 ) -> tuple[HostStatus, ...]:
-    """Some hosts that have something to do, and are in trouble or left alone between two requests; at most
-    SHOWN_WAITING, of the first few that may be such: as Stats has them.
+    """``Stats.waiting``: hosts with tasks that are in trouble, or left alone between two requests; SHOWN_WAITING at
+    most, out of a few candidates.
     """
     some = dict.fromkeys(
         [
@@ -116,14 +117,14 @@ def hosts_that_wait(
 
 
 def at_hand(host: HostStatus) -> int:
-    """What is to be asked of it, and what it is being asked for."""
+    """Tasks that wait for the host, and requests in flight."""
     return host.pages + host.images + host.renders + host.in_flight
 
 
 def hosts_to_watch(
     pacing: Politeness, watch: HostWatch, db: Connection, *, now: float
 ) -> tuple[HostStatus, ...]:
-    """The SHOWN_HOSTS with the most to do; after these SHOWN_TROUBLED others that are in trouble, the latest first."""
+    """The SHOWN_HOSTS hosts with the most tasks, then SHOWN_TROUBLED others in trouble, the latest first."""
     lanes = pacing.busiest(policy.SHOWN_HOSTS, now=now)
     shown = {lane.host for lane in lanes}
     troubled = (host for host in watch.health.troubled() if host not in shown)

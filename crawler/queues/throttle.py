@@ -1,24 +1,22 @@
-"""How fast a host lets itself be asked: what is made of its refusals (429, and 503 with a Retry-After).
+"""The request rate that each host allows, learned from its refusals (429, and 503 with a Retry-After).
 
-Pure bookkeeping in memory, without a clock of its own, as in pacing. A Retry-After is the wish of one URL, which waits
-for as long as it says. Of the host each refusal is *evidence* only: it is left alone for a short while, then gets one
-*probe*, and as soon as it answers one it is asked at a *pace*, so many seconds from one request to the next.
+Pure bookkeeping in memory, the clock injected. A Retry-After is the wish of one URL, which waits that long. For the
+host a refusal is *evidence* only: the host gets a short pause, then one *probe*. Once a probe is answered, requests are
+sent at a *pace*, in seconds from one to the next.
 
-An *event* is a refusal, and all those that had begun before it or come during its pause: however many requests were in
-flight, the limit was hit once. The answers between two events, over the time between them, are what the host allows: a
-bucket of tokens was empty at both, and a window was full. The host is then asked for PACE_SHARE of that, and for more
-as time goes by without an event: little at first, for the limit is near, then ever more, for it seems to be gone. With
-each event this begins more slowly. The pace *vanishes* when it comes below LEAST_PACE_S. It is never longer than the
-rest after which the latest probe was answered: that was enough for a request, and what else was refused was so for
-another reason.
+An *event* is a refusal, with all refusals of requests that were sent before it, or that come during its pause: the
+limit was hit once, however many requests were in flight. The number of responses between two events, over the time
+between them, is the rate that the host allows: its token bucket was empty at both, or its window full. From then on
+PACE_SHARE of that rate is used, and more as time goes by without an event: little more at first, as the limit is near,
+then ever more, as it seems to be gone. Each event makes this growth slower. The pace *vanishes* below LEAST_PACE_S. It
+is never longer than the rest after which the latest probe was answered: that rest was enough for one request.
 
-Pauses double while nothing but refusals comes; they are as long as what was asked for, if that is
-REFUSED_MOST_PAUSE_S at the most. Who asks for more is believed when most of the LATEST_ANSWERS say so, and at least
-BELIEVED_REFUSALS of them do: then pauses double further, up to their median.
+Pauses double while nothing but refusals comes. They are as long as Retry-After asks for, up to REFUSED_MOST_PAUSE_S. A
+longer wish is believed when most of the LATEST_ANSWERS ask for it, and at least BELIEVED_REFUSALS of them do: then
+pauses double further, up to the median.
 
-A host that has given nothing but refusals for REFUSED_TIMES ``patience_s``, and for REFUSED_ASKED_TIMES what it asks
-for, is given up. What it has refused is not failed for good before that, if there is reason to think that it was the
-host's trouble: see ``is_final``.
+A host is given up after nothing but refusals for REFUSED_TIMES ``patience_s``, and for REFUSED_ASKED_TIMES what it asks
+for. Before that a refused URL does not fail for good, unless the trouble seems to be its own: see ``is_final``.
 """
 
 from __future__ import annotations
@@ -37,7 +35,8 @@ _UNAVAILABLE = 503
 
 
 def refused_for_s(record: Record, asked_s: float | None) -> float | None:
-    """For how long the host that *record* ended at has refused to be asked, 0 if it did not say; None if it has not.
+    """Seconds for which the host that *record* ended at refuses requests, 0 if it did not say; None if it did not
+    refuse.
 
     *asked_s* is its Retry-After.
     """
@@ -51,19 +50,19 @@ def refused_for_s(record: Record, asked_s: float | None) -> float | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """How a host is to be asked from now on."""
+    """How requests are sent to a host from now on."""
 
     host: int
     pace_s: float
-    """From one request to the next at least; 0 for no matter."""
+    """The least number of seconds from one request to the next; 0 for no limit."""
     is_probed: bool = False
-    """One request at a time, until it answers."""
+    """Whether one request at a time may be in flight, until one is answered."""
     pause_s: float = 0.0
-    """Nothing at all for so long."""
+    """Seconds without any request."""
     is_new: bool = False
-    """There was an event, or all is forgotten: what is to stand after a restart."""
+    """Whether it is to be saved for a restart: there was an event, or all is forgotten."""
     is_lost: bool = False
-    """It is to be given up."""
+    """Whether the host is to be given up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,14 +70,14 @@ class Refusals:
     """How it is with a host that has a pace, for people."""
 
     refusals: int
-    """All of them since it was slowed down."""
+    """Refusals since the host was slowed down."""
     reason: str
     lasts_s: float
-    """Since the first of them."""
+    """Seconds since the first refusal."""
     tries: int
     """Events in a row."""
     since_s: float
-    """Since the first of these."""
+    """Seconds since the first of these events."""
 
 
 @dataclass(slots=True)
@@ -86,33 +85,33 @@ class _Slow:
     began: float
     """When the first refusal came."""
     since: float
-    """The first event of the latest run of them: from here on is counted what the host gives."""
+    """The first event of the latest ones in a row: responses are counted from here on."""
     pace_s: float
-    """At the latest event."""
+    """The pace at the latest event."""
     growth_s: float
-    """How long it takes to grow, from"""
+    """Seconds in which the rate doubles, counted from ``grows_at``."""
     grows_at: float = 0.0
-    """then on."""
+    """When the rate began to grow."""
     noted: float = -math.inf
-    """The latest event: what began before that is part of it."""
+    """The latest event: requests sent before are part of it."""
     until: float = -math.inf
-    """The end of its pause."""
+    """The end of the pause."""
     rest_s: float = math.inf
-    """How long it had to rest before it answered again, last."""
+    """Seconds of rest after which the latest probe was answered."""
     given: int = 0
-    """Answers since ``since``."""
+    """Responses since ``since``."""
     tries: int = 0
     """Events in a row."""
     refusals: int = 0
     reason: str = ""
     latest: list[float] = field(default_factory=list)
-    """The LATEST_ANSWERS: _ANSWER, or what an event has asked for."""
+    """Of the LATEST_ANSWERS responses and events: _ANSWER, or the seconds that the event asked for."""
 
 
 class Throttle:
-    """The hosts that have refused to be asked; *patience_s* is ``host_patience_s``.
+    """The hosts that have refused requests. *patience_s* is ``host_patience_s``.
 
-    The orders that its methods return are to be followed; those that were given stand until there are others.
+    The caller follows each Pace that is returned; it stands until the next one for that host.
     """
 
     def __init__(self, *, patience_s: float) -> None:
@@ -120,7 +119,7 @@ class Throttle:
         self._slow: dict[int, _Slow] = {}  # the one that refused last comes last
 
     def answered(self, host: int, *, began: float, now: float) -> Pace | None:
-        """*host* has answered a request that began at the moment *began*, in any way but with a refusal."""
+        """*host* has responded to a request that was sent at *began*, without a refusal."""
         slow = self._slow.get(host)
         if slow is None or began < slow.noted or now < slow.until:
             return None
@@ -135,7 +134,7 @@ class Throttle:
         return Pace(host=host, pace_s=pace_s)
 
     def refused(self, host: int, *, asked_s: float, reason: str, began: float, now: float) -> Pace | None:
-        """*host* has refused a request that began at the moment *began*, for *asked_s* seconds, 0 if it did not say."""
+        """*host* has refused a request that was sent at *began*, for *asked_s* seconds, 0 if it did not say."""
         slow = self._slow.pop(host, None)
         is_fresh = slow is None or (began >= slow.noted and now >= slow.until)
         slow = self._slow[host] = slow or _Slow(
@@ -169,10 +168,10 @@ class Throttle:
         )
 
     def is_final(self, host: int, *, now: float) -> bool:
-        """Whether what *host* has just refused, and has had its attempts, is not to be tried again.
+        """Whether a URL that *host* has just refused fails for good, once its attempts are used up.
 
-        It is not the host's trouble if it was the only refusal of the LATEST_ANSWERS; and after ``patience_s`` of
-        nothing but refusals no more than the attempts is due to anything.
+        It does if its refusal is the only one of the LATEST_ANSWERS: then the trouble is its own. It also does after
+        ``patience_s`` of nothing but refusals.
         """
         slow = self._slow.get(host)
         if slow is None or len(_asked(slow)) <= 1:
@@ -180,12 +179,12 @@ class Throttle:
         return slow.tries > 0 and now - slow.since >= self._patience_s
 
     def forget(self, host: int) -> Pace:
-        """Take *host* for one that nothing is known of."""
+        """Forget all about *host*."""
         self._slow.pop(host, None)
         return Pace(host=host, pace_s=0.0, is_new=True)
 
     def restore(self, host: int, pace_s: float, *, now: float) -> Pace:
-        """*host* had that pace in an earlier run."""
+        """Take over the pace of an earlier run."""
         pace_s = min(pace_s, policy.MOST_PACE_S)
         self._slow[host] = _Slow(
             began=now,
@@ -198,17 +197,17 @@ class Throttle:
         return Pace(host=host, pace_s=pace_s)
 
     def wake(self) -> Iterator[Pace]:
-        """Only so many are known at a time."""
+        """Forget hosts when they are too many to remember."""
         while len(self._slow) > policy.MOST_RUNS:
             yield self.forget(next(iter(self._slow)))
 
     def paces(self, *, now: float) -> Iterator[Pace]:
-        """What was ordered, and stands."""
+        """The pace of each host that has one."""
         for host, slow in self._slow.items():
             yield Pace(host=host, pace_s=_pace_s(slow, now), is_probed=slow.tries > 0)
 
     def is_probed(self, host: int) -> bool:
-        """Whether *host* may have one request at a time."""
+        """Whether *host* gets one request at a time."""
         slow = self._slow.get(host)
         return slow is not None and slow.tries > 0
 
@@ -242,12 +241,12 @@ def _push(latest: list[float], one: float) -> None:
 
 
 def _asked(slow: _Slow) -> list[float]:
-    """What the refusals among the latest answers asked for, the shortest first."""
+    """The seconds that the refusals among the latest answers asked for, ascending."""
     return sorted(asked_s for asked_s in slow.latest if asked_s >= 0)
 
 
 def _median(asked: list[float]) -> float:
-    """The lower one of an even number."""
+    """The lower median of an even number of values."""
     return asked[(len(asked) - 1) // 2]
 
 

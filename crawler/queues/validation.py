@@ -1,7 +1,7 @@
-"""What a worker may say: the one place where results and new tasks are checked, for every engine.
+"""Validation of results and new tasks from workers, for every engine.
 
-Types and bounds are in the models, and hold as soon as something is decoded. Here is what one value has to do with
-another. What can't be right is refused by itself, and never what came with it: a worker can spoil its own records only.
+The models have types and bounds, which hold once a value is decoded. Here values are checked against each other. One
+that can't be right is refused by itself, never with what came with it: a worker can only spoil its own records.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ from crawler.text.plain_errors import plain, quoted
 from crawler.urls import DATA_HOST, MAX_URL_CHARS, canonical, host_key
 
 MALFORMED = "malformed"
-"""Under which new tasks are counted that can't be right."""
+"""The slug of new tasks that can't be right."""
 FLAWS = UNREADABLE
-"""What decoding raises."""
+"""The exceptions of decoding."""
 _URL = re.compile(r'(?:https?://[^/\\?#@\x00-\x20]+/|data:image/)[!"$-~]*')
-"""As canonical URLs begin, and of what they are; whether a host is one is asked once for each."""
+"""The characters of canonical URLs; each host is checked once, by ``_is_host``."""
 _ROUTE = re.compile(r"[/!][!-~]{0,999}")
-"""What may stand behind the ``#`` of a page to be rendered: by it a script knows what to show (``#/about``)."""
+"""The route behind ``#`` of a page to be rendered, by which its script knows what to show (``#/about``)."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MOMENT = re.compile(r"[0-9TZ:.+-]*")
 KIND_OF = {record: kind for kind, record in RECORDS.items()}
@@ -55,8 +55,8 @@ _TOLD_FIRST, _TOLD_OF = 20, 1000
 
 
 def is_url(url: str, kind: TaskKind = TaskKind.IMAGE) -> bool:
-    """Whether *url* may be that of a task of that *kind*: http(s), with a canonical host; of an image also the name of
-    what a page holds itself; of a page to be rendered maybe with a route behind it.
+    """Whether *url* may be the URL of a task of that *kind*: http(s) with a canonical host; data: for an image; with a
+    route behind ``#`` for a page to be rendered.
     """
     if kind is TaskKind.RENDER:
         page, mark, route = url.partition("#")
@@ -75,7 +75,7 @@ def is_url(url: str, kind: TaskKind = TaskKind.IMAGE) -> bool:
 
 
 def is_host(name: str) -> bool:
-    """Whether *name* may be ``scheme://host[:port]`` of a server."""
+    """Whether *name* is ``scheme://host[:port]``."""
     url = f"{name}/"
     return is_url(url) and not name.startswith(DATA_HOST) and host_key(url) == name
 
@@ -86,7 +86,7 @@ def _is_host(name: str) -> bool:
 
 
 def is_malformed(task: NewTask) -> bool:
-    """Whether *task* can't be one that a page led to."""
+    """Whether no page can have led to *task*."""
     if not is_url(task.url, task.kind) or (task.kept_out_by and task.kept_out_by not in LEFT_OUT):
         return True
     origin = task.origin
@@ -103,7 +103,7 @@ def _are_signs(signs: str) -> bool:
 
 
 def refusal(result: Result, *, kind: TaskKind, url: str, by_workers: bool = True) -> str:
-    """Why *result* can't be one for the task of that *kind* and *url*; empty if it can. *by_workers*: they may keep
+    """Why *result* can't belong to the task of that *kind* and *url*; empty if it can. *by_workers*: workers may keep
     files themselves.
     """
     record = result.record
@@ -117,12 +117,12 @@ def refusal(result: Result, *, kind: TaskKind, url: str, by_workers: bool = True
 
 
 def _flaw_of(result: Result) -> str:
-    """Of one that goes back as if it had not been leased, nobody keeps the record: it says nothing yet."""
+    """The record of an untouched task is not kept, and not checked."""
     return "" if result.untouched else flaw(result.record)
 
 
 def flaw(record: Record) -> str:
-    """What can't be right in *record* by itself; empty if nothing is."""
+    """Why *record* can't be right by itself; empty if it can."""
     if told := _reasons_flaw(record):
         return told
     if not _MOMENT.fullmatch(record.finished_at):
@@ -137,13 +137,13 @@ def flaw(record: Record) -> str:
 
 
 def keeper_flaw(record: Record) -> str:
-    """What can't be right where no worker keeps files itself: nobody would miss one that is said to be elsewhere."""
+    """Why *record* can't be right where no worker keeps files itself: a file said to be elsewhere would be missing."""
     is_elsewhere = isinstance(record, ImageRecord) and record.kept_by
     return "it says that a worker keeps its file, and in this crawl none does" if is_elsewhere else ""
 
 
 def told_of_refused(why: str) -> str:
-    """The detail of a task that failed as all its results were refused, the last one for this reason."""
+    """The detail of a task that failed as all its results were refused, the last one because of *why*."""
     return f"what workers said of it was refused, at last as {why}"
 
 
@@ -191,7 +191,7 @@ def _sizes_flaw(record: ImageRecord) -> str:
 
 
 class _Address(msgspec.Struct, frozen=True):
-    """All that has to be legible of a result."""
+    """The part of a result that must be legible."""
 
     token: Token
 
@@ -209,12 +209,12 @@ _ENCODE = msgspec.msgpack.Encoder().encode
 
 
 def results_among(raws: Iterable[msgspec.Raw]) -> list[Result]:
-    """Each by itself: what can't be read is a result that will be refused, if it names its task at least."""
+    """Decode results one by one: an illegible one is refused if it names its task, and dropped otherwise."""
     return [result for raw in raws if (result := _result(raw)) is not None]
 
 
 def checked(result: Result) -> Result:
-    """*result* as who has made it may send it by itself, or else one that will be refused."""
+    """*result* if it can be encoded and is right, or else one that will be refused."""
     try:
         why = _flaw_of(_RESULT(_ENCODE(msgspec.structs.replace(result, discovered=()))))
     except (*FLAWS, OverflowError, TypeError, ValueError) as exc:  # of what is no such value at all
@@ -241,7 +241,7 @@ def _result(raw: msgspec.Raw) -> Result | None:
 
 
 def tasks_among(raws: Sequence[msgspec.Raw]) -> list[NewTask]:
-    """Each by itself: what can't be read is one that will be found malformed."""
+    """Decode tasks one by one: an illegible one counts as malformed."""
     return [_task(raw) for raw in raws]
 
 
@@ -253,21 +253,21 @@ def _task(raw: msgspec.Raw) -> NewTask:
 
 
 def unreadable(why: str) -> ImageRecord:
-    """In place of a record that can't be read: without a URL, it is refused for any task."""
+    """A record in place of an illegible one: without a URL, it is refused for any task."""
     return ImageRecord(
         url="", status=ImageStatus.FAILED, reason=InternalError.reason, detail=why[:_SHOWN_CHARS]
     )
 
 
 class ValidationLog:
-    """What is wrong with what others say, for *log*: the first of them, then a few of very many. For one thread."""
+    """Logs complaints about others to *log*: the first ones, then a few of very many. Not thread-safe."""
 
     def __init__(self, log: logging.Logger) -> None:
         self._log = log
         self._told = 0
 
     def tell(self, event: Event, **facts: str) -> None:
-        """*facts* are theirs: they are cut, and made printable."""
+        """Log *event*; *facts* come from others, and are cut and made printable."""
         self._told += 1
         if self._told <= _TOLD_FIRST or self._told % _TOLD_OF == 0:
             shown: dict[str, Any] = {key: printable(value) for key, value in facts.items()}

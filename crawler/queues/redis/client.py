@@ -1,6 +1,6 @@
-"""A crawl whose queue is in Redis, as workers and commands meet it, and as the one who coordinates it founds it.
+"""The client of a crawl whose queue is in Redis: for workers and commands, and for the collector that creates it.
 
-The surface is that of ``queues.rpc.manager.QueueManager``: connect, then ask for the queues.
+Its first part has the surface of ``queues.rpc.manager.QueueManager``: connect, then ask for the queues.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from crawler.text.plain_errors import quoted
 log = logging.getLogger(__name__)
 
 CRAWLS = "image-crawler:crawls"
-"""A hash: what there is at a server, by name."""
+"""A hash of the crawls at a server, by name."""
 _ENCODE = msgspec.msgpack.Encoder().encode
 _PLAN = msgspec.msgpack.Decoder(Plan).decode
 _MOST_SHARDS = 1024
@@ -48,7 +48,7 @@ _ASK_AGAIN_S = 0.25
 
 
 class _Listed(msgspec.Struct, frozen=True):
-    """What CRAWLS has of one."""
+    """An entry of CRAWLS."""
 
     protocol: int
     version: str
@@ -59,11 +59,11 @@ _LISTED = msgspec.msgpack.Decoder(_Listed).decode
 
 
 class RedisClient:
-    """The crawl at *address*, of the name that it has there or else the only one.
+    """The crawl at *address*, with the name there or else the only one.
 
-    All calls try for ``reconnect_s`` seconds (which may be changed at any time), then raise QueueUnreachable;
-    AuthenticationFailed, VersionMismatch and UsageError at once, CrawlReplaced too, when ``crawl``, the id of a plan,
-    is set and the crawl has another. *clock*, for tests and simulations, is the queue's in place of the server's.
+    Every call is tried for ``reconnect_s`` seconds (which may be changed at any time), then raises QueueUnreachable.
+    AuthenticationFailed, VersionMismatch and UsageError are raised at once, and CrawlReplaced when ``crawl`` is set and
+    the crawl has another plan. *clock*, for tests and simulations, replaces the server's.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class RedisClient:
 
     @property
     def crawl(self) -> str:
-        """The id of the plan to go by; empty for whichever there is."""
+        """The id of the plan that the crawl must have; empty for any."""
         return self._crawl
 
     @crawl.setter
@@ -97,7 +97,7 @@ class RedisClient:
             self._shards.crawl = crawl
 
     def connect(self) -> None:
-        """Find the crawl, which may still have to be begun."""
+        """Find the crawl; waits for one that has not begun."""
         patience = self._engine.patience
         end, told = time.monotonic() + self.reconnect_s, False
         while not self._find():
@@ -120,7 +120,7 @@ class RedisClient:
             )
 
     def _find(self) -> bool:
-        """Whether it is there."""
+        """Whether the crawl exists."""
         listed = self._listed()
         name = self.address.name
         if not name and len(listed) > 1:
@@ -141,7 +141,7 @@ class RedisClient:
         return True
 
     def _listed(self) -> dict[str, _Listed]:
-        """What there is at the server, but for what somebody else has written there."""
+        """The crawls at the server, without what other programs have written there."""
         listed = {}
         for field, blob in self._engine.hash(CRAWLS).items():
             name = field.decode("utf-8", "replace")
@@ -175,7 +175,7 @@ class RedisClient:
         )
 
     def abandon(self) -> None:
-        """Wait for no answer any more: calls that are under way, and later ones, raise QueueUnreachable."""
+        """Have calls that are under way, and later ones, raise QueueUnreachable."""
         self._engine.abandon()
 
     def disconnect(self) -> None:
@@ -185,10 +185,12 @@ class RedisClient:
             self._queue.close()
         self._engine.close()
 
-    # --- for who coordinates the crawl ---
+    # --- for the collector, which creates the crawl ---
 
     def open_server(self) -> None:
-        """In place of ``connect``: if the crawl is there or not. Raises UsageError for a server that loses things."""
+        """Call it in place of ``connect``, whether the crawl exists or not. Raises UsageError for a server that evicts
+        keys.
+        """
         where = str(self.address)
         check_version(self._engine.info("server", CRAWLS), where)
         memory = self._engine.info("memory", CRAWLS)
@@ -202,20 +204,20 @@ class RedisClient:
             tell(log, QUEUE_NOT_DURABLE, where=where)
 
     def create_or_update(self, plan: Plan) -> bool:
-        """Make the crawl there, or bring its plan up to date.
+        """Create the crawl, or update its plan.
 
-        Returns whether its queue is to be made anew from the crawl's file: it is new, or has lost everything. Workers
-        get nothing before ``opened`` says that this is done. Raises FolderError when its name is another crawl's.
+        Returns whether the queue is to be filled from crawl.db, as it is new or has lost everything. Workers get no
+        tasks before ``opened``. Raises FolderError when the name is another crawl's.
         """
         name = self.address.name
-        assert name, "who founds a crawl names it"
+        assert name, "a crawl is created under a name"
         queue = plan.config.queue
         listed = self._listed().get(name)
         shards = listed.shards if listed else queue.queue_shards
         self._name(name, shards)
         assert self._shards is not None
         if any(self._engine.call("HGET", f"{prefix}m", "ended") for prefix in self._shards.prefixes):
-            self._remove()  # whoever did so may have been killed, and what one still says is kept for a day
+            self._remove()  # the client that ended it may have been killed before it removed the rest
         owner = plan.id.partition("-")[0]
         anew = [
             self._shards.bare(
@@ -236,12 +238,12 @@ class RedisClient:
         return any(anew)
 
     def opened(self, incarnations: str = "") -> None:
-        """The queue is whole, at servers with these *incarnations*: workers may have of it."""
+        """The queue is filled, at servers with these *incarnations*: workers may lease."""
         for shard in range(self._known().count):
             self._known().bare(shard, "opened", incarnations)
 
     def new_run(self) -> None:
-        """What somebody wanted of an earlier run (a pause, a stop) is over."""
+        """Clear the pause or stop of an earlier run."""
         self._known().all("new_run")
 
     def keep_cookies(self, cookies: Sequence[Cookie]) -> None:
@@ -252,15 +254,15 @@ class RedisClient:
         return ShardsExport(self._known())
 
     def recall(self) -> int:
-        """Have the pages read again that were settled lately, for a shard has lost what they led to."""
+        """Have recently settled pages read again, as a shard has lost what they led to; returns how many."""
         return sum(self._known().all("recall")) if self._known().count > 1 else 0
 
     def incarnations(self) -> str:
-        """Of the servers that have the shards: other ones after each start, and after a failover."""
+        """The run ids of the servers: they change with each start, and after a failover."""
         return self._known().incarnations()
 
     def delete(self) -> None:
-        """Remove all that there is of the crawl; whoever works for it hears for a day that it has ended."""
+        """Remove the crawl; for a day its workers hear that it has ended."""
         name = self.address.name
         listed = self._listed().get(name)
         if listed is None:
@@ -272,19 +274,19 @@ class RedisClient:
             try:
                 self._shards.bare(shard, "ended")
             except errors.QueueUnreachable:
-                continue  # it has none
+                continue  # the shard has no server
         self._remove()
         self._engine.call("HDEL", CRAWLS, name)
 
     def damage(self) -> str:
-        """The key of the crawl that a worker could not read, as something else has written to it; empty for none."""
+        """The key that a worker could not read, as another program has written to it; empty if there is none."""
         for prefix in self._known().prefixes:
             if key := self._engine.call("HGET", f"{prefix}m", "damaged"):
                 return utf8(key)
         return ""
 
     def wipe(self, *, shards: int) -> None:
-        """Remove all keys of the crawl, whatever is in them; *shards* are its own if none are listed."""
+        """Remove all keys of the crawl, whatever is in them; *shards* is their number if the crawl is not listed."""
         try:
             listed = self._listed().get(self.address.name)
         except errors.QueueDamaged as exc:
@@ -295,21 +297,21 @@ class RedisClient:
         self._engine.delete(self._known().prefixes)
 
     def _remove(self) -> None:
-        """All but the word that the crawl has ended."""
+        """Remove all keys but the note that the crawl has ended."""
         prefixes = self._known().prefixes
         self._engine.delete(prefixes, but=frozenset(f"{prefix}m" for prefix in prefixes))
 
     def tick(self) -> None:
-        """What has to happen as time goes by; other calls see to it as well."""
+        """Do what has come to be due; other calls do it as well."""
         self._known().all("tick")
 
     def _known(self) -> Shards:
-        assert self._shards is not None, "connect or found comes first"
+        assert self._shards is not None, "connect or create_or_update comes first"
         return self._shards
 
 
 def _settings(config: Config, shards: Shards, shard: int) -> dict[str, Any]:
-    """What the scripts go by."""
+    """The settings that the scripts use."""
     queue, scope = config.queue, config.scope
     return {
         "per_host": queue.per_host,

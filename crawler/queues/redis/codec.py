@@ -1,11 +1,14 @@
-"""Tasks as they lie in Redis: as few bytes as they can be, for there are very many of them.
+"""How tasks and records are encoded in Redis: in few bytes, as there are very many of them.
 
-A task that waits is one entry of its host's list: ``N``, its key (16 bytes), its depth (3), its flags (1) and its text;
-in front of that, of a URL with the mark of a size, its picture's key (16) and its size in hundredths of a pixel (3).
-The text is what only workers read: MessagePack of where it is and where it was found, without its host, without what is
-empty at the end. A URL that is known is its key and a note, which is empty or a small number for nearly all: what tells
-the URL from others of its key, then its words (bits of ``image_words``), and whether it has a mark, or else what became
-of it (bits of lua/shared/tasks.lua).
+A waiting task is one entry of its host's list: ``N``, its key (16 bytes), its depth (3), its flags (1) and its text.
+A URL with the mark of a size has its picture's key (16) and its size in hundredths of a pixel (3) in front of the text.
+Only workers read the text: MessagePack of the URL and its origin, without the host, without empty values at the end.
+
+A known URL is its key and a note, which is empty or a small number for nearly all: what tells the URL from others of
+the same key, then the bits of its words (``image_words``), and whether it has a mark, or what became of it (bits of
+lua/shared/tasks.lua).
+
+A settled task is an entry of its shard's stream, until it is collected.
 """
 
 from __future__ import annotations
@@ -90,7 +93,7 @@ class Packed:
     flags: int
     text: bytes
     mark: bytes = b""
-    """Of a size; what lies in front of the text."""
+    """The bytes of a size, in front of the text."""
 
     @property
     def facts(self) -> tuple[str, bytes, str, int, int, bytes]:
@@ -103,8 +106,8 @@ class Packed:
 
 
 def packed(task: NewTask, *, key: bytes = b"", known: Record | None = None) -> Packed:
-    """*key* is its task_key, if it is at hand; *known* is the record of an earlier visit, if it stands for something
-    saved. Raises ValueError for no URL.
+    """*key* is the task's ``task_key``, if the caller has it. *known* is the record of an earlier visit that saved
+    something. Raises ValueError for a task without a URL.
     """
     origin = task.origin
     host = host_key(task.url)
@@ -161,7 +164,7 @@ class Unpacked:
 
 
 def unpacked(host: str, text: bytes) -> Unpacked:
-    """Raises what is among FLAWS of :mod:`crawler.queues.validation` for what is no task's text."""
+    """Raises validation.FLAWS for what is no task's text."""
     found = _DECODE(text)
     origin = None
     facts = {name: getattr(found, name) for name in _FOUND}
@@ -172,14 +175,12 @@ def unpacked(host: str, text: bytes) -> Unpacked:
 
 
 def origin_facts(kind: TaskKind, origin: Origin | None) -> dict[str, Any]:
-    """What a record of that kind keeps of it."""
+    """The fields of *origin* that a record of that kind has."""
     return {name: getattr(origin, name) for name in ORIGIN_FIELDS[kind] if origin is not None}
 
 
 def shard_of(host: str, shards: int) -> int:
-    """Which shard has what is of *host*, and of all hosts of its registrable domain: always the same one, so that
-    their pacing is in one place.
-    """
+    """The shard of *host*: the same for all hosts of its registrable domain, whose politeness is in one place."""
     if shards == 1:
         return 0
     host = domain_of(host)
@@ -187,26 +188,26 @@ def shard_of(host: str, shards: int) -> int:
 
 
 def global_id(shard: int, number: bytes) -> int:
-    """A task's id for everybody: a shard numbers its own only."""
+    """The id of a task that its shard knows by *number*."""
     return int(number) << _SHARDS | shard
 
 
 def local_id(task_id: int) -> tuple[int, str]:
-    """The shard that a task is of, and what it calls it."""
+    """The shard of a task, and the task's number there."""
     return task_id & (1 << _SHARDS) - 1, str(task_id >> _SHARDS)
 
 
 def utf8(text: object) -> str:
-    """Of an answer's bytes; what a script had packed is text already."""
+    """The text of a reply: bytes, or what a script has packed as text."""
     return text if isinstance(text, str) else cast("bytes", text).decode("utf-8", "replace")
 
 
 def flat(words: Sequence[bytes]) -> dict[str, int]:
-    """The counters of a hash, from what a script gives of it."""
+    """The counters of a hash, of which *words* are fields and values in turn."""
     return {
         utf8(name): int(value)
         for name, value in zip(words[::2], words[1::2], strict=True)
-        if value.removeprefix(b"-").isdigit()  # else somebody else has written it
+        if value.removeprefix(b"-").isdigit()  # another program has written the rest
     }
 
 
@@ -214,7 +215,7 @@ def flat(words: Sequence[bytes]) -> dict[str, int]:
 
 
 class _About(msgspec.Struct, frozen=True):
-    """All that has to be legible of a record."""
+    """The part of a record that must be legible."""
 
     url: Url
 
@@ -226,12 +227,12 @@ _WHY = msgspec.msgpack.Decoder(list[Any]).decode
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamEntry:
-    """One settled task, in its shard's words."""
+    """One settled task, as its shard knows it."""
 
     name: str
-    """Of the entry; later ones have greater numbers before the ``-``."""
+    """The entry's name; later ones have greater numbers before the ``-``."""
     number: str
-    """The task's, in its shard."""
+    """The task's number in its shard."""
     serial: int
     attempts: int
     kind: TaskKind
@@ -239,7 +240,7 @@ class StreamEntry:
     state: TaskState
     record: Record
     next_size: NewTask | None = None
-    """What nobody has put so far, and is to be put in its place."""
+    """A size that takes the image's place, and is not a task yet."""
 
     @property
     def cursor(self) -> int:
@@ -296,7 +297,7 @@ def _entry(name: str, words: dict[bytes, bytes]) -> StreamEntry:
 
 
 def _visited(words: dict[bytes, bytes], kind: TaskKind) -> Record:
-    """What a worker has made of it; who writes to Redis may have left out the checks of validation.py."""
+    """The record that a worker has sent, checked again: whoever writes to Redis may have skipped validation.py."""
     blob = words[b"r"]
     try:
         record: Record = _RECORD(blob)
@@ -307,7 +308,7 @@ def _visited(words: dict[bytes, bytes], kind: TaskKind) -> Record:
 
 
 def refused(kind: TaskKind, url: str, why: str) -> Record:
-    """The record of a task, of which a worker has said what can't be right."""
+    """The record of a task whose result can't be right."""
     return RECORDS[kind](
         url=url,
         status=STATUSES[kind]("failed"),  # type: ignore[arg-type] # of the record's own kind
@@ -317,7 +318,7 @@ def refused(kind: TaskKind, url: str, why: str) -> Record:
 
 
 def _unvisited(name: str, words: dict[bytes, bytes], kind: TaskKind, attempts: int, depth: int) -> Record:
-    """The record of a task that no worker has come back with; the same each time that it is read."""
+    """The record of a task that no worker came back with; the same each time that the entry is read."""
     task = unpacked(utf8(words[b"h"]), words[b"b"])
     what, *told = _WHY(words[b"w"])
     if what == "dead":

@@ -1,7 +1,8 @@
-"""From the queue into the crawl's file, and back: what either has lost, the other gives it again.
+"""Collects what Redis has settled into crawl.db, and fills Redis from crawl.db: what one has lost, the other gives
+back.
 
-Whoever runs this may be killed at any moment and run again: what is settled is forgotten by the queue once the file has
-it, and what is to be done can be said twice.
+The collector may be killed at any moment and run again: Redis forgets a settled task only once crawl.db has it, and a
+task can be pushed twice.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ _FILES = 50  # of up to half a MiB each
 
 
 class Collector:
-    """Keeps *books* for the queue behind *outlet*; for one thread. *kept_by_workers*: they may keep images themselves;
-    what says so all the same is no image that was saved.
+    """Moves what *outlet* has into *books*; for one thread. Unless *kept_by_workers*, a record that says that its
+    worker keeps the image counts as failed.
     """
 
     def __init__(self, outlet: Export, books: CrawlfileWriter, *, kept_by_workers: bool = True) -> None:
@@ -30,7 +31,7 @@ class Collector:
         self._kept_by_workers = kept_by_workers
 
     def collect(self) -> int:
-        """Everything that has been settled so far, and what later pages said; returns how much that was."""
+        """Collect everything that Redis has so far; returns the number of records and later words."""
         count = self.records()
         while batch := self._outlet.words(BATCH):
             self._books.fill(batch)
@@ -52,7 +53,7 @@ class Collector:
         return count
 
     def records(self) -> int:
-        """The same, of what has been settled alone."""
+        """Collect the records alone; returns their number."""
         count = 0
         while batch := self._outlet.settled(BATCH):
             self._books.take(batch if self._kept_by_workers else [_as_kept_here(one) for one in batch])
@@ -64,10 +65,10 @@ class Collector:
         return count
 
     def reconcile(self, *, outlet_is_empty: bool) -> int:
-        """Before a run: the queue has everything to do that the file knows of; returns how much was new to it.
+        """Push all unsettled tasks of crawl.db to Redis, before a run; returns how many were new there.
 
-        With *outlet_is_empty* it may have lost all that it had. What is settled is then told to it, so that no image
-        is fetched again, and unless the crawl was complete all pages are read again.
+        *outlet_is_empty*: Redis has lost everything. Then it is told which URLs are settled, so that no image is
+        fetched again, and unless the crawl was complete all pages are read again.
         """
         self.collect()
         if outlet_is_empty:
@@ -82,7 +83,6 @@ class Collector:
         return count
 
     def _push(self) -> int:
-        """Everything that is to be done."""
         tasks, after = self._books.unsettled(limit=_PUSHED)
         count = 0
         while tasks:

@@ -56,130 +56,119 @@ _T = TypeVar("_T")
 
 
 class Settled(Value):
-    """A task that has been settled in the queue, with its record, on its way to the catalogue."""
+    """A task that was settled in Redis, with its record, on its way to crawl.db."""
 
     shard: int
     entry: str
-    """The name of its entry in the shard's stream."""
+    """The name of its entry in the shard's stream of records."""
     id: int
-    """Of the task: 0 < id < 2**63."""
+    """The task's id: 0 < id < 2**63."""
     serial: int
     attempts: int
     kind: TaskKind
     url: str
-    """The task's own."""
+    """The task's own URL."""
     depth: int
     state: TaskState
     """DONE or DEAD."""
     record: Record
     next_size: NewTask | None = None
-    """What is to be put before this is forgotten: a size of the picture that takes its place."""
+    """A size of the picture that takes its place: to be put before this entry is forgotten."""
 
 
 class LaterWords(Value):
-    """What a later page says of an image that the queue knew, on its way to the catalogue."""
+    """Words of a later page for an image that Redis knew, on their way to crawl.db."""
 
     shard: int
     entry: str
-    """As of Settled, in a stream of its own."""
+    """The name of the entry in the shard's stream of words."""
     key: bytes
-    """What the image's task is known by."""
+    """The ``task_key`` of the image's task."""
     words: Words
 
 
 class LeftOutOnce(Value):
-    """A URL that the queue has left out, on its way to the catalogue."""
+    """A URL that Redis has left out, on its way to crawl.db."""
 
     shard: int
     entry: str
-    """As of Settled, in a stream of its own."""
+    """The name of the entry in the shard's stream of what was left out."""
     slug: str
     task: NewTask
 
 
 class KeptFile(Value):
-    """What a host says of all that it has, on its way to the catalogue or back."""
+    """A file with what a host says of itself (robots.txt), on its way to crawl.db or back."""
 
     host: str
     file: HostFile
 
 
 class Unsettled(Value):
-    """A task of the catalogue that is to be done (again)."""
+    """A task of crawl.db that is to be done, or done again."""
 
     id: int
-    """0: the queue has never given it one."""
+    """0 if Redis has never given the task an id."""
     serial: int
     kind: TaskKind
     url: str
     depth: int
     origin: Origin | None = None
     known: Record | None = None
-    """The record of an earlier visit, in a crawl that is refreshed, as a worker is to be told of it."""
+    """The record of an earlier visit that workers are given, in a crawl that is refreshed."""
     last: Record | None = None
-    """The record that stands, whatever it is."""
+    """The record that stands in crawl.db, whatever its status."""
 
 
 class Export(Protocol):
-    """The queue, as whoever keeps the crawl's file sees it. Any call may be repeated: its caller may be killed."""
+    """The queue as the collector sees it, which keeps crawl.db. Every call may be repeated, as the collector may be
+    killed at any moment.
 
-    def settled(self, limit: int) -> list[Settled]:
-        """The oldest that have not been collected, *limit* at most; entries stay until they are forgotten."""
-        ...
+    What ``settled``, ``words``, ``left_out`` and ``host_files`` return, *limit* entries at most and the oldest first,
+    stays in Redis until the matching ``forget`` call, which follows when it is in crawl.db for good.
+    """
+
+    def settled(self, limit: int) -> list[Settled]: ...
 
     def put(self, tasks: Sequence[NewTask]) -> None:
-        """New tasks; what is known already stays as it is."""
+        """Add new tasks; a URL that is known stays as it is."""
         ...
 
-    def words(self, limit: int) -> list[LaterWords]:
-        """The oldest that have not been collected, *limit* at most; they stay until they are forgotten."""
-        ...
+    def words(self, limit: int) -> list[LaterWords]: ...
 
-    def forget_words(self, collected: Sequence[LaterWords]) -> None:
-        """They are in the catalogue for good."""
-        ...
+    def forget_words(self, collected: Sequence[LaterWords]) -> None: ...
 
-    def left_out(self, limit: int) -> list[LeftOutOnce]:
-        """The oldest that have not been collected, *limit* at most; they stay until they are forgotten."""
-        ...
+    def left_out(self, limit: int) -> list[LeftOutOnce]: ...
 
-    def forget_left_out(self, collected: Sequence[LeftOutOnce]) -> None:
-        """They are in the catalogue for good."""
-        ...
+    def forget_left_out(self, collected: Sequence[LeftOutOnce]) -> None: ...
 
-    def host_files(self, limit: int) -> list[KeptFile]:
-        """Some that have not been collected, *limit* at most; they stay until they are forgotten."""
-        ...
+    def host_files(self, limit: int) -> list[KeptFile]: ...
 
-    def forget_host_files(self, collected: Sequence[KeptFile]) -> None:
-        """They are in the catalogue for good."""
-        ...
+    def forget_host_files(self, collected: Sequence[KeptFile]) -> None: ...
 
     def keep_host_files(self, files: Sequence[KeptFile]) -> None:
-        """What the catalogue has of them: the hosts need not be asked again."""
+        """Give Redis the files that crawl.db has, so that the hosts are not asked again."""
         ...
 
     def forget(self, settled: Sequence[Settled], totals: Stats) -> None:
-        """They are in the catalogue for good, whose totals are these; without any, only the totals are news."""
+        """Forget the entries, and take *totals* as the figures of crawl.db, which includes them."""
         ...
 
     def push(self, tasks: Sequence[Unsettled]) -> int:
-        """Have these done, and return how many were added: what is pending there already is left as it is."""
+        """Have these tasks done; returns how many were added. A task that is pending in Redis is left as it is."""
         ...
 
     def mark(self, tasks: Sequence[tuple[TaskKind, str, int]]) -> None:
-        """These kinds and URLs are known, with the bits of their words, and settled, not to be done again; what is
-        pending stays so.
-        """
+        """Note these kinds and URLs, with the bits of their words, as settled, unless they are pending."""
         ...
 
     def dropped(self) -> dict[str, int]:
-        """As ``Stats.dropped``."""
+        """``Stats.dropped`` of Redis."""
         ...
 
 
 class ShardsExport:
-    """The Outlet of *shards*."""
+    """The Export of *shards*."""
 
     def __init__(self, shards: Shards) -> None:
         self._shards = shards
@@ -207,7 +196,7 @@ class ShardsExport:
         return found[:limit]
 
     def _entries(self, shard: int, limit: int) -> list[StreamEntry]:
-        """The oldest; what somebody else has put among them is taken out, and said so."""
+        """The oldest entries of a shard; foreign ones among them are removed, and logged."""
         while True:
             answer = self._shards.run(shard, "records", "-", limit)
             ours, foreign = entries_and_foreign(answer)
@@ -262,7 +251,7 @@ class ShardsExport:
         return self._first("left", limit, decoded)
 
     def _first(self, command: str, limit: int, decoded: Callable[[int, Any], _T]) -> list[_T]:
-        """What *command* gives at the first shards that have any, *limit* at most."""
+        """What *command* gives at the first shards that have any, *limit* rows at most."""
         values: list[_T] = []
         for shard in range(self._shards.count):
             values += [decoded(shard, row) for row in self._shards.run(shard, command, limit - len(values))]
@@ -325,7 +314,7 @@ class ShardsExport:
         return pushed
 
     def _pushed(self, shard: int, task: Unsettled, one: Packed) -> Iterator[Argument]:
-        """As push.lua reads it."""
+        """The words of a task, as push.lua reads them."""
         of, number = local_id(task.id)
         yield number if task.id and of == shard else ""
         yield from (task.serial, *one.facts, one.note, one.entry)
@@ -363,7 +352,7 @@ def _names_by_shard(collected: Sequence[Settled | LaterWords | LeftOutOnce]) -> 
 
 
 def _outcome(kind: TaskKind, url: str) -> int:
-    """Of an image that is settled: whether it was saved is not known here, and a size too many is no loss."""
+    """The note of a settled image. Whether it was saved is not known here; a size too many is no loss."""
     if kind is not TaskKind.IMAGE:
         return 0
     return policy.NOTE_FAILED if marked(NewTask(kind=kind, url=url)) is None else policy.NOTE_MARKED
@@ -374,7 +363,9 @@ def _parts(values: Sequence[_T]) -> Iterator[Sequence[_T]]:
 
 
 def old_tally(record: Record | None) -> bytes:
-    """What the last record of a task counts for, until there is a newer one; as keep() in settling.lua has it."""
+    """The counters that the last record of a task stands for, encoded as by keep() in settling.lua: a newer record
+    takes them back.
+    """
     if record is None:
         return b""
     letter = LETTERS[KIND_OF[type(record)]]

@@ -1,4 +1,7 @@
-"""The rows of tasks whose ids are given elsewhere: such an id may be new for a task, or have been another one's."""
+"""Rows of crawl.db under the ids that Redis gives: an id may be new for a task, or have been another task's.
+
+All functions are called within a transaction.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,9 @@ from crawler.queues.redis.export import Settled
 from crawler.sizes import size_of
 from crawler.urls import host_key, task_key
 
-# all of these are called within a transaction
-
 
 def add(db: Connection, each: Settled) -> None:
-    """A row, ready so far, for a task that the file *db* does not know."""
+    """Add a row, in state "ready", for a task that *db* does not know."""
     _clear(db, each.id)
     name = host_key(each.url)
     db.execute("INSERT OR IGNORE INTO hosts (name) VALUES (?)", (name,))
@@ -41,8 +42,8 @@ def _size_of(each: Settled) -> tuple[bytes | None, float | None]:
 
 
 def take_up_sizes(db: Connection) -> None:
-    """What a ledger had waiting behind other sizes of a picture becomes tasks: a queue elsewhere knows of none of it,
-    and a size too many is no loss.
+    """Make tasks of the sizes that a ledger had waiting behind others: Redis knows none of them, and a size too many is
+    no loss.
     """
     db.execute(
         "INSERT INTO tasks SELECT ? + row_number() OVER (ORDER BY s.id), 'image', s.url, s.key, t.host_id, s.depth,"
@@ -54,7 +55,7 @@ def take_up_sizes(db: Connection) -> None:
 
 
 def rename(db: Connection, kind: TaskKind, old: int, new: int) -> None:
-    """The task *old* has the id *new* from now on, and so have its records; its leases begin anew."""
+    """Give the task *old*, and its records, the id *new*; the serial numbers of its leases begin anew."""
     if old == new:
         return
     _clear(db, new)
@@ -69,7 +70,7 @@ def rename(db: Connection, kind: TaskKind, old: int, new: int) -> None:
 
 
 def renumber(db: Connection) -> None:
-    """Have ids that are the file's own for all tasks."""
+    """Give all tasks ids of crawl.db's own."""
     db.execute("CREATE TEMP TABLE ids (old INTEGER PRIMARY KEY, new INTEGER NOT NULL)")
     db.execute(
         "INSERT INTO temp.ids SELECT id, ? + row_number() OVER (ORDER BY id) FROM tasks WHERE id >= ?",
@@ -84,6 +85,6 @@ def renumber(db: Connection) -> None:
 
 
 def _clear(db: Connection, task_id: int) -> None:
-    """Another task that has this id gets one of the file's own: the queue has forgotten whose it was."""
+    """Give another task that has this id one of crawl.db's own: Redis has forgotten whose it was."""
     for (kind,) in db.execute("SELECT kind FROM tasks WHERE id = ?", (task_id,)).fetchall():
         rename(db, TaskKind(kind), task_id, next_id(db))

@@ -1,8 +1,7 @@
-"""The parts of a queue, by host: commands to one or all of them, and what they have in common.
+"""The shards of a queue in Redis: each has some hosts, and takes commands of its own.
 
-What is known of all shards together (for limits, for whether the crawl has ended) is what each of them said last, a
-second ago at the most; whether it has ended is asked of all of them twice, for a task may be on its way from one to
-another.
+Limits of the whole crawl go by what each shard said last, a second ago at most. Whether the crawl has ended is asked of
+all shards twice, as a task may be on its way from one to another.
 """
 
 from __future__ import annotations
@@ -37,19 +36,19 @@ _FEW_HOSTS, _MOST_HOSTS = 3, 20_000
 
 @dataclass(frozen=True, slots=True)
 class Glance:
-    """What a shard says of itself with every answer."""
+    """Figures that a shard adds to every reply."""
 
     pages: int
-    """Tasks that it has ever been given, in all states."""
+    """Pages that the shard was ever given, in all states."""
     images: int
     renders: int
     waiting: int
-    """Images ready, or due later."""
+    """Images that are ready or delayed."""
     unsettled: int
     pages_at_hand: int
-    """Pages that are ready, or on lease, to be read or rendered."""
+    """Pages that are ready or leased, to be read or rendered."""
     at: float
-    """On the caller's own clock."""
+    """When the reply came, on the monotonic clock."""
 
 
 class Shards:
@@ -61,17 +60,17 @@ class Shards:
         self.engine = engine
         self.count = count
         self.crawl = ""
-        """The id of the plan to go by; empty for any."""
+        """The id of the plan that the crawl must have; empty for any."""
         self._clock = clock
         self.prefixes = [f"{crawl_prefix(name)}{{{name}.{shard}}}:" for shard in range(count)]
         self.bell_prefix = f"{crawl_prefix(name)}bell:"
         self._glances: list[Glance | None] = [None] * count
         self._mutex = threading.Lock()
         self._hosts: dict[str, bool] = {}
-        """Those that were met, and whether the shards know of their domains."""
+        """Hosts that were met, and whether the shards know their domains."""
 
     def run(self, shard: int, command: str, *arguments: Argument) -> Any:
-        """The answer of a shard to a command of lua/; see RedisConnection for errors."""
+        """Run the script lua/COMMAND.lua at a shard; see RedisConnection for errors."""
         return self._ask(shard, command, *arguments)[0]
 
     def _ask(self, shard: int, command: str, *arguments: Argument) -> tuple[Any, Glance]:
@@ -85,11 +84,11 @@ class Shards:
         return reply, glance
 
     def bare(self, shard: int, command: str, *arguments: Argument) -> Any:
-        """The same, of commands whose answer is nothing but a value."""
+        """Run a script that replies with its value alone, without figures."""
         return self.engine.run(self.prefixes[shard], ["", "", command, *arguments])
 
     def damaged(self, shard: int, key: str, why: Exception) -> QueueDamaged:
-        """What lies at *key* can't be read: who keeps the crawl's file is told. Returns what says so."""
+        """Note for the collector that *key* can't be read; returns the error to raise."""
         name = f"{self.prefixes[shard]}{key}"
         self.bare(shard, "damaged", key)
         tell(log, QUEUE_DAMAGED, key=name, reason=why)
@@ -99,8 +98,10 @@ class Shards:
         return [self.run(shard, command, *arguments) for shard in range(self.count)]
 
     def tell_domains(self, hosts: Iterable[str]) -> None:
-        """Which of *hosts* are of one owner; each is told of once. Few hosts can't have too much together, and nothing
-        is told of them: it takes a list that is read in 0.1 s.
+        """Tell the shards the registrable domains of *hosts*, once for each host.
+
+        A few hosts can't have too many requests in flight together: then nothing is told, which saves loading the list
+        of public suffixes (0.1 s).
         """
         with self._mutex:
             untold = self._untold(hosts)
@@ -113,7 +114,7 @@ class Shards:
             )
 
     def _untold(self, hosts: Iterable[str]) -> list[str]:
-        """Those of all that were met; they count as told from now on."""
+        """The hosts whose domains the shards do not know; they count as told from now on."""
         self._hosts.update((host, False) for host in hosts if host not in self._hosts and host != DATA_HOST)
         if len(self._hosts) <= _FEW_HOSTS:
             return []
@@ -124,7 +125,7 @@ class Shards:
         return untold
 
     def elsewhere(self, shard: int) -> tuple[int, int, int, int, int]:
-        """Pages, images, pages to be rendered, waiting images and pages at hand of the other shards."""
+        """Pages, images, renders, waiting images and pages at hand of the other shards."""
         if self.count == 1:
             return (0, 0, 0, 0, 0)
         others = [self._fresh(other) for other in range(self.count) if other != shard]
@@ -137,7 +138,7 @@ class Shards:
         )
 
     def drained(self) -> bool:
-        """Nothing is left to do in any of them, nor has one lost something that there was to do."""
+        """Whether no shard has anything left to do, and none has lost tasks."""
         if self.count == 1:
             return self._look(0).unsettled == 0
         before = [self._look(shard) for shard in range(self.count)]
@@ -155,12 +156,12 @@ class Shards:
         return " ".join(str(self.engine.info("server", prefix).get("run_id", "")) for prefix in self.prefixes)
 
     def _are_whole(self) -> bool:
-        """Unless a server may have lost what another one told it, and nobody has given it that again so far."""
+        """False while a restarted server may lack what other shards told it, and it was not given that again."""
         servers = utf8(self.bare(0, "servers"))
         return not servers or servers == self.incarnations()
 
     def seems_drained(self) -> bool:
-        """By what each of them said last."""
+        """Whether nothing is left to do by what each shard said last."""
         return all(glance is not None and glance.unsettled == 0 for glance in self._glances)
 
     def _fresh(self, shard: int) -> Glance:
@@ -170,17 +171,17 @@ class Shards:
         return glance
 
     def _look(self, shard: int) -> Glance:
-        # its own answer: what another thread is told meanwhile may be older
+        # from the reply itself: _glances may have an older one of another thread
         return self._ask(shard, "glance")[1]
 
 
 def crawl_prefix(name: str) -> str:
-    """What all keys and channels of the crawl begin with."""
+    """The prefix of all keys and channels of the crawl."""
     return f"image-crawler:{name}:"
 
 
 def _tell(notice: Sequence[Any]) -> None:
-    """What a script has to say for the log."""
+    """Log an event that a script reports."""
     match notice[0]:
         case b"down":
             name, report = host_report(notice[1:])

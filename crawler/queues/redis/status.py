@@ -49,22 +49,18 @@ def figures(answers: Sequence[Any], shards: Shards) -> dict[str, Any]:
                 seen_s=min(float(seen_s), before.seen_s) if before else float(seen_s),
                 done_per_s=min(max(float(done_per_s), before.done_per_s if before else 0.0), MOST_PER_S),
             )
-    settled = {
-        letter: {
-            "done": of.done + counts[f"{letter}:done"],
-            "dead": of.dead + counts[f"{letter}:dead"],
-        }
-        for letter, of in (("p", totals.pages), ("i", totals.images), ("b", totals.renders))
-    }
-
-    def tallied(what: str, letter: str, before: dict[str, int]) -> dict[str, int]:
-        found = Counter(before)
-        start = f"{letter}:{what}:"
-        for name, number in counts.items():
-            if name.startswith(start):
-                found[name.removeprefix(start)] += number
-        return dict(+found)
-
+    by_kind: dict[str, Any] = {}
+    for at, (letter, kind) in enumerate(KINDS.items()):
+        settled: Counts = getattr(totals, f"{kind}s")
+        by_kind[f"{kind}s"] = Counts(
+            **{state.value: states[3 * at + n] for n, state in enumerate(_STATES)},
+            done=settled.done + counts[f"{letter}:done"],
+            dead=settled.dead + counts[f"{letter}:dead"],
+        )
+        for name, what in ((f"{kind}_status", "status"), (f"{kind}_reasons", "reason")):
+            start, of_kind = f"{letter}:{what}:", Counter(getattr(totals, name))
+            of_kind.update({key[len(start) :]: n for key, n in counts.items() if key.startswith(start)})
+            by_kind[name] = dict(+of_kind)
     for who, state in workers.items():
         workers[who] = as_held(state, state.held)
     waiting = sorted(
@@ -73,17 +69,7 @@ def figures(answers: Sequence[Any], shards: Shards) -> dict[str, Any]:
     retries = sorted((_retry(one) for answer in answers for one in answer[15]), key=lambda one: one.due_s)
     last = answers[0]
     return {
-        "pages": Counts(**{state.value: states[at] for at, state in enumerate(_STATES)}, **settled["p"]),
-        "images": Counts(**{state.value: states[at + 3] for at, state in enumerate(_STATES)}, **settled["i"]),
-        "renders": Counts(
-            **{state.value: states[at + 6] for at, state in enumerate(_STATES)}, **settled["b"]
-        ),
-        "page_status": tallied("status", "p", totals.page_status),
-        "image_status": tallied("status", "i", totals.image_status),
-        "render_status": tallied("status", "b", totals.render_status),
-        "page_reasons": tallied("reason", "p", totals.page_reasons),
-        "image_reasons": tallied("reason", "i", totals.image_reasons),
-        "render_reasons": tallied("reason", "b", totals.render_reasons),
+        **by_kind,
         "dropped": dict(dropped),
         "saved_bytes": totals.saved_bytes + counts["bytes"],
         "workers": tuple(workers.values()),

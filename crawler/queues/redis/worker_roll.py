@@ -1,4 +1,4 @@
-"""Who works for a crawl whose queue lies in Redis: nobody there has a log, so its collector looks, and tells."""
+"""Logs which workers join and leave a crawl in Redis: the server has no log, so the collector compares."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ log = logging.getLogger(__name__)
 
 
 class WorkerRoll:
-    """What was seen at the latest look. Of those that are gone, a worker that had been silent for nearly a lease
-    (*lease_s*) by then is lost; any other has said goodbye.
+    """The workers at the latest look, which is made every *every_s* seconds. A worker that is gone is lost if it had
+    been silent for nearly *lease_s* seconds; any other has left.
     """
 
     def __init__(self, *, lease_s: float, every_s: float) -> None:
@@ -23,7 +23,7 @@ class WorkerRoll:
         self._paused = False
 
     def look(self, stats: Callable[[], Stats]) -> None:
-        """Tell what has changed; asks only if somebody wants to know."""
+        """Log what has changed; asks for *stats* only if the log is on."""
         if not log.isEnabledFor(NOTICE):
             return
         seen = stats()

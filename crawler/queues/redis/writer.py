@@ -1,7 +1,7 @@
-"""The file of a crawl whose queue is elsewhere: what that queue has settled is kept here, as the ledger would keep it.
+"""Writes crawl.db for a queue in Redis, as the ledger would write it.
 
-The queue may lose its last second, or everything. What it then delivers once more, or has visited once more, replaces
-what is here, and never counts twice. What it gives ids to has these here as well, as long as it remembers them.
+Redis may lose its last second, or everything. What it then delivers again, or has visited again, replaces what is here,
+and never counts twice. Tasks have the ids of Redis here as well, as long as Redis remembers them.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from crawler.urls import task_key
 
 log = logging.getLogger(__name__)
 
-"""In the file's meta: the queue has lost everything, and has not been told again of all that is settled."""
+"""A key of crawl.db's meta: Redis has lost everything, and was not told again which URLs are settled."""
 _SETTLED = {TaskState.DONE, TaskState.DEAD}
 _TAKEN = (
     2000  # the latest settlements that are told from others by their digests: twice what is taken at a time
@@ -45,10 +45,10 @@ _ENCODER = msgspec.msgpack.Encoder()
 
 
 class CrawlfileWriter:
-    """The file at *path*, which a Ledger has made or opened before and has closed again; for one thread.
+    """crawl.db at *path*, which a Ledger has made or upgraded, and closed; for one thread.
 
-    The caller has the crawl's folder locked. Whatever a call has changed is on the disk when it returns, safe from
-    power cuts as well.
+    The caller has the crawl's folder locked. What a call has changed is on the disk when it returns, even through a
+    power cut. Invariant between two calls: memory agrees with the file.
 
     Raises, as all its methods do: FolderError when the file is not a ledger, LedgerCorrupt when it can't be read,
     StorageFull when the disk is full, StorageFailed for anything else that is wrong with it.
@@ -57,11 +57,11 @@ class CrawlfileWriter:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._settled: list[Record] = []
-        """In this transaction, for the log, if it wants to know."""
+        """Records of this transaction, for the log."""
         with explained(path):
             self._db = schema.connect(path)
             self._whereabouts = Whereabouts(path)
-            self._db.execute("PRAGMA synchronous = FULL")  # what is here for good, the queue forgets
+            self._db.execute("PRAGMA synchronous = FULL")  # Redis forgets what is here
             row_ids.take_up_sizes(self._db)
             self._load()
 
@@ -70,17 +70,17 @@ class CrawlfileWriter:
             self._whereabouts.close(self._db)
 
     def problem(self) -> str:
-        """What has become of the file, if it is not where it was, and what to do; empty as long as it is there."""
+        """What has happened to the file, and what to do; empty while it is in its place."""
         return self._whereabouts.problem()
 
     def meta(self, key: MetaKey) -> str | None:
-        """A fact of the crawl; None when it is not known."""
+        """The value of *key* in the meta table; None if there is none."""
         with explained(self._path):
             value = meta.read(self._db, key)
             return value.decode() if isinstance(value, bytes) else None if value is None else str(value)
 
     def set_meta(self, key: MetaKey, value: str | None) -> None:
-        """None: it holds no longer."""
+        """None removes the key."""
         with self._transaction():
             meta.remove(self._db, key)
             if value is not None:
@@ -89,7 +89,7 @@ class CrawlfileWriter:
                     meta.write(self._db, key, value.encode())
 
     def end_run(self, outcome: RunOutcome) -> None:
-        """The run of the crawl that was begun last has come to its end, if it had not before."""
+        """Note that the latest run has ended, unless it had before."""
         with self._transaction():
             if (number := run_rows.going_on(self._db)) is not None:
                 run_rows.end(self._db, number, outcome)
@@ -97,7 +97,7 @@ class CrawlfileWriter:
     # --- from the queue ---
 
     def take(self, settled: Sequence[Settled]) -> None:
-        """Keep what has been settled, all or nothing; what is kept already changes nothing."""
+        """Write settled tasks, all or none; what was taken before changes nothing."""
         with self._transaction():
             for each in settled:
                 digest = hashlib.blake2b(_ENCODER.encode(each), digest_size=_DIGEST_BYTES).digest()
@@ -107,8 +107,8 @@ class CrawlfileWriter:
             self._remember_taken()
 
     def fill(self, later: Sequence[LaterWords]) -> None:
-        """Give images the words of later pages where they have none, all or nothing; those that are not here yet get
-        them with their records. What was given already changes nothing.
+        """Give images the words of later pages where they have none, all or none; an image that is not here yet gets
+        them with its record.
         """
         with self._transaction():
             for each in later:
@@ -116,18 +116,20 @@ class CrawlfileWriter:
             self._words_wait = later_words.waiting(self._db)
 
     def keep_left_out(self, found: Sequence[LeftOutOnce]) -> None:
-        """Which URLs the queue has left out, all or nothing."""
+        """Note the URLs that Redis has left out, all or none."""
         with self._transaction():
             self._left_out.note((one.slug, one.task) for one in found)
 
     def keep_host_files(self, files: Sequence[KeptFile]) -> None:
-        """What hosts say of all that they have, all or nothing."""
+        """Keep the files of hosts, all or none."""
         with self._transaction():
             for one in files:
                 self._files.keep(schema.host_id(self._db, one.host), one.file)
 
     def keep_dropped(self, dropped: Mapping[str, int]) -> None:
-        """What kept how many URLs out, as the queue counts; one that has lost its counts lowers none here."""
+        """Take over the counts of Redis of what was left out; a lower count, of a Redis that has lost some, changes
+        nothing.
+        """
         higher = {reason: count for reason, count in dropped.items() if count > self._tally.dropped[reason]}
         if not higher:
             return
@@ -138,30 +140,23 @@ class CrawlfileWriter:
             )
 
     def totals(self) -> Stats:
-        """What is settled, by state, status and reason, and the bytes saved; what is not, the queue counts."""
-        facts = self._tally.facts()
-        return Stats(
-            pages=_settled(facts["pages"]),
-            images=_settled(facts["images"]),
-            renders=_settled(facts["renders"]),
-            page_status=facts["page_status"],
-            image_status=facts["image_status"],
-            render_status=facts["render_status"],
-            page_reasons=facts["page_reasons"],
-            image_reasons=facts["image_reasons"],
-            render_reasons=facts["render_reasons"],
-            saved_bytes=facts["saved_bytes"],
-        )
+        """What is settled, by state, status and reason, and the bytes saved; Redis counts the rest."""
+        figures = self._tally.facts()
+        for kind in TaskKind:
+            counts = figures[f"{kind}s"]
+            figures[f"{kind}s"] = Counts(done=counts.done, dead=counts.dead)
+        del figures["dropped"], figures["drained"]
+        return Stats(**figures)
 
     # --- to the queue ---
 
     def host_files(self) -> list[KeptFile]:
-        """Those that still count."""
+        """The files of hosts that have not expired."""
         with explained(self._path):
             return [KeptFile(host=host, file=file) for host, file in self._files.all()]
 
     def unsettled(self, after: int = 0, limit: int = 500) -> tuple[list[Unsettled], int]:
-        """Up to *limit* tasks that are to be done, and where to go on; none when there are no more."""
+        """Up to *limit* tasks to be done with ids over *after*, and the last of these ids."""
         with explained(self._path):
             found = self._db.execute(
                 "SELECT id, serial, kind, url, depth, origin FROM tasks"
@@ -186,11 +181,11 @@ class CrawlfileWriter:
             yield [(TaskKind(kind), url, words) for _, kind, url, words in found]
 
     def queue_lost(self, *, reread: bool) -> int:
-        """The queue has lost all it had: the ids that it gave mean nothing any more.
+        """Redis has lost everything: the ids that it gave mean nothing any more.
 
-        With *reread* every page that was harvested or rendered is to be so once more, whether it has changed or not,
-        for what had been found there and not been settled is lost; returns how many. Their records stand until then.
-        MetaKey.LOST is noted: whoever tells the queue everything takes that back.
+        With *reread* every page that was harvested or rendered is made ready again, as what was found there and not
+        settled is lost; returns how many. Their records stand until then. MetaKey.LOST is noted until Redis was told
+        again which URLs are settled.
         """
         with self._transaction():
             row_ids.renumber(self._db)
@@ -272,12 +267,12 @@ class CrawlfileWriter:
             later_words.give(self._db, key, later)
 
     def _with_words(self, each: Settled) -> Settled:
-        """With those that its task has here: it was put back, and may come as it was before."""
+        """Fill in the words that its task has here: it was put back, and may come without them."""
         record = filled_record(each.record, later_words.of_task(self._db, each.id))
         return each if record is each.record else msgspec.structs.replace(each, record=record)
 
     def _keep(self, each: Settled, *, again: bool) -> Record:
-        """Write the record of a task; *again*: it is settled, and comes once more. Returns what stands."""
+        """Write the record of a task; *again*: the task was settled before. Returns the record that stands."""
         last = self._revisits.record_of(each.kind, each.id)
         record, mark = self._revisits.judged_anew(each.id, each.record, last, again=again)
         kept = msgspec.structs.replace(record, revisit=mark)
@@ -313,7 +308,3 @@ class CrawlfileWriter:
             known=self._revisits.known(last),
             last=self._revisits.record_of(of, task_id),
         )
-
-
-def _settled(counts: Counts) -> Counts:
-    return Counts(done=counts.done, dead=counts.dead)
