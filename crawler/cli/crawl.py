@@ -45,19 +45,16 @@ log = logging.getLogger(__name__)
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
-class _ForCrawl(TypedDict):
-    fresh: bool
-    refresh: bool
-    config: Config
-
-
-class CrawlOptions(_ForCrawl):
+class CrawlOptions(TypedDict):
     """The values of :func:`crawl_options`, but for the seeds."""
 
     output: Path | None
     lists: ListRequest
+    fresh: bool
+    refresh: bool
     quiet: bool
     as_json: bool
+    config: Config
 
 
 def crawl_options(function: _Function) -> _Function:
@@ -117,20 +114,19 @@ def crawl(seeds: tuple[str, ...], **options: Unpack[CrawlOptions]) -> int:
     return start(seeds, downloads=True, **options)
 
 
-def start(
-    seeds: tuple[str, ...],
-    *,
-    downloads: bool,
-    output: Path | None,
-    lists: ListRequest,
-    quiet: bool,
-    as_json: bool,
-    **settings: Unpack[_ForCrawl],
-) -> int:
+def start(seeds: tuple[str, ...], *, downloads: bool, **options: Unpack[CrawlOptions]) -> int:
     """Run the crawl that a command asks for, with or without downloaders here; returns the exit code."""
-    with gathered_with(seeds, lists) as (typed, files):
-        running = Crawl(typed, lists=files, folder=output, downloads=downloads, **settings)
-        return run(running, as_json=as_json, quiet=quiet)
+    with gathered_with(seeds, options["lists"]) as (typed, files):
+        running = Crawl(
+            typed,
+            lists=files,
+            folder=options["output"],
+            config=options["config"],
+            fresh=options["fresh"],
+            refresh=options["refresh"],
+            downloads=downloads,
+        )
+        return run(running, as_json=options["as_json"], quiet=options["quiet"])
 
 
 def run(running: Crawl, *, as_json: bool, quiet: bool, again: Sequence[str] | None = None) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 from rich.console import RenderableType
@@ -111,30 +111,20 @@ def _to_go(stats: Stats, stopped: str) -> Text:
     return Text(f"{why}: {to_go}", style="yellow")
 
 
-def images_table(stats: Stats) -> Table:
-    """The outcomes of all image URLs; the books balance if their sum is the number discovered."""
-    table = figures("Images", "", "URLs")
-    _outcomes(table, stats.image_status, list(ImageStatus), stats.image_reasons, stats.images)
-    return table
-
-
-def pages_table(stats: Stats) -> Table:
-    table = figures("Pages", "", "URLs")
-    _outcomes(table, stats.page_status, list(PageStatus), stats.page_reasons, stats.pages)
-    return table
-
-
-def renders_table(stats: Stats) -> Table:
-    """The outcomes of all pages that were to be rendered."""
-    table = figures("Rendered", "", "Pages")
-    _outcomes(table, stats.render_status, list(RenderStatus), stats.render_reasons, stats.renders)
-    return table
-
-
 def outcome_tables(stats: Stats) -> list[RenderableType]:
-    """The outcomes of all URLs; without renders if no page wanted a browser."""
-    found = [images_table(stats), pages_table(stats)]
-    return [*found, renders_table(stats)] if stats.renders.discovered else list(found)
+    """The outcomes of all URLs; without renders if no page wanted a browser.
+
+    The books balance if the outcomes of images sum up to the number discovered.
+    """
+    images = figures("Images", "", "URLs")
+    _outcomes(images, stats.image_status, ImageStatus, stats.image_reasons, stats.images)
+    pages = figures("Pages", "", "URLs")
+    _outcomes(pages, stats.page_status, PageStatus, stats.page_reasons, stats.pages)
+    if not stats.renders.discovered:
+        return [images, pages]
+    renders = figures("Rendered", "", "Pages")
+    _outcomes(renders, stats.render_status, RenderStatus, stats.render_reasons, stats.renders)
+    return [images, pages, renders]
 
 
 def queue_table(stats: Stats) -> Table:
@@ -199,7 +189,7 @@ def _meaning(slug: str) -> str:
 def _outcomes(
     table: Table,
     by_status: Mapping[str, int],
-    statuses: list[ImageStatus] | list[PageStatus] | list[RenderStatus],
+    statuses: Iterable[str],
     reasons: Mapping[str, int],
     counts: Counts,
 ) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import groupby
@@ -236,13 +236,13 @@ def reasons_of(stats: Stats) -> Text | None:
         reason: count for reason, count in stats.page_reasons.items() if reason not in crawl_tables.EXPECTED
     }
     told = [
-        f"{what}: {' · '.join(f'{clean(reason)} {count:,}' for reason, count in _most_frequent(reasons))}"
+        f"{what}: {' · '.join(f'{clean(reason)} {count:,}' for reason, count in most_frequent)}"
         for what, reasons in (
             ("not saved", stats.image_reasons),
             ("not read", pages),
             ("not rendered", stats.render_reasons),
         )
-        if reasons
+        if (most_frequent := Counter(reasons).most_common(_REASONS_SHOWN))
     ]
     return Text("  " + "   ".join(told), "dim", no_wrap=True, overflow="ellipsis") if told else None
 
@@ -297,10 +297,6 @@ def _crews(workers: Sequence[WorkerStatus]) -> list[_Crew]:
         name = f"{WORKER_NAMES[who.kind]} {numbers[who.kind, machine]}"
         named.append((f"{clean(machine)} {name}" if several else name, [who]))
     return named
-
-
-def _most_frequent(reasons: Mapping[str, int]) -> Iterator[tuple[str, int]]:
-    return iter(sorted(reasons.items(), key=lambda item: -item[1])[:_REASONS_SHOWN])
 
 
 def _doing(crew: Sequence[WorkerStatus]) -> str:

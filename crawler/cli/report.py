@@ -6,6 +6,7 @@ It leaves out zeros, and missing sitemaps. ``inspect`` has the books in full.
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -181,6 +182,4 @@ def revisits(summary: Summary) -> dict[str, str]:
 
 def _reasons(counts: Mapping[str, int]) -> str:
     """Reasons, the most frequent first."""
-    return ", ".join(
-        f"{count:,} {clean(reason)}" for reason, count in sorted(counts.items(), key=lambda item: -item[1])
-    )
+    return ", ".join(f"{count:,} {clean(reason)}" for reason, count in Counter(counts).most_common())

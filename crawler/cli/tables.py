@@ -9,7 +9,7 @@ from typing import IO
 
 import click
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, RenderableType
 from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
@@ -59,11 +59,6 @@ def side_by_side(out: Console, *parts: RenderableType) -> None:
         if position:
             out.print()
         show(out, row[0] if len(row) == 1 else in_a_row(row))
-
-
-def beside(out: Console, *parts: RenderableType) -> RenderableType:
-    """*parts* next to each other as far as they fit, for a live display."""
-    return Group(*(in_a_row(row) for row in _rows(out, parts)))
 
 
 def in_a_row(parts: Sequence[RenderableType]) -> Table:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path
 
 import click
@@ -52,15 +53,8 @@ def _typed(name: str, words: Sequence[str]) -> str:
     """The option as it was typed: of ``-np`` click names the first letter alone."""
     if name.startswith("--"):
         return name
-    bundles = (word for word in _until_arguments(words) if _LETTERS.match(word))
-    return next((word for word in bundles if name[1] in word), name)
-
-
-def _until_arguments(words: Sequence[str]) -> Iterator[str]:
-    for word in words:
-        if word == "--":
-            return
-        yield word
+    options = takewhile(lambda word: word != "--", words)
+    return next((word for word in options if _LETTERS.match(word) and name[1] in word), name)
 
 
 def _flags(command: click.Command) -> Iterable[str]:

@@ -77,17 +77,6 @@ class Tab:
         self._check(method)
         self._devtools.send(method, params, session=session or self.session, on_error=on_error)
 
-    def navigate(self, url: str, *, timeout_s: float = CALL_TIMEOUT_S) -> None:
-        """Navigate to *url* without waiting; events tell the outcome. Raises as :meth:`call` does.
-
-        Everything enabled before holds for *url*. Page.navigate alone does not promise that: calls sent before it are
-        not always carried out when the document begins, and then its first events are lost.
-        """
-        self.call(
-            "Page.enable", timeout_s=timeout_s
-        )  # answered by the page, after all that it was told before
-        self.send("Page.navigate", {"url": url})
-
     def _check(self, method: str) -> None:
         self.is_used = self.is_used or method == "Page.navigate"
         if self.crashed:  # Chromium would never answer

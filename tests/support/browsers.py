@@ -108,7 +108,10 @@ class Pages:
         tab.send("Runtime.enable")
         tab.send("Network.enable")
         tab.send("Fetch.enable", {"patterns": [{"urlPattern": "*"}]})
-        tab.navigate(url, timeout_s=60)
+        # Answered by the page, after all that it was told before: calls sent before Page.navigate are not always carried
+        # out when the document begins, and then its first events are lost.
+        tab.call("Page.enable", timeout_s=60)
+        tab.send("Page.navigate", {"url": url})
 
     def answer(self, tab: Tab, until: str, within_s: float = 60.0) -> bool:
         """Answer its requests until an event of that name; False if there was none in time."""
