@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import click
-from rich.console import Console
+from rich.console import RenderableType
 from rich.text import Text
 
 from crawler.catalog import Catalog
@@ -73,7 +74,7 @@ def explain(folder: Path, url: str, *, as_json: bool) -> int:
     if as_json:
         write_json(explanation)
     else:
-        _show(tables.console(), explanation, store=_store(config))
+        tables.show_all(tables.console(), _lines(explanation, store=_store(config)))
     return 0 if explanation.known else EXIT_UNKNOWN
 
 
@@ -85,21 +86,22 @@ def _store(config: Config) -> str:
 def _explain_slug(left_out: LeftOut, *, as_json: bool) -> int:
     if as_json:
         write_json(left_out)
-        return 0
-    out = tables.console()
-    out.print(
-        Text(f"left out {crawl_tables.left_out_lines({left_out.slug: left_out.count})}"), soft_wrap=True
-    )
+    else:
+        tables.show_all(tables.console(), _slug_lines(left_out))
+    return 0
+
+
+def _slug_lines(left_out: LeftOut) -> Iterator[RenderableType]:
+    yield Text(f"left out {crawl_tables.left_out_lines({left_out.slug: left_out.count})}")
     for one in left_out.urls[:_MOST_SHOWN]:
-        out.print(Text(f"    {clean(one.url)}{_where(one)}"), soft_wrap=True)
+        yield Text(f"    {clean(one.url)}{_where(one)}")
     for page in left_out.pages[:_MOST_SHOWN]:
-        out.print(Text(f"    {page.times:,} of {clean(page.url)}"), soft_wrap=True)
+        yield Text(f"    {page.times:,} of {clean(page.url)}")
     more = max(0, len(left_out.urls) - _MOST_SHOWN) + max(0, len(left_out.pages) - _MOST_SHOWN)
     if more:
-        out.print(f"    and {more:,} more; --json has them all", style="dim")
+        yield Text(f"    and {more:,} more; --json has them all", style="dim")
     if left_out.unlisted:
-        out.print(f"    of {left_out.unlisted:,} it is not kept which they were", style="dim")
-    return 0
+        yield Text(f"    of {left_out.unlisted:,} it is not kept which they were", style="dim")
 
 
 def _where(one: KeptOut) -> str:
@@ -107,21 +109,31 @@ def _where(one: KeptOut) -> str:
     return times + (f"  on {clean(one.page_url)}" if one.page_url else "")
 
 
-def _show(out: Console, explanation: Explanation, *, store: str) -> None:
-    _show_what_became(out, explanation, store=store)
+def _lines(explanation: Explanation, *, store: str) -> Iterator[RenderableType]:
+    """What became of the URL, and what the robots.txt of its host says of it."""
+    if explanation.kept_out and explanation.how != "session":
+        yield from _kept_out_lines(explanation)
+    if explanation.known:
+        yield from _known_lines(explanation, store=store)
+    elif not explanation.kept_out:
+        yield from _unknown_lines(explanation)
     if explanation.robots_txt is not None:
-        _show_robots_txt(out, explanation.robots_txt)
+        yield from _headed(
+            f"what the robots.txt of {clean(explanation.robots_txt.host)} says",
+            _robots_lines(explanation.robots_txt),
+        )
 
 
-def _show_robots_txt(out: Console, robots: RobotsTxt) -> None:
-    """Show what the owner's robots.txt says of the URL: whether and how often it may be fetched."""
-    out.print()
-    out.print(Text(f"what the robots.txt of {clean(robots.host)} says", style="dim"))
-    for line in _robots_lines(robots):
-        out.print(Text(f"    {line}"), soft_wrap=True)
+def _headed(heading: str, lines: Iterable[str]) -> Iterator[RenderableType]:
+    """Indented *lines* below a dim *heading*, with an empty line before it."""
+    yield ""
+    yield Text(heading, style="dim")
+    for line in lines:
+        yield Text(f"    {line}")
 
 
 def _robots_lines(robots: RobotsTxt) -> Iterator[str]:
+    """Whether and how often the URL may be fetched."""
     if robots.reason:
         yield f"it was not to be had, so nothing may be asked for: {clean(robots.detail or robots.reason)}"
         return
@@ -145,137 +157,99 @@ def _robots_lines(robots: RobotsTxt) -> Iterator[str]:
         )
 
 
-def _show_what_became(out: Console, explanation: Explanation, *, store: str) -> None:
-    if explanation.kept_out and explanation.how != "session":
-        _show_kept_out(out, explanation)
-    if not explanation.known:
-        if not explanation.kept_out:
-            _show_unknown(out, explanation)
-        return
+def _known_lines(explanation: Explanation, *, store: str) -> Iterator[RenderableType]:
+    url = clean(explanation.url)
     if explanation.how == "session":
-        out.print(
-            Text(f"{clean(explanation.url)} was not visited, but the same with another session id:"),
-            soft_wrap=True,
-        )
+        yield Text(f"{url} was not visited, but the same with another session id:")
     if explanation.how == "size":
-        out.print(
-            Text(f"{clean(explanation.url)} was not taken, but another size of the same picture:"),
-            soft_wrap=True,
-        )
-        out.print(
-            Text(f"    {explanation.rule}: {ALTERNATIVE_RULES[explanation.rule]}", style="dim"),
-            soft_wrap=True,
-        )
+        yield Text(f"{url} was not taken, but another size of the same picture:")
+        yield Text(f"    {explanation.rule}: {ALTERNATIVE_RULES[explanation.rule]}", style="dim")
     if explanation.how == "redirect":
-        out.print(Text(f"{clean(explanation.url)} is where another URL led to:"), soft_wrap=True)
+        yield Text(f"{url} is where another URL led to:")
     for position, entry in enumerate(explanation.entries):
         if position:
-            out.print()
-        _show_entry(out, entry, store=store)
+            yield ""
+        yield from _entry_lines(entry, store=store)
 
 
-def _show_kept_out(out: Console, explanation: Explanation) -> None:
+def _kept_out_lines(explanation: Explanation) -> Iterator[RenderableType]:
     taken = " at times, and taken on all the same" if explanation.known else ""
-    out.print(Text(f"{clean(explanation.url)} was left out{taken}:"), soft_wrap=True)
+    yield Text(f"{clean(explanation.url)} was left out{taken}:")
     for one in explanation.kept_out:
         times = "once" if one.times == 1 else f"{one.times:,} times"
         among = crawl_tables.left_out_lines({one.slug: explanation.dropped.get(one.slug, one.times)})
-        out.print(Text(f"    as {_KINDS[one.kind]}, {times}, of the {among}"), soft_wrap=True)
+        yield Text(f"    as {_KINDS[one.kind]}, {times}, of the {among}")
     if explanation.chain and not explanation.known:
-        out.print()
-        out.print(Text("found by way of", style="dim"))
-        _show_chain(out, explanation.chain)
+        yield from _chain_lines(explanation.chain)
 
 
-def _show_chain(out: Console, chain: Sequence[FoundVia]) -> None:
+def _chain_lines(chain: Sequence[FoundVia]) -> Iterator[RenderableType]:
+    yield from _headed("found by way of", ())
     for depth, step in enumerate(chain):
         rule = f" ({clean(step.found_in)})" if step.found_in else ""
-        out.print(Text(f"{'  ' * min(depth, 10)}  {clean(step.url)}{rule}"), soft_wrap=True)
+        yield Text(f"{'  ' * min(depth, 10)}  {clean(step.url)}{rule}")
 
 
-def _show_unknown(out: Console, explanation: Explanation) -> None:
-    out.print(Text(f"{clean(explanation.url)} is not known to this crawl.", style="yellow"), soft_wrap=True)
+def _unknown_lines(explanation: Explanation) -> Iterator[RenderableType]:
+    yield Text(f"{clean(explanation.url)} is not known to this crawl.", style="yellow")
     if explanation.similar:
-        out.print("Known, and alike:")
+        yield "Known, and alike:"
         for url in explanation.similar:
-            out.print(Text(f"    {clean(url)}"), soft_wrap=True)
+            yield Text(f"    {clean(url)}")
     if explanation.queue:
-        out.print(
-            f"It may wait in the queue, at {clean(explanation.queue)}: here is what has been settled.",
-            soft_wrap=True,
-        )
-        return
-    if explanation.unlisted:
-        out.print("It may be one of those that were left out, and of which it is not kept which they were:")
+        yield Text(f"It may wait in the queue, at {clean(explanation.queue)}: here is what has been settled.")
+    elif explanation.unlisted:
+        yield "It may be one of those that were left out, and of which it is not kept which they were:"
         for line in crawl_tables.left_out_lines(explanation.unlisted).splitlines():
-            out.print(Text(f"    {line}"), soft_wrap=True)
-        out.print("What a page refers to, and what keeps out which: image-crawler extract PAGE --links")
+            yield Text(f"    {line}")
+        yield "What a page refers to, and what keeps out which: image-crawler extract PAGE --links"
     elif explanation.dropped:
-        out.print(
-            "No page that was read refers to this URL; it is none of those that were left out.",
-            soft_wrap=True,
-        )
+        yield Text("No page that was read refers to this URL; it is none of those that were left out.")
     else:
-        out.print("No page of it refers to this URL, and nothing kept any URL out.", soft_wrap=True)
+        yield Text("No page of it refers to this URL, and nothing kept any URL out.")
 
 
-def _show_entry(out: Console, entry: UrlReport, *, store: str) -> None:
-    out.print(Text(clean(entry.url), style="bold"), soft_wrap=True)
-    facts = {name: value for name, value in _facts(entry, store=store) if value}
-    tables.show(out, tables.facts(facts))
+def _entry_lines(entry: UrlReport, *, store: str) -> Iterator[RenderableType]:
+    yield Text(clean(entry.url), style="bold")
+    yield tables.facts({name: value for name, value in _facts(entry, store=store) if value})
     if not entry.chain and entry.found_in == FOUND_IN:
-        out.print()
-        out.print(Text("named by a list (--image-list)", style="dim"))
+        yield from _headed("named by a list (--image-list)", ())
     if entry.chain:
-        out.print()
-        out.print(Text("found by way of", style="dim"))
-        _show_chain(out, entry.chain)
-        out.print(
-            Text(f"{'  ' * min(len(entry.chain), 10)}  this {_noun(entry)} ({clean(entry.found_in)})"),
-            soft_wrap=True,
-        )
+        yield from _chain_lines(entry.chain)
+        yield Text(f"{'  ' * min(len(entry.chain), 10)}  this {_noun(entry)} ({clean(entry.found_in)})")
     if entry.earlier:
-        out.print()
-        out.print(Text("what it gave before", style="dim"))
-        for version in entry.earlier:
-            when = tables.moment(version.finished_at)
-            out.print(
-                Text(f"    {when}  {tables.size(version.size_bytes)}  {clean(version.path)}"), soft_wrap=True
-            )
+        versions = (
+            f"{tables.moment(version.finished_at)}  {tables.size(version.size_bytes)}  {clean(version.path)}"
+            for version in entry.earlier
+        )
+        yield from _headed("what it gave before", versions)
     sizes = entry.origin.alternatives if entry.origin else ()
     if sizes and not (entry.image and entry.image.replaced_by):
-        out.print()
-        out.print(Text("other sizes that its page offers", style="dim"))
-        for other in sizes:
-            out.print(Text(f"    {clean(other.url)}  {clean(other.rule)}"), soft_wrap=True)
+        others = (f"{clean(other.url)}  {clean(other.rule)}" for other in sizes)
+        yield from _headed("other sizes that its page offers", others)
     if entry.image and entry.image.opt_outs:
-        _show_opt_outs(out, entry.image)
+        yield from _opt_out_lines(entry.image)
     if entry.same_bytes:
-        others = "another URL" if entry.same_bytes_count == 1 else f"{entry.same_bytes_count:,} other URLs"
-        out.print()
-        out.print(Text(f"the same bytes came from {others}", style="dim"))
-        for url in entry.same_bytes:
-            out.print(Text(f"    {clean(url)}"), soft_wrap=True)
+        count = "another URL" if entry.same_bytes_count == 1 else f"{entry.same_bytes_count:,} other URLs"
+        yield from _headed(f"the same bytes came from {count}", map(clean, entry.same_bytes))
 
 
 def _noun(entry: UrlReport) -> str:
     return "page" if entry.kind is TaskKind.RENDER else entry.kind.value
 
 
-def _show_opt_outs(out: Console, image: ImageRecord) -> None:
-    out.print()
-    out.print(Text("what its owner says of its use", style="dim"))
+def _opt_out_lines(image: ImageRecord) -> Iterator[RenderableType]:
+    yield from _headed("what its owner says of its use", ())
     for one in image.opt_outs:
         came = "obeyed" if image.reason == one.signal else "recorded"
         no = f", no to {', '.join(one.forbids)}" if one.forbids else ""
         switch = f"; --no-obey-{one.signal} takes it all the same" if came == "obeyed" else ""
-        out.print(
+        yield (
             Text(f"    {clean(one.signal)}  {clean(one.place)}: {clean(one.text)}")
-            + Text(f"  {came}{no}{switch}", style="dim"),
-            soft_wrap=True,
+            + Text(f"  {came}{no}{switch}", style="dim")
         )
     if image.more_opt_outs:
-        out.print(f"    and {image.more_opt_outs:,} more", style="dim")
+        yield Text(f"    and {image.more_opt_outs:,} more", style="dim")
 
 
 def _facts(entry: UrlReport, *, store: str) -> Iterator[tuple[str, str | Text]]:
@@ -341,7 +315,7 @@ def _render_facts(render: RenderRecord) -> Iterator[tuple[str, str | Text]]:
     yield "template", clean(render.template)
     yield "title", clean(render.title)
     yield "brought", f"{render.images:,} images, {render.links:,} links that are not found without scripts"
-    gains = sorted(render.gains.items(), key=lambda item: -item[1])
+    gains = Counter(render.gains).most_common()
     yield "images by", ", ".join(f"{clean(what)} {count:,}" for what, count in gains)
     yield (
         "requests",

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import click
 import msgspec
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
 from crawler.catalog import Catalog
-from crawler.catalog.changes import changes
+from crawler.catalog.changes import RecordChange, changes
 from crawler.catalog.duplicates import duplicates
 from crawler.catalog.elsewhere import KeeperSum
 from crawler.catalog.opt_outs import SignalSum, beyond, opt_outs
@@ -31,6 +32,8 @@ from crawler.crawlfile.keepers import Keeper
 from crawler.models import ImageRecord, ImageStatus, Revisit
 from crawler.storage import schemes
 from crawler.text.display import counted
+
+_Thing = TypeVar("_Thing")
 
 _USUAL_DISTANCE = 4
 _REVISIT_STYLES = {
@@ -165,26 +168,33 @@ def _kept(summary: Summary, storage: StorageConfig) -> str:
     return kept_where(summary) or f"on the disk {counted(summary.files, 'file')}"
 
 
+def _for_people(found: Iterable[_Thing], *, nothing: str, as_json: bool) -> Iterator[_Thing]:
+    """Each of *found*, to be shown; with *as_json* each is written instead. Says *nothing* on stderr without any."""
+    thing = None
+    for thing in found:
+        if as_json:
+            write_json(thing)
+        else:
+            yield thing
+    if thing is None:
+        click.echo(nothing, err=True)
+
+
 def _show_failures(catalog: Catalog, *, as_json: bool) -> None:
     out = tables.console()
-    record = None
-    for record in catalog.images(status=_NOT_SAVED):
-        if as_json:
-            write_json(record)
-        elif is_terminal():
-            _print_failure(out, record)
+    nothing = "no image URL was left out so far"
+    for record in _for_people(catalog.images(status=_NOT_SAVED), nothing=nothing, as_json=as_json):
+        if is_terminal():
+            tables.show_all(out, _failure_lines(record))
         else:
             click.echo("\t".join(clean(text) for text in _failure_columns(record)))
-    if record is None:
-        click.echo("no image URL was left out so far", err=True)
 
 
 def _failure_columns(record: ImageRecord) -> tuple[str, ...]:
-    http_status = str(record.http_status or "")
     return (
         record.status,
         record.reason,
-        http_status,
+        str(record.http_status or ""),
         record.url,
         record.page_url,
         record.found_in,
@@ -192,97 +202,70 @@ def _failure_columns(record: ImageRecord) -> tuple[str, ...]:
     )
 
 
-def _print_failure(out: Console, record: ImageRecord) -> None:
-    head = Text(
-        f"{clean(record.reason) or record.status:<20}",
-        style="yellow" if record.status == "rejected" else "red",
-    )
-    out.print(head + Text(clean(record.url)), soft_wrap=True)
+def _failure_lines(record: ImageRecord) -> Iterator[RenderableType]:
+    style = "yellow" if record.status == "rejected" else "red"
+    yield Text(f"{clean(record.reason) or record.status:<20}", style) + Text(clean(record.url))
     if record.detail:
-        out.print(Padding(Text(clean(record.detail), style="dim"), (0, 0, 0, 20)))
+        yield Padding(Text(clean(record.detail), style="dim"), (0, 0, 0, 20))
     if record.page_url:
-        out.print(
-            Text(f"{'':20}on {clean(record.page_url)} ({clean(record.found_in)})", style="dim"),
-            soft_wrap=True,
-        )
+        yield Text(f"{'':20}on {clean(record.page_url)} ({clean(record.found_in)})", style="dim")
 
 
 def _show_duplicates(catalog: Catalog, *, as_json: bool) -> None:
     out = tables.console()
-    group = None
-    for group in duplicates(catalog):
-        if as_json:
-            write_json(group)
-            continue
-        out.print(
-            Text(clean(group.path), style="bold") + Text(f"  {tables.size(group.size_bytes)}"), soft_wrap=True
-        )
-        for url in group.urls:
-            out.print(Text(f"    {clean(url)}"), soft_wrap=True)
-    if group is None:
-        click.echo("no two image URLs gave the same bytes", err=True)
+    nothing = "no two image URLs gave the same bytes"
+    for group in _for_people(duplicates(catalog), nothing=nothing, as_json=as_json):
+        head = Text(clean(group.path), style="bold") + Text(f"  {tables.size(group.size_bytes)}")
+        tables.show_all(out, [head, *(Text(f"    {clean(url)}") for url in group.urls)])
 
 
 def _show_similar(catalog: Catalog, *, distance: int, as_json: bool) -> None:
     out = tables.console()
-    group = None
-    for position, group in enumerate(similar(catalog, distance=distance)):
-        if as_json:
-            write_json(group)
-            continue
+    found = _for_people(
+        similar(catalog, distance=distance), nothing="no two files look alike", as_json=as_json
+    )
+    for position, group in enumerate(found):
         if position:
             out.print()
         for picture in group.pictures:
             size_px = f"{picture.width_px:,} x {picture.height_px:,}"
             facts = f"{size_px:>15}  {clean(picture.format):<5} {tables.size(picture.size_bytes):>11}  "
             out.print(Text(facts, style="dim") + Text(clean(picture.path)), soft_wrap=True)
-    if group is None:
-        click.echo("no two files look alike", err=True)
 
 
 def _show_changes(catalog: Catalog, *, as_json: bool) -> None:
     out = tables.console()
-    change = None
-    for change in changes(catalog):
-        if as_json:
-            write_json(change)
-            continue
-        out.print(
-            Text(f"{change.revisit:<9}", style=_REVISIT_STYLES.get(change.revisit, ""))
-            + Text(clean(change.url)),
-            soft_wrap=True,
-        )
-        if change.detail:
-            out.print(Text(f"{'':9}{clean(change.detail)}", style="dim"), soft_wrap=True)
-        for name, version in (("kept", change.now), *(("before", earlier) for earlier in change.earlier)):
-            out.print(
-                Text(f"{'':9}{name:<7}{clean(version.path)}  {tables.size(version.size_bytes)}", style="dim")
-                + Text(f"  {tables.moment(version.finished_at)}", style="dim"),
-                soft_wrap=True,
-            )
-    if change is None:
-        click.echo("nothing has changed, or the crawl has not been refreshed (crawl --refresh)", err=True)
+    nothing = "nothing has changed, or the crawl has not been refreshed (crawl --refresh)"
+    for change in _for_people(changes(catalog), nothing=nothing, as_json=as_json):
+        tables.show_all(out, _change_lines(change))
+
+
+def _change_lines(change: RecordChange) -> Iterator[RenderableType]:
+    yield Text(f"{change.revisit:<9}", _REVISIT_STYLES.get(change.revisit, "")) + Text(clean(change.url))
+    if change.detail:
+        yield Text(f"{'':9}{clean(change.detail)}", style="dim")
+    for name, version in (("kept", change.now), *(("before", earlier) for earlier in change.earlier)):
+        size, when = tables.size(version.size_bytes), tables.moment(version.finished_at)
+        yield Text(f"{'':9}{name:<7}{clean(version.path)}  {size}  {when}", style="dim")
 
 
 def _show_opt_outs(catalog: Catalog, *, as_json: bool) -> None:
     out = tables.console()
+    nothing = "no owner was heard to say anything of the use of an image"
     one = None
-    for one in opt_outs(catalog):
-        if as_json:
-            write_json(one)
-            continue
-        out.print(
-            Text(f"{clean(one.signal):<19}", style="yellow" if one.refused or one.left_out else "")
-            + Text(f"{clean(one.host) or 'elsewhere'}  {_what_came_of_it(one)}"),
-            soft_wrap=True,
-        )
-        if one.url:
-            where = ": ".join(filter(None, (clean(one.place), clean(one.text))))
-            out.print(Text(f"{'':19}such as {clean(one.url)}  ({where})", style="dim"), soft_wrap=True)
-    if one is None:
-        click.echo("no owner was heard to say anything of the use of an image", err=True)
-    elif not as_json and (more := beyond(catalog)):
+    for one in _for_people(opt_outs(catalog), nothing=nothing, as_json=as_json):
+        tables.show_all(out, _opt_out_lines(one))
+    if one is not None and (more := beyond(catalog)):
         out.print(f"and {more:,} more that no record has room for", style="dim")
+
+
+def _opt_out_lines(one: SignalSum) -> Iterator[RenderableType]:
+    style = "yellow" if one.refused or one.left_out else ""
+    came = f"{clean(one.host) or 'elsewhere'}  {_what_came_of_it(one)}"
+    yield Text(f"{clean(one.signal):<19}", style) + Text(came)
+    if one.url:
+        where = ": ".join(filter(None, (clean(one.place), clean(one.text))))
+        yield Text(f"{'':19}such as {clean(one.url)}  ({where})", style="dim")
 
 
 def _what_came_of_it(one: SignalSum) -> str:
@@ -312,14 +295,7 @@ def _show_verification(catalog: Catalog, *, as_json: bool) -> int:
         elif as_json:
             write_json(finding)
         else:
-            style = "red" if finding.finding in WRONG else "yellow"
-            detail = finding.detail or f"{tables.size(finding.size_bytes)}, named by no record"
-            out.print(
-                Text(f"{finding.finding:<9}", style=style) + Text(f"{clean(finding.path)}  {clean(detail)}"),
-                soft_wrap=True,
-            )
-            if finding.url:
-                out.print(Text(f"{'':9}from {clean(finding.url)}", style="dim"), soft_wrap=True)
+            tables.show_all(out, _finding_lines(finding))
     wrong = sum(tally[kind] for kind in WRONG)
     _show_elsewhere(out, list(others.values()), as_json=as_json)
     if not as_json:
@@ -336,6 +312,14 @@ def _show_verification(catalog: Catalog, *, as_json: bool) -> int:
             soft_wrap=True,
         )
     return 1 if wrong else 0
+
+
+def _finding_lines(finding: Finding) -> Iterator[RenderableType]:
+    style = "red" if finding.finding in WRONG else "yellow"
+    detail = finding.detail or f"{tables.size(finding.size_bytes)}, named by no record"
+    yield Text(f"{finding.finding:<9}", style) + Text(f"{clean(finding.path)}  {clean(detail)}")
+    if finding.url:
+        yield Text(f"{'':9}from {clean(finding.url)}", style="dim")
 
 
 def _more(so_far: KeeperSum | None, finding: Finding) -> KeeperSum:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO
 
@@ -51,6 +51,18 @@ def show(out: Console, part: RenderableType) -> None:
         out.print(part)
     for line in captured.get().splitlines():
         click.echo(line.rstrip(), file=out.file)
+
+
+def show_all(out: Console, parts: Iterable[RenderableType]) -> None:
+    """Print *parts*, each from a line of its own.
+
+    A Text stays on one line however long it is, so that what it names can be copied; a str is wrapped between words.
+    """
+    for part in parts:
+        if isinstance(part, Table):
+            show(out, part)
+        else:
+            out.print(part, soft_wrap=isinstance(part, Text))
 
 
 def side_by_side(out: Console, *parts: RenderableType) -> None:
