@@ -11,7 +11,8 @@ from typing import Any
 
 from crawler.logs.events import BROWSER_DETAIL, tell
 from crawler.render import chromium, memory
-from crawler.render.devtools import CALL_TIMEOUT_S, DevTools, DevToolsError, DevToolsTimeout
+from crawler.render.devtools import CALL_TIMEOUT_S, DevTools
+from crawler.render.devtools_messages import DevToolsError, DevToolsTimeout
 from crawler.render.mailbox import DevToolsEvent
 from crawler.render.process import Process
 from crawler.render.tab import CRASH, MEMORY, Tab
@@ -98,10 +99,6 @@ class Browser:
     def pids(self) -> list[int]:
         """The ids of its processes, the launcher first."""
         return [self._process.pid, *memory.Descendants(self._process.pid).look()]
-
-    def pss_bytes(self) -> int:
-        """Memory of all its processes, in bytes; shared memory counts once. 0 where the system does not tell."""
-        return sum(map(memory.proportional_bytes, self.pids()))
 
     def close(self) -> None:
         """End the browser, whatever is open in it. Returns once its processes have ended."""

@@ -22,7 +22,7 @@ from crawler.logs.events import (
 )
 from crawler.render import memory
 from crawler.render.browser import Browser, Context
-from crawler.render.devtools import BrowserGone, DevToolsError, DevToolsTimeout, TabCrashed
+from crawler.render.devtools_messages import BrowserGone, DevToolsError, DevToolsTimeout, TabCrashed
 from crawler.render.launch import NAMESPACES
 from crawler.render.tab import MEMORY, Tab
 from crawler.text.plain_errors import plain

@@ -32,17 +32,6 @@ from crawler.render.outbox import Outbox
 from crawler.render.session_routes import SessionRoutes
 from crawler.text.plain_errors import plain
 
-__all__ = [
-    "BrowserGone",
-    "DevTools",
-    "DevToolsError",
-    "DevToolsEvent",
-    "DevToolsTimeout",
-    "Mailbox",
-    "PendingCall",
-    "TabCrashed",
-]
-
 log = logging.getLogger(__name__)
 
 CALL_TIMEOUT_S = 10.0
@@ -253,25 +242,24 @@ class DevTools:
 
     def _take(self, data: bytes, *, is_whole: bool) -> None:
         if not is_whole:
-            number = _NUMBER.match(data)
-            self._answered(int(number[1]) if number else 0, None, DevToolsError("the answer is too large"))
+            self._unread(data, "the answer is too large")
             return
         try:
             message = decoded_message(data)
         except (msgspec.MsgspecError, ValueError, RecursionError) as exc:
             tell(log, BROWSER_DETAIL, what="Chromium says what can't be read", reason=exc, url="")
-            number = _NUMBER.match(data)
-            self._answered(
-                int(number[1]) if number else 0,
-                None,
-                DevToolsError(f"what it says can't be read: {plain(exc)}"),
-            )
+            self._unread(data, f"what it says can't be read: {plain(exc)}")
             return
         if message.method:
             self._happened(Raw(message.method, message.params, message.session))
         else:
             error = DevToolsError(message.error.message, message.error.code) if message.error else None
             self._answered(message.id, message.result, error)
+
+    def _unread(self, data: bytes, why: str) -> None:
+        """Fail the call that *data* begins to answer, if it is an answer."""
+        number = _NUMBER.match(data)
+        self._answered(int(number[1]) if number else 0, None, DevToolsError(why))
 
     def _answered(self, number: int, result: msgspec.Raw | None, error: DevToolsError | None) -> None:
         with self._lock:

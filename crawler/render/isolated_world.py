@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from crawler.logs.events import BROWSER_DETAIL, tell
-from crawler.render.devtools import BrowserGone, DevToolsError
+from crawler.render.devtools_messages import BrowserGone, DevToolsError
 from crawler.render.tab import Tab
 
 log = logging.getLogger(__name__)
@@ -50,14 +50,14 @@ class IsolatedWorld:
         finally:
             self._tab.forget(asked)
 
-    def asked(self, call: str, *, most_s: float) -> Any:
-        """Evaluate an expression here, while the page's requests are answered. None without a value in time."""
-        return self._evaluated(f"image_crawler.{call}", most_s=most_s)
+    def asked(self, call: str, *, most_s: float, context: int = 0) -> Any:
+        """Evaluate a call of our script, here or in *context*, a frame's, while the page's requests are answered.
 
-    def _evaluated(self, expression: str, *, most_s: float) -> Any:
+        None without a value in time. Raises BrowserGone.
+        """
         params = {
-            "expression": expression,
-            "contextId": self.context,
+            "expression": f"image_crawler.{call}",
+            "contextId": context or self.context,
             "awaitPromise": True,
             "returnByValue": True,
             "userGesture": False,
@@ -70,5 +70,5 @@ class IsolatedWorld:
             return None
         if told := answer.get("exceptionDetails"):
             what = told.get("exception", told).get("description", told)
-            tell(log, BROWSER_DETAIL, what=expression[:80], reason=what, url=self._url)
+            tell(log, BROWSER_DETAIL, what=call[:80], reason=what, url=self._url)
         return answer.get("result", {}).get("value")

@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from crawler.render import namespaces
+from crawler.render.memory import stat_fields
 from crawler.render.namespaces import NOBODY, Rung
 from crawler.render.profiles import Folder, sweep
 from crawler.text.plain_errors import plain
@@ -246,11 +247,11 @@ def _end_children() -> None:
 
 def _children() -> list[int]:
     ours = []
-    for file in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError, ValueError):
-            fields = file.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-            if int(fields[1]) == os.getpid():
-                ours.append(int(file.parent.name))
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError, ValueError, IndexError):
+            pid = int(folder.name)
+            if int(stat_fields(pid)[1]) == os.getpid():
+                ours.append(pid)
     return ours
 
 

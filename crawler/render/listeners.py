@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from crawler.render.devtools import BrowserGone, DevToolsError
+from crawler.render.devtools_messages import BrowserGone, DevToolsError
 
 MOST = 150
 """Most elements that are looked at. Each costs two calls."""

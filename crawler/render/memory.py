@@ -37,7 +37,7 @@ class Descendants:
         started: dict[int, str] = {}
         for pid in there - self._known.keys():
             with suppress(OSError, ValueError, IndexError):
-                fields = _stat(pid)
+                fields = stat_fields(pid)
                 parents[pid], started[pid] = int(fields[1]), fields[19]
         for pid in parents:
             self._known[pid] = KnownProcesses(self._is_ours(pid, parents), started[pid])
@@ -47,7 +47,7 @@ class Descendants:
         """Kill the process, if its id was not given to another one since."""
         known = self._known.get(pid)
         with suppress(OSError, IndexError):
-            if known and known.is_ours and _stat(pid)[19] == known.started:
+            if known and known.is_ours and stat_fields(pid)[19] == known.started:
                 os.kill(pid, signal.SIGKILL)
                 return True
         return False
@@ -62,7 +62,7 @@ class Descendants:
         return pid in self._known and self._known[pid].is_ours
 
 
-def _stat(pid: int) -> list[str]:
+def stat_fields(pid: int) -> list[str]:
     """The fields of proc_pid_stat(5) from the third on: the second may contain anything."""
     text = (_PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
     return text.rpartition(")")[2].split()
@@ -84,12 +84,3 @@ def own_bytes(pid: int) -> int:
             if line.startswith(_OURS):
                 total += int(line.split()[1]) * 1024
     return total
-
-
-def proportional_bytes(pid: int) -> int:
-    """Proportional set size, in bytes: shared memory is divided by the number of its users. Takes 1 ms and more."""
-    with suppress(OSError, ValueError):
-        for line in (_PROC / str(pid) / "smaps_rollup").read_text(encoding="ascii").splitlines():
-            if line.startswith("Pss:"):
-                return int(line.split()[1]) * 1024
-    return 0

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from crawler.errors import BadRedirect, BrowserFailed, TaskError, TooManyRedirects
-from crawler.render.devtools import DevToolsError, PendingCall
+from crawler.render.devtools import PendingCall
+from crawler.render.devtools_messages import DevToolsError
 from crawler.text.display import one_line
 
 _BAD_REDIRECTS = frozenset(

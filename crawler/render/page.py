@@ -21,7 +21,7 @@ from crawler.logs.events import BROWSER_DETAIL, tell
 from crawler.models import Value
 from crawler.render import behaviours
 from crawler.render.behaviours import Behaviour
-from crawler.render.devtools import BrowserGone, DevToolsError, DevToolsTimeout
+from crawler.render.devtools_messages import BrowserGone, DevToolsError, DevToolsTimeout
 from crawler.render.isolated_world import IsolatedWorld
 from crawler.render.listeners import tell_listeners
 from crawler.render.navigation_errors import is_refused, why_not_opened

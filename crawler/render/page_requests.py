@@ -18,7 +18,8 @@ from crawler.errors import TaskError
 from crawler.http import Check, Fetched
 from crawler.logs.events import INTERNAL_ERROR, tell
 from crawler.render import stand_in_images
-from crawler.render.devtools import BrowserGone, DevToolsError, PendingCall
+from crawler.render.devtools import PendingCall
+from crawler.render.devtools_messages import BrowserGone, DevToolsError
 from crawler.render.interception import Action, Decision, decide, headers_for_browser, request_of
 from crawler.render.isolated_world import IsolatedWorld
 from crawler.render.network import Answer, PageNetwork, Refused

@@ -8,7 +8,7 @@ from collections import Counter
 from typing import Any
 
 from crawler.render import stand_in_images
-from crawler.render.devtools import BrowserGone, DevToolsError, DevToolsTimeout
+from crawler.render.devtools_messages import BrowserGone, DevToolsError, DevToolsTimeout
 from crawler.render.isolated_world import IsolatedWorld
 from crawler.render.page_requests import MOST_FRAMES, MOST_IMAGES
 from crawler.render.tab import Tab
@@ -109,12 +109,7 @@ class Snapshot:
                 continue
             with contextlib.suppress(DevToolsError):
                 context = self._world.of(frame["frame"]["id"], most_s=1.0)
-                told = self._world.call(
-                    "Runtime.evaluate",
-                    {"expression": "image_crawler.framed()", "contextId": context, "returnByValue": True},
-                    most_s=1.0,
-                )
-                found.append(str(told.get("result", {}).get("value") or ""))
+                found.append(str(self._world.asked("framed()", most_s=1.0, context=context) or ""))
         return found
 
 

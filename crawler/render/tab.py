@@ -6,7 +6,8 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from crawler.render.devtools import CALL_TIMEOUT_S, DevTools, DevToolsError, PendingCall, TabCrashed
+from crawler.render.devtools import CALL_TIMEOUT_S, DevTools, PendingCall
+from crawler.render.devtools_messages import DevToolsError, TabCrashed
 from crawler.render.mailbox import Mailbox
 
 MEMORY = "memory"
@@ -37,26 +38,19 @@ class Tab:
         """Set once it is closed, or its browser has ended."""
 
     def call(
-        self,
-        method: str,
-        params: Mapping[str, Any] | None = None,
-        *,
-        session: str = "",
-        timeout_s: float = CALL_TIMEOUT_S,
+        self, method: str, params: Mapping[str, Any] | None = None, *, timeout_s: float = CALL_TIMEOUT_S
     ) -> dict[str, Any]:
-        """Call *method* of the page, or of *session*, a frame or worker of it, and return the answer.
+        """Call *method* of the page, and return the answer.
 
         Raises DevToolsError, and of its kinds DevToolsTimeout, TabCrashed, BrowserGone.
         """
         self._check(method)
-        return self._devtools.call(method, params, session=session or self.session, timeout_s=timeout_s)
+        return self._devtools.call(method, params, session=self.session, timeout_s=timeout_s)
 
-    def ask(self, method: str, params: Mapping[str, Any] | None = None, *, session: str = "") -> PendingCall:
+    def ask(self, method: str, params: Mapping[str, Any] | None = None) -> PendingCall:
         """Call without waiting: the mailbox wakes up when the answer is there. Raises TabCrashed, BrowserGone."""
         self._check(method)
-        return self._devtools.ask(
-            method, params, session=session or self.session, on_answer=self.mailbox.wake
-        )
+        return self._devtools.ask(method, params, session=self.session, on_answer=self.mailbox.wake)
 
     def forget(self, asked: PendingCall) -> None:
         """Drop a pending call: nobody needs its answer any more."""
@@ -70,7 +64,9 @@ class Tab:
         session: str = "",
         on_error: Callable[[DevToolsError], None] | None = None,
     ) -> None:
-        """Call without an answer. Calls are carried out in the order in which they are sent.
+        """Call *method* of the page, or of *session*, a frame or worker of it, without an answer.
+
+        Calls are carried out in the order in which they are sent.
 
         *on_error* runs in another thread, and has to be quick. Raises TabCrashed, BrowserGone.
         """

@@ -29,7 +29,7 @@ from crawler.render import browsers, chromium
 from crawler.render.browser import Browser
 from crawler.render.browsers import Browsers
 from crawler.render.memory import own_bytes
-from tests.support.browsers import Pages
+from tests.support.browsers import Pages, pss_bytes
 
 BATCH = 100
 COMPARED = 5
@@ -114,7 +114,7 @@ class Run:
                 before = time.monotonic()
                 pages().load(tab, f"http://{self.host}/")
                 took_s = time.monotonic() - before
-                size_bytes = current(self.browsers).pss_bytes() if number % 10 == 0 else 0
+                size_bytes = pss_bytes(current(self.browsers)) if number % 10 == 0 else 0
             with self.lock:
                 self.navigations_s.append(took_s)
                 self.pss_bytes += [size_bytes] if size_bytes else []

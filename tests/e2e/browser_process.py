@@ -12,7 +12,7 @@ from pathlib import Path
 from crawler.errors import BrowserFailed
 from crawler.render import memory, process
 from crawler.render.browsers import Browsers
-from crawler.render.devtools import DevToolsError
+from crawler.render.devtools_messages import DevToolsError
 from tests.support.browsers import Pages, value
 
 PAGES = Pages({"/": "<title>here</title>"})

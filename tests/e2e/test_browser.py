@@ -26,9 +26,19 @@ from crawler.render import browsers as module
 from crawler.render import launch, memory, namespaces, process
 from crawler.render.browser import BLANK_TABS, Browser
 from crawler.render.browsers import Browsers
-from crawler.render.devtools import DevToolsError, DevToolsTimeout, TabCrashed
+from crawler.render.devtools_messages import DevToolsError, DevToolsTimeout, TabCrashed
 from crawler.render.tab import CRASH, MEMORY
-from tests.support.browsers import Pages, boot, eventually, folders, may, need_chromium, state, value
+from tests.support.browsers import (
+    Pages,
+    boot,
+    eventually,
+    folders,
+    may,
+    need_chromium,
+    pss_bytes,
+    state,
+    value,
+)
 from tests.support.cpu_time import soon
 
 pytestmark = [
@@ -600,7 +610,7 @@ def test_a_thousand_pages_would_not_wear_it_out() -> None:
             with made.tab("a.example") as tab:
                 PLAIN.load(tab, "http://a.example/")
                 if number % 20 == 19:
-                    sizes.append(browser.pss_bytes())
+                    sizes.append(pss_bytes(browser))
             spent.append(cpu_s(browser) - before)
         assert browser.is_alive
         assert statistics.mean(spent[-100:]) <= 1.3 * statistics.mean(spent[20:120])

@@ -8,12 +8,14 @@ import base64
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from crawler.render import chromium, namespaces, profiles
+from crawler.render.browser import Browser
 from crawler.render.namespaces import Rung
 from crawler.render.tab import Tab
 from tests.support import marks
@@ -108,8 +110,8 @@ class Pages:
         tab.send("Runtime.enable")
         tab.send("Network.enable")
         tab.send("Fetch.enable", {"patterns": [{"urlPattern": "*"}]})
-        # Answered by the page, after all that it was told before: calls sent before Page.navigate are not always carried
-        # out when the document begins, and then its first events are lost.
+        # Answered by the page, after all that it was told before: calls sent before Page.navigate are not always
+        # carried out when the document begins, and then its first events are lost.
         tab.call("Page.enable", timeout_s=60)
         tab.send("Page.navigate", {"url": url})
 
@@ -147,3 +149,17 @@ def value(tab: Tab, expression: str, *, timeout_s: float = 30.0) -> Any:
     """Of JavaScript in the page."""
     asked = {"expression": expression, "returnByValue": True, "awaitPromise": True}
     return tab.call("Runtime.evaluate", asked, timeout_s=timeout_s)["result"].get("value")
+
+
+def pss_bytes(browser: Browser) -> int:
+    """Memory of all its processes, in bytes; shared memory counts once. 0 where the system does not tell."""
+    return sum(map(proportional_bytes, browser.pids()))
+
+
+def proportional_bytes(pid: int) -> int:
+    """Proportional set size, in bytes: shared memory is divided by the number of its users. Takes 1 ms and more."""
+    with suppress(OSError, ValueError):
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    return 0

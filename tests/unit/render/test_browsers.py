@@ -18,8 +18,8 @@ from crawler.render import browsers as module
 from crawler.render import memory
 from crawler.render.browser import Context
 from crawler.render.browsers import FAILURES, IDLE_CONTEXTS, PAUSE_S, Browsers
-from crawler.render.devtools import BrowserGone, DevToolsError, DevToolsTimeout, TabCrashed
-from tests.support.browsers import eventually
+from crawler.render.devtools_messages import BrowserGone, DevToolsError, DevToolsTimeout, TabCrashed
+from tests.support.browsers import eventually, proportional_bytes
 from tests.support.cpu_time import cpu_below
 from tests.support.queues import holds
 
@@ -335,14 +335,14 @@ def test_descendants_are_found_and_others_are_not() -> None:
         assert below_child.look() == [grandchild]
         assert os.getppid() not in ours.look()
         assert 2 * MIB < memory.own_bytes(child.pid) < 100 * MIB
-        assert memory.proportional_bytes(child.pid) > MIB
+        assert proportional_bytes(child.pid) > MIB
         assert not memory.is_renderer(child.pid)
         assert not below_child.kill(child.pid)  # it is none of them
         assert below_child.kill(grandchild)
         assert child.wait(10) == 0
     assert below_child.look() == []
     assert not below_child.kill(grandchild)
-    assert memory.own_bytes(child.pid) == memory.proportional_bytes(child.pid) == 0
+    assert memory.own_bytes(child.pid) == proportional_bytes(child.pid) == 0
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")

@@ -13,14 +13,14 @@ from hypothesis import example, given
 from hypothesis.strategies import binary, characters, text
 
 from crawler.render import devtools as module
-from crawler.render.devtools import (
+from crawler.render.devtools import DevTools
+from crawler.render.devtools_messages import (
     BrowserGone,
-    DevTools,
     DevToolsError,
     DevToolsTimeout,
     TabCrashed,
+    decoded_message,
 )
-from crawler.render.devtools_messages import decoded_message
 from crawler.render.mailbox import DevToolsEvent, Mailbox, Raw, decoded
 from crawler.render.outbox import Outbox
 from tests.support.cpu_time import soon
