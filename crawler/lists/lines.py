@@ -29,8 +29,8 @@ Line = tuple[int, str | None]
 def lines(stream: BinaryIO, *, name: str) -> Iterator[Line]:
     """The lines of *stream*; at most two reads and one line are in memory.
 
-    Bytes that the encoding lacks come as lone surrogates, or as U+FFFD. Raises ListError, with *name*, for a stream
-    that can't be read, or unpacked, to its end.
+    A *stream* in gzip has to be seekable. Bytes that the encoding lacks come as lone surrogates, or as U+FFFD. Raises
+    ListError, with *name*, for a stream that can't be read, or unpacked, to its end.
     """
     kept: list[str] = []
     number, length, is_long = 1, 0, False
@@ -52,7 +52,8 @@ def _texts(stream: BinaryIO, name: str) -> Iterator[str]:
     try:
         head = _read(stream)
         if head.startswith(_GZIP):
-            stream = gzip.GzipFile(fileobj=_With(head, stream))  # type: ignore[assignment]
+            stream.seek(0)
+            stream = gzip.GzipFile(fileobj=stream)  # type: ignore[assignment]
             head = _read(stream)
         encoding = next((encoding for mark, encoding in _MARKS if head.startswith(mark)), "utf-8")
         errors = "replace" if encoding == "utf-16" else "surrogateescape"
@@ -67,27 +68,8 @@ def _texts(stream: BinaryIO, name: str) -> Iterator[str]:
 
 
 def _read(stream: BinaryIO) -> bytes:
-    """The first bytes; a pipe may give them one by one."""
+    """The first bytes, which may come one by one."""
     head = b""
     while len(head) < _HEAD_BYTES and (more := stream.read(_HEAD_BYTES - len(head))):
         head += more
     return head
-
-
-class _With(io.RawIOBase):
-    """*stream* with *head* put back in front of it: a pipe can't be rewound."""
-
-    def __init__(self, head: bytes, stream: BinaryIO) -> None:
-        super().__init__()
-        self._head = head
-        self._stream = stream
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        if self._head:
-            size = len(self._head) if size < 0 else size
-            data, self._head = self._head[:size], self._head[size:]
-            return data
-        return self._stream.read(size)

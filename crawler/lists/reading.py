@@ -162,9 +162,7 @@ def gathered(asked: ListRequest) -> Iterator[Files]:
     with ExitStack() as stack:
 
         def file(path: Path) -> ListFile:
-            if str(path) == STANDARD_INPUT:
-                return stack.enter_context(spooled(columns=asked.columns))
-            if _is_pipe(path):  # which can be read once: <(zcat list.gz), /dev/stdin, a FIFO
+            if str(path) == STANDARD_INPUT or _is_pipe(path):  # a pipe can be read once
                 return stack.enter_context(spooled(path, columns=asked.columns))
             return ListFile(path=path, name=str(path.absolute()), columns=asked.columns)
 
@@ -178,20 +176,20 @@ def gathered(asked: ListRequest) -> Iterator[Files]:
 
 
 def _is_pipe(path: Path) -> bool:
-    """Whether *path* exists, and is neither a file nor a folder."""
+    """Whether *path* exists, and is neither a file nor a folder: <(zcat list.gz), /dev/stdin, a FIFO."""
     return path.exists() and not path.is_file() and not path.is_dir()
 
 
 @contextmanager
-def spooled(source: Images | Path | None = None, *, columns: Columns) -> Iterator[ListFile]:
-    """A list from a pipe (standard input without a *source*), or from a program, as a temporary file.
+def spooled(source: Images | Path, *, columns: Columns) -> Iterator[ListFile]:
+    """A list from a pipe (``-`` is standard input), or from a program, as a temporary file.
 
     Raises ListError for a pipe that can't be read.
     """
     with tempfile.TemporaryDirectory(prefix="image-crawler-") as folder:
         path = Path(folder, "list")
         with path.open("wb") as file:
-            if source is None:
+            if source == Path(STANDARD_INPUT):
                 shutil.copyfileobj(sys.stdin.buffer, file)
             elif isinstance(source, Path):
                 try:
