@@ -35,7 +35,6 @@ from crawler.errors import CrawlStopped, LimitReached
 from crawler.lists.reading import ListRequest
 from crawler.logs import setup
 from crawler.logs.events import CRAWL_OPEN, NOTICE, tell
-from crawler.models import ImageStatus, Stats
 from crawler.queues.redis.address import is_redis, without_password
 from crawler.run.supervisor import Crawl
 from crawler.urls import without_login
@@ -138,7 +137,7 @@ def run(running: Crawl, *, as_json: bool, quiet: bool, again: Sequence[str] | No
     if setup.speaks_json(running.config.log):  # stderr is for machines, then
         console, quiet = tables.console(io.StringIO()), True
     running.report = lambda text: None if quiet else console.print(Text(clean(text)), soft_wrap=True)
-    watched = _Watched()
+    course, began = CrawlCourse(), time.monotonic()
     try:
         with terminated_like_interrupted(), running:
             _tell_first(running, console, quiet=quiet)
@@ -151,7 +150,7 @@ def run(running: Crawl, *, as_json: bool, quiet: bool, again: Sequence[str] | No
                     go_on=f"image-crawler resume {shlex.quote(str(running.folder.path))}",
                 ) as show:
                     for stats in running.watch():
-                        watched.note(stats)
+                        course.note(stats, elapsed_s=time.monotonic() - began)
                         show(stats)
             except KeyboardInterrupt as exc:
                 ended_early, code = in_words(exc).capitalize(), exit_code(exc)
@@ -172,14 +171,14 @@ def run(running: Crawl, *, as_json: bool, quiet: bool, again: Sequence[str] | No
         ended_early = ""  # what was in hand was all that was left
     if ended_early:
         if summary is not None:
-            print_summary(summary, as_json=as_json, course=watched.course())
+            print_summary(summary, as_json=as_json, course=course)
         console.print(
             Text(f"{ended_early}; nothing is lost. To go on: ") + Text(clean(shlex.join(again)), "bold"),
             soft_wrap=True,
         )
         return code
     failure = running.failure()
-    print_summary(running.summary(), as_json=as_json, course=watched.course(), failed=failure is not None)
+    print_summary(running.summary(), as_json=as_json, course=course, failed=failure is not None)
     if failure is not None:
         raise failure
     return 0
@@ -203,23 +202,6 @@ def _configure_log(running: Crawl) -> None:
     """Log workers that join and leave without ``-v`` where other machines work for the crawl."""
     if not running.downloads or running.public is not None or running.queue is not None:
         setup.configure(verbosity(), running.config.log, least=NOTICE)
-
-
-class _Watched:
-    """The progress of a run."""
-
-    def __init__(self) -> None:
-        self._started = self._seen = time.monotonic()
-        self._saved_before: int | None = None
-
-    def note(self, stats: Stats) -> None:
-        self._seen = time.monotonic()
-        if self._saved_before is None:
-            self._saved_before = stats.image_status.get(ImageStatus.SAVED, 0)
-
-    def course(self) -> CrawlCourse:
-        """The course of the crawl, from its start to its last news: stopping the processes does not count."""
-        return CrawlCourse(elapsed_s=self._seen - self._started, saved_before=self._saved_before or 0)
 
 
 def _invitation(running: Crawl) -> str:

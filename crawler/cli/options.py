@@ -146,7 +146,7 @@ class Command(Examples):
             )
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        if self.short is not None and not ctx.meta.get(_ALL):
+        if self.short is not None and self.is_short(ctx):
             options = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
             short_help.write(self.short, options, ctx, formatter)
             return
@@ -194,15 +194,6 @@ class SettingOption(click.Option):
         return [CompletionItem(incomplete, type=kind)] if kind else super().shell_complete(ctx, incomplete)
 
 
-def config_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Options for every setting, and ``--config``; *function* gets one ``config: Config``.
-
-    The file, the environment and the flags are put together by :func:`crawler.config.load`, which raises
-    ConfigError.
-    """
-    return _with_settings(function, SETTINGS)
-
-
 def config_options_of(
     *sections: str, but: Collection[str] = ()
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -210,10 +201,18 @@ def config_options_of(
     chosen = {
         key: setting for key, setting in SETTINGS.items() if setting.section in sections and key not in but
     }
-    return functools.partial(_with_settings, chosen=chosen)
+    return functools.partial(config_options, chosen=chosen)
 
 
-def _with_settings(function: Callable[..., Any], chosen: Mapping[str, Setting]) -> Callable[..., Any]:
+def config_options(
+    function: Callable[..., Any], chosen: Mapping[str, Setting] = SETTINGS
+) -> Callable[..., Any]:
+    """Options for the *chosen* settings, and ``--config``; *function* gets one ``config: Config``.
+
+    The file, the environment and the flags are put together by :func:`crawler.config.load`, which raises
+    ConfigError.
+    """
+
     @functools.wraps(function)
     def wrapper(*args: Any, config_file: Path | None, **kwargs: Any) -> Any:
         flags = {key: kwargs.pop(key) for key in chosen}
@@ -240,20 +239,6 @@ def _with_settings(function: Callable[..., Any], chosen: Mapping[str, Setting]) 
     return wrapper
 
 
-def verbose_option(function: _Function) -> _Function:
-    """``-v`` and ``-vv``: more messages on stderr. Allowed before and after the command's name."""
-    option = click.option(
-        "-v",
-        "--verbose",
-        count=True,
-        expose_value=False,
-        is_eager=True,
-        callback=_set_verbosity,
-        help="Log more on stderr: a line for each finished task; given twice, every detail.",
-    )
-    return option(function)
-
-
 def verbosity() -> int:
     """The number of ``-v`` given."""
     context = click.get_current_context(silent=True)
@@ -270,6 +255,18 @@ def _show_all(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # n
 def _set_verbosity(ctx: click.Context, _: click.Parameter, value: int) -> None:
     ctx.meta[_VERBOSITY] = ctx.meta.get(_VERBOSITY, 0) + value
     setup.configure(ctx.meta[_VERBOSITY])
+
+
+verbose_option = click.option(
+    "-v",
+    "--verbose",
+    count=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_set_verbosity,
+    help="Log more on stderr: a line for each finished task; given twice, every detail.",
+)
+"""``-v`` and ``-vv``: more messages on stderr. Allowed before and after the command's name."""
 
 
 def _metavar(setting: Setting) -> str:

@@ -171,22 +171,21 @@ class _Above:
     with ``-v`` there are hundreds in a second.
     """
 
-    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, console: Console) -> None:
         self._console = console
-        self._clock = clock
         self._held: list[str] = []
         self._drawn = -math.inf
 
     def say(self, line: str) -> None:
         self._held.append(line)
-        if self._clock() - self._drawn >= _GATHERED_S:
+        if time.monotonic() - self._drawn >= _GATHERED_S:
             self.flush()
 
     def flush(self) -> None:
         held, self._held = self._held, []
         if held:
             self._console.print(Text("\n".join(held)), soft_wrap=True)
-            self._drawn = self._clock()
+            self._drawn = time.monotonic()
 
 
 @contextmanager

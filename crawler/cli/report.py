@@ -27,13 +27,20 @@ _NOT_SAVED = (ImageStatus.REJECTED, ImageStatus.FAILED, ImageStatus.DEAD)
 _SHORT_S = 10.0
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class CrawlCourse:
     """The course of a run: what was there before, and its duration."""
 
-    elapsed_s: float
-    saved_before: int
-    """Images that an earlier run had saved."""
+    elapsed_s: float = 0.0
+    """Seconds from its start to its last news: stopping the processes does not count."""
+    saved_before: int | None = None
+    """Images that an earlier run had saved; None before there is any news."""
+
+    def note(self, stats: Stats, *, elapsed_s: float) -> None:
+        """Take the news of a run that has lasted that long."""
+        self.elapsed_s = elapsed_s
+        if self.saved_before is None:
+            self.saved_before = stats.image_status.get(ImageStatus.SAVED, 0)
 
 
 def print_summary(
@@ -69,7 +76,7 @@ def headline(summary: Summary, course: CrawlCourse | None, *, failed: bool = Fal
         return Text("no image was found", "bold yellow")
     style = "bold" if failed or not stats.drained else "bold green"
     text = Text(f"{counted(saved, 'image')}, {tables.size(stats.saved_bytes)}", style)
-    new = saved - course.saved_before if course is not None else 0
+    new = saved - (course.saved_before or 0) if course is not None else 0
     if course is None or new <= 0:
         return text
     came = f" in {_took(course.elapsed_s)} ({tables.per_s(new / max(course.elapsed_s, 0.1))}/s)"

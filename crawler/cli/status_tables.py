@@ -53,14 +53,12 @@ def up(status: Status) -> str:
     return str(timedelta(seconds=int(status.up_s)))
 
 
-def hosts_table(
-    out: Console, status: Status, *, most: int = HOSTS_SHOWN, by_trouble: bool = False, is_low: bool = False
-) -> Table:
+def hosts_table(out: Console, status: Status, *, most: int = HOSTS_SHOWN, is_low: bool = False) -> Table:
     """The hosts with the most to do, and when each may be asked next; with some of the hosts in trouble, which come
-    first with *by_trouble*. *is_low* is that of ``tables.fitted``.
+    first if *is_low*: that of ``tables.fitted``.
     """
     hosts = _worth_a_row(status.hosts, most)
-    if by_trouble:
+    if is_low:
         hosts.sort(key=lambda host: (not host.trouble, host.due_s < _NOW_S, -_to_do(host)))
     column = partial(_column, hosts)
     columns = [

@@ -97,7 +97,7 @@ class StatusScreen:
             len(status.workers),
         )
         hosts = _Grown(
-            lambda most: status_tables.hosts_table(console, status, most=most, by_trouble=True, is_low=True),
+            lambda most: status_tables.hosts_table(console, status, most=most, is_low=True),
             len(status.hosts),
         )
         there = [part for part in (workers, hosts) if part.things]
