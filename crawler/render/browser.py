@@ -14,13 +14,12 @@ from crawler.render import chromium, memory
 from crawler.render.devtools import CALL_TIMEOUT_S, DevTools
 from crawler.render.devtools_messages import DevToolsError, DevToolsTimeout
 from crawler.render.mailbox import DevToolsEvent
-from crawler.render.process import Process
+from crawler.render.process import START_TIMEOUT_S, Process
 from crawler.render.tab import CRASH, MEMORY, Tab
 from crawler.text.plain_errors import plain
 
 log = logging.getLogger(__name__)
 
-START_TIMEOUT_S = 30.0
 _WIDTH_PX, _HEIGHT_PX = chromium.WINDOW_PX
 _VIEWPORT = {
     "width": _WIDTH_PX,
@@ -60,7 +59,7 @@ class Context:
 class Browser:
     """One Chromium. Its methods are for any thread. Raises BrowserFailed if it can't be started."""
 
-    def __init__(self, program: Path, *, timeout_s: float = START_TIMEOUT_S) -> None:
+    def __init__(self, program: Path) -> None:
         self._changed = threading.Condition()
         self._tabs: dict[str, Tab] = {}
         """All tabs, by their target ids."""
@@ -69,7 +68,7 @@ class Browser:
         self._blank: list[tuple[Context, Tab]] = []
         """Unused tabs at about:blank, the most recently used last."""
         self._opening = 0
-        self._process = Process(program, timeout_s=timeout_s)
+        self._process = Process(program)
         self.isolation = self._process.isolation
         """``launch.NAMESPACES`` or ``launch.FENCES``."""
         self.has_own_sandbox = self._process.has_own_sandbox
@@ -79,9 +78,8 @@ class Browser:
         self.processes = memory.Descendants(self._process.pid)
         """The processes below the launcher; for one thread at a time."""
         try:
-            self.version = str(
-                self._devtools.call("Browser.getVersion", timeout_s=timeout_s).get("product", "")
-            )
+            version = self._devtools.call("Browser.getVersion", timeout_s=START_TIMEOUT_S)
+            self.version = str(version.get("product", ""))
             pages = [{"type": "page"}]
             self._devtools.call("Target.setDiscoverTargets", {"discover": True, "filter": pages})
             # before it runs, so that a window that a page opens can be closed at once. Besides, a page that is attached

@@ -10,7 +10,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
@@ -45,9 +45,11 @@ log = logging.getLogger(__name__)
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _FIRST_GOOD, _FIRST_REDIRECT, _FIRST_ERROR = 200, 300, 400
 _NO_DATA = frozenset({"image", "video", "audio"})
+"""Media types that no script reads as data."""
 _MAY_BE_IMAGES = frozenset({"XHR", "Fetch", "Other", "Document"})
-"""DevTools' request types of which only the answer tells whether it is an image."""
-"""An image is not downloaded for the page: that is for a downloader, and the page gets a stand-in."""
+"""DevTools' request types of which only the answer tells whether it is an image: the page gets a stand-in for that, and
+a downloader fetches it.
+"""
 MOST_IMAGE_BYTES = 8 * 2**20
 """Most bytes of an image that a page's script fetches as data, to be handed on with its task."""
 _LOOK_S = 0.25
@@ -122,23 +124,20 @@ class Network:
         queue: TurnQueue | None = None,
         robots: Robots | None = None,
         stop: threading.Event | None = None,
-        cache: HttpCache | None = None,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.transport = transport
         self.config = config.render
         self.robots = robots
-        self.cache = cache or HttpCache()
-        self.alone = HostBackoff(clock)
+        self.cache = HttpCache()
+        self.alone = HostBackoff(time.monotonic)
         self._queue = queue
         self._stop = stop or threading.Event()
-        self._clock = clock
 
     @contextmanager
     def page(self, task: Task) -> Iterator[PageNetwork]:
         """The network of one task's page, while it is open."""
         queue = self._queue if self._queue is not None else _NoQueue()
-        turns = PageTurns(queue, task, stop=self._stop, clock=self._clock)
+        turns = PageTurns(queue, task, stop=self._stop)
         try:
             yield PageNetwork(self, turns)
         finally:
@@ -303,12 +302,12 @@ class PageNetwork:
         """Whether an answer is not worth reading: a film, or an image too large to be handed on with its task. A
         downloader will fetch that once more.
         """
-        if not _is_no_data(status, headers):
+        kind = _media_type(headers.get("content-type", ""))
+        if kind not in _NO_DATA or not _FIRST_GOOD <= status < _FIRST_REDIRECT:
             return False
         length = headers.get("content-length", "")
         size_bytes = int(length) if length.isdecimal() and "content-encoding" not in headers else 0
-        is_image = _media_type(headers.get("content-type", "")) == "image"
-        if not (is_image and 0 < size_bytes <= MAX_CONTENT_BYTES):
+        if kind != "image" or not 0 < size_bytes <= MAX_CONTENT_BYTES:
             return True
         self._image_bytes += size_bytes
         return self._image_bytes > MOST_IMAGE_BYTES
@@ -350,13 +349,6 @@ def _answer(exchanged: Exchanged, *, is_image: bool = False) -> Answer:
         content=exchanged.content,
         is_image=exchanged.stopped or is_image,
         is_cut=exchanged.is_cut,
-    )
-
-
-def _is_no_data(status: int, headers: Mapping[str, str]) -> bool:
-    """Whether an answer is an image, a film or a sound, none of which scripts read as data."""
-    return (
-        _FIRST_GOOD <= status < _FIRST_REDIRECT and _media_type(headers.get("content-type", "")) in _NO_DATA
     )
 
 

@@ -89,15 +89,13 @@ class OpenPage:
         script: str,
         max_html_chars: int,
         check: Check = lambda _: None,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._tab = tab
         self._network = network
         self._url = url
         self._config = config
         self._max_html_chars = max_html_chars
-        self._clock = clock
-        self._began = clock()
+        self._began = time.monotonic()
         self._left_out: Counter[str] = Counter()
         self._links = PageLinks(self._left_out)
         self._spent: Counter[str] = Counter()
@@ -114,7 +112,6 @@ class OpenPage:
             left_s=lambda: self._left_s,
             note_link=self._links.note,
             left_out=self._left_out,
-            clock=clock,
         )
         self._events = PageEvents(
             tab, self._world, self._requests, self._links, url=url, script=script, left_out=self._left_out
@@ -173,7 +170,7 @@ class OpenPage:
         self._tab.is_spent = self._is_over or self._events.is_away
         if self._events.is_away:  # what there is to be read is not the page
             return ""
-        self._read_until = self._clock() + self._read_s
+        self._read_until = time.monotonic() + self._read_s
         try:
             snapshot = Snapshot(
                 self._tab,
@@ -197,14 +194,14 @@ class OpenPage:
     @property
     def _left_s(self) -> float:
         """Seconds left of its time; waits for its hosts do not count."""
-        spent_s = self._clock() - self._began - self._network.waited_s
+        spent_s = time.monotonic() - self._began - self._network.waited_s
         return self._config.render_timeout_s - spent_s
 
     @property
     def _is_over(self) -> bool:
         """Whether its time is up; reading it has time of its own."""
         if self._read_until:
-            return self._clock() >= self._read_until
+            return time.monotonic() >= self._read_until
         return self._left_s <= 0 or self._events.is_silenced
 
     def _check_crash(self) -> None:
@@ -266,7 +263,7 @@ class OpenPage:
                 break
             told = {"round": turn, "fresh": self._requests.count - before, "left": left}
             before = self._requests.count
-            began = self._clock()
+            began = time.monotonic()
             did, changes = _pair(
                 self._world.asked(f"step({number}, {json.dumps(told)})", most_s=self._left_s)
             )
@@ -285,33 +282,33 @@ class OpenPage:
             return
         self._events.routed_to = ""
         self._world.asked("back()", most_s=1.0)
-        self._wait_until_quiet(QUIET_AFTER_STEP_S, since=self._clock())
+        self._wait_until_quiet(QUIET_AFTER_STEP_S, since=time.monotonic())
         self._events.routed_to = ""
 
     # --- time ---
 
     def _wait_until_quiet(self, quiet_s: float, *, since: float) -> None:
         """Wait until no request since *since* is under way or was for *quiet_s*; MOST_QUIET_S at most."""
-        end = self._clock() + self._patience_s
+        end = time.monotonic() + self._patience_s
         waited_s = self._network.waited_s
 
         def is_quiet() -> bool:
-            now = self._clock()
+            now = time.monotonic()
             latest = self._requests.active_at()
             if latest is None:
                 return now - (self._network.waited_s - waited_s) >= end
             return now - max(latest, since) >= quiet_s or now >= end
 
         self._pump_until(is_quiet)
-        if self._clock() >= end:
+        if time.monotonic() >= end:
             self._patience_s = PATIENCE_LEFT_S
 
     def _pump_until(self, is_done: Callable[[], bool], *, most_s: float | None = None) -> None:
         """Handle the page's events until *is_done*, or its time is up."""
-        end = None if most_s is None else self._clock() + most_s
+        end = None if most_s is None else time.monotonic() + most_s
         while not is_done():
             is_in_vain = self._tab.crashed or self._events.is_away or self._is_over
-            if is_in_vain or (end is not None and self._clock() >= end):
+            if is_in_vain or (end is not None and time.monotonic() >= end):
                 return
             event = self._tab.mailbox.get(BATCH_S if self._requests.have_images_waiting else _LOOK_S)
             if event is not None:

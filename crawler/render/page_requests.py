@@ -71,7 +71,6 @@ class PageRequests:
         left_s: Callable[[], float],
         note_link: Callable[[str], None],
         left_out: Counter[str],
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._tab = tab
         self._network = network
@@ -82,11 +81,10 @@ class PageRequests:
         self._left_s = left_s
         self._note_link = note_link
         self._left_out = left_out
-        self._clock = clock
         self._pool = ThreadPoolExecutor(_REQUESTS_AT_ONCE, thread_name_prefix="page")
         self._mutex = threading.Lock()
         self._under_way: set[str] = set()
-        self._active_at = clock()
+        self._active_at = time.monotonic()
         self._asking = 0
         """Requests that are being answered, or wait for a thread."""
         self._documents = 0
@@ -195,7 +193,7 @@ class PageRequests:
         with self._mutex:
             self._under_way.add(request_id)
         if not self._waiting_images:
-            self._batch_at = self._clock()
+            self._batch_at = time.monotonic()
         self._waiting_images.append(_Waiting(request_id, session, url))
 
     def _note_image(self, url: str) -> None:
@@ -221,10 +219,10 @@ class PageRequests:
 
         The page is asked for the sizes; a busy one is not asked again before it has answered.
         """
-        if self._sizing and (self._sized.answered.is_set() or self._clock() >= self._sized_until):
+        if self._sizing and (self._sized.answered.is_set() or time.monotonic() >= self._sized_until):
             self._show(self._sizing, self._sizes_told())
             self._sizing = []
-        if not self._waiting_images or self._sizing or self._clock() - self._batch_at < BATCH_S:
+        if not self._waiting_images or self._sizing or time.monotonic() - self._batch_at < BATCH_S:
             return
         batch, self._waiting_images = self._waiting_images[:_MOST_SIZED], self._waiting_images[_MOST_SIZED:]
         if not self._world.context or not self._sized.answered.is_set():
@@ -236,7 +234,7 @@ class PageRequests:
             "contextId": self._world.context,
             "returnByValue": True,
         }
-        self._sizing, self._sized_until = batch, self._clock() + _SIZES_S
+        self._sizing, self._sized_until = batch, time.monotonic() + _SIZES_S
         self._sized = self._tab.ask("Runtime.evaluate", params)
 
     def _sizes_told(self) -> list[Any]:
@@ -261,7 +259,7 @@ class PageRequests:
             )
         with self._mutex:
             self._under_way.difference_update(one.request_id for one in batch)
-            self._active_at = self._clock()
+            self._active_at = time.monotonic()
 
     def _answer(self, params: Mapping[str, Any], session: str) -> None:
         request_id = str(params["requestId"])
@@ -318,7 +316,7 @@ class PageRequests:
             with self._mutex:
                 self._asking -= 1
                 self._under_way.discard(request_id)
-                self._active_at = self._clock()
+                self._active_at = time.monotonic()
 
     def _answered(self, answer: Answer, url: str) -> None:
         """Take the answer to the page's own request, or to a redirect of it. Raises a TaskError if it can't be had or

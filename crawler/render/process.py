@@ -25,6 +25,7 @@ _BOOT = (
     "import sys, json; sys.path[:] = json.loads(sys.argv[1]);"
     "from crawler.render.launch import main; sys.exit(main(sys.argv[2:]))"
 )
+START_TIMEOUT_S = 30.0
 _END_S = 5.0
 _WORD_BYTES = 200
 _STDERR_LINES = 20
@@ -38,9 +39,7 @@ class Process:
     ``incoming`` and ``outgoing`` are the descriptors of its DevTools pipe.
     """
 
-    def __init__(self, program: Path, *, timeout_s: float) -> None:
-        if os.name == "nt":
-            raise BrowserFailed("pages are opened in a browser on Linux and macOS only")
+    def __init__(self, program: Path) -> None:
         self._program = program
         theirs_in, self.outgoing = os.pipe()
         self.incoming, theirs_out = os.pipe()
@@ -73,12 +72,12 @@ class Process:
         )
         self._listener.start()
         try:
-            self.isolation, self.has_own_sandbox = self._isolation(self._launcher.stdout, timeout_s)
+            # NAMESPACES or FENCES of launch, and whether Chromium's own sandbox is on
+            self.isolation, self.has_own_sandbox = self._isolation(self._launcher.stdout)
         except BrowserFailed:
             os.close(self.incoming)
             os.close(self.outgoing)
             raise
-        """NAMESPACES or FENCES of ``launch``, and whether Chromium's own sandbox is on."""
 
     @property
     def pid(self) -> int:
@@ -88,10 +87,6 @@ class Process:
     @property
     def is_alive(self) -> bool:
         return self._launcher.poll() is None
-
-    def last_words(self) -> str:
-        """The end of Chromium's stderr."""
-        return b"\n".join(self._said).decode("utf-8", "replace").strip()
 
     def end(self) -> None:
         """Kill all processes. Returns once they have ended; a second call does nothing."""
@@ -110,7 +105,7 @@ class Process:
     def failure(self, why: str) -> BrowserFailed:
         """End all processes, and return the error to raise, with the end of stderr."""
         self.end()
-        said = self.last_words()
+        said = b"\n".join(self._said).decode("utf-8", "replace").strip()
         if "No usable sandbox" in said:
             said = (
                 "it finds no sandbox for itself: permit user namespaces (sysctl kernel.unprivileged_userns_clone=1 or"
@@ -119,9 +114,9 @@ class Process:
             )
         return BrowserFailed(f"{self._program}: {why}{': ' if said else ''}{said[-_MAX_SAID:]}")
 
-    def _isolation(self, stdout: IO[bytes], timeout_s: float) -> tuple[str, bool]:
+    def _isolation(self, stdout: IO[bytes]) -> tuple[str, bool]:
         """The isolation that the launcher has reported."""
-        end = time.monotonic() + timeout_s
+        end = time.monotonic() + START_TIMEOUT_S
         word = b""
         waiting = select.poll()
         waiting.register(stdout, select.POLLIN)
@@ -129,7 +124,7 @@ class Process:
             while not word.endswith(b"\n"):
                 left_s = end - time.monotonic()
                 if left_s <= 0 or not waiting.poll(left_s * 1000):
-                    raise self.failure(f"it did not start within {timeout_s:.0f} s")
+                    raise self.failure(f"it did not start within {START_TIMEOUT_S:.0f} s")
                 part = os.read(stdout.fileno(), _WORD_BYTES)
                 if not part:
                     raise self.failure("it did not start")

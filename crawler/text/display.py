@@ -205,7 +205,8 @@ def clean_the_streams() -> None:
     Both then take any text.
     """
     for stream in (sys.stdout, sys.stderr):
-        _have_take_all(stream)
+        if stream is not None and getattr(stream, "errors", None) not in _LEFT_ALONE:
+            _set_errors(stream, _ON_TERMINALS if stream.isatty() else _IN_FILES)
     if sys.stderr is not None:  # as it is in a program without a console
         sys.stderr = _cleaned(sys.stderr)
     if sys.stdout is not None and sys.stdout.isatty():
@@ -224,11 +225,6 @@ def clean_streams() -> Iterator[None]:
         sys.stdout, sys.stderr = before
         for stream, handler in zip(before, errors, strict=True):
             _set_errors(stream, handler)
-
-
-def _have_take_all(stream: TextIO | None) -> None:
-    if stream is not None and getattr(stream, "errors", None) not in _LEFT_ALONE:
-        _set_errors(stream, _ON_TERMINALS if stream.isatty() else _IN_FILES)
 
 
 def _set_errors(stream: object, errors: str | None) -> None:
