@@ -30,7 +30,7 @@ _PNG_PASSES = (
 """The passes of Adam7: first column, first row, and their steps (section 8.1)."""
 _STEP_BYTES = 2**20
 _PNG_HEADER_BYTES = 8
-# the last 0xff of a run is the marker's; what would match the run is quadratic where no marker follows
+# only the last 0xff of a run is matched: matching runs is quadratic where no marker follows
 JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
 _JPEG_SEGMENTS = frozenset(range(256)) - {0x01, *range(0xD0, 0xDA)}
 _JPEG_BETWEEN_SCANS = frozenset({0xC4, 0xCC, 0xDB, 0xDC, 0xDD, *range(0xE0, 0xF0), 0xFE})
@@ -60,7 +60,7 @@ def check_jpeg(data: bytes) -> int:
             return scans
         if marker == _SOS or marker in (_JPEG_BETWEEN_SCANS if scans else _JPEG_SEGMENTS):
             position += int.from_bytes(data[position : position + 2], "big")
-    # a stray byte may have led astray; pixels never hold the mark: an 0xff of theirs is followed by 0x00
+    # a stray byte may have misled the walk; within pixels, 0xff is always followed by 0x00
     if not first_scan or data.find(_EOI, first_scan) < 0:
         raise TruncatedImage(f"the JPEG ends early: {len(data):,} bytes have no end mark")
     return scans
@@ -143,7 +143,7 @@ def check_png_rows(data: bytes) -> None:
                 inflated = len(inflater.decompress(piece, _STEP_BYTES))
             except zlib.error as exc:
                 if "data check" in str(exc):
-                    return  # a sum over all that has come, and the chunks have sums of their own
+                    return  # the checksum of the whole stream: each chunk has its own
                 raise CorruptImage("what the PNG has compressed is broken") from exc
             missing -= inflated
             piece = inflater.unconsumed_tail
@@ -244,7 +244,7 @@ def check_boxes(data: bytes) -> None:
             size = len(data) - position
         if size < 8 or position + size > len(data):  # noqa: PLR2004 - the header alone
             if b"mdat" in seen and seen & {b"meta", b"moov"}:
-                return  # what follows is no box
+                return  # trailing bytes are no box
             raise TruncatedImage(f"the image ends early: a part reaches beyond its {len(data):,} bytes")
         seen.add(kind)
         position += size

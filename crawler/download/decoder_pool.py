@@ -65,7 +65,7 @@ class DecoderPool(AbstractContextManager["DecoderPool"]):
         verdict = self._verdict(data)
         if (info := verdict.info) is not None:
             if (info.format, info.extension) != (name, EXTENSIONS[name]):
-                # a path would be made of it; only a decoder that an image has taken over says so
+                # it would become part of a path; only a decoder under an image's control says so
                 raise DecoderCrashed(f"its decoder calls a {name} {quoted(info.format[:20])}")
             return info
         refusal = REASONS.get(verdict.reason, DecoderCrashed)

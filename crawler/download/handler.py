@@ -86,7 +86,7 @@ class ImageHandler(TaskHandler):
             raise NotAnImage(f"a link that promised an image leads to a page, at {fetched.final_url}")
         if fetched.http_status == HTTPStatus.NOT_MODIFIED:
             heard(*_said_before(visit.task))
-            visit.record["kept_by"] = self._kept_by  # it was asked for so because the file is there
+            visit.record["kept_by"] = self._kept_by  # the request was conditional because the file is there
             visit.unchanged()
             return
         if vendor := challenger(fetched.http_status, fetched.headers, fetched.content):
@@ -134,7 +134,7 @@ class ImageHandler(TaskHandler):
         """
         known = visit.task.known
         if isinstance(known, ImageRecord) and known.sha256 == sha256:
-            kept_at = self._storage.save(known.path, content, sha256=sha256)  # it may have gone
+            kept_at = self._storage.save(known.path, content, sha256=sha256)  # the file may be gone
             if kept_at == known.path:
                 visit.unchanged()
             return kept_at, known.path

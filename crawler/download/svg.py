@@ -95,7 +95,7 @@ class _Reader:
         self._depth = self._longest = self._defaults = self._default_chars = 0
         self._data = data
         self._references = data.count(b"&")
-        # without a dictionary of all names for Python's sake: there may be millions
+        # no interning of names: there may be millions
         parser = self._parser = expat.ParserCreate(None, None, None)
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
@@ -136,7 +136,7 @@ class _Reader:
                 f"the SVG declares the entity {quoted(name[:60])}, which is external, nested or long"
             )
         self._longest = max(self._longest, len(value))
-        # in an attribute, no handler would see how much becomes of it
+        # no handler sees the expansion within attributes
         if self._references * self._longest > _MAX_EXPANSION_CHARS:
             raise UnsupportedFormat(f"the SVG uses entities like {quoted(name[:60])} too often")
 

@@ -105,7 +105,7 @@ class _File:
         if each * count > self._offset_bytes:
             at = self.number(at, self._offset_bytes)
             if at + each * count > len(self.data):
-                return  # nobody can read it
+                return  # beyond the file: no decoder can read it
             found.claimed_bytes += each * count
             if found.claimed_bytes > _MAX_CLAIMS * len(self.data):
                 return

@@ -50,10 +50,10 @@ def _jpeg(data: bytes) -> tuple[bytes, ...]:
     if begin == end:
         return ()
     scan = data[begin:end]
-    pixels = scan.rstrip(b"\0")  # a file that was given its size before its bytes came
+    pixels = scan.rstrip(b"\0")  # padding of a file that was allocated before its bytes came
     if pixels.endswith(b"\xff"):
         pixels = pixels + b"\0" if len(pixels) < len(scan) else pixels.rstrip(b"\xff")
-    # where pixels come in intervals, those of the next one tell whether there should be one
+    # with restart intervals, a further interval shows whether pixels are missing
     further = b"\xff%c" % (0xD0 + len(_RESTART.findall(pixels)) % 8) if restarts else b""
     return tuple(data[:begin] + pixels + tail + (further and further + tail) + _EOI for tail in _TAILS)
 

@@ -243,14 +243,14 @@ def _decoded(name: str, data: bytes, limit: _Limit, applications: list[int]) -> 
             frames = containers.check_gif(data, applications)
         case "webp":
             width_px, height_px, frames, data = containers.check_webp(data)
-            limit.check(width_px, height_px, frames)  # opened, it has two canvases
+            limit.check(width_px, height_px, frames)  # Pillow allocates two canvases when it opens one
         case "tiff":
             frames, short = check_tiff(data, max_pages=MAX_FRAMES, max_pixels=limit.max_pixels)
         case "bmp":
             pass  # it has no end mark
         case _:
             containers.check_boxes(data)
-    limit.check(1, 1, frames)  # to count them, a decoder goes over them
+    limit.check(1, 1, frames)  # counting frames makes a decoder walk over them
     try:
         with _opened(name, data) as image:
             return _all_decoded(name, data, image, frames, limit)
@@ -269,7 +269,7 @@ def _all_decoded(
     limit.check(width_px, height_px)
     frames = found = int(getattr(image, "n_frames", 1))
     if name == "png":
-        frames = announced  # not counting a picture that is for those only who don't know animations
+        frames = announced  # without the default image for viewers that lack animation
     if name != "tiff":  # its pages differ in size
         limit.check(width_px, height_px, frames)
     if name == "png":
@@ -297,7 +297,7 @@ def _opened(name: str, data: bytes) -> ImageFile.ImageFile:
         raise UnsupportedFormat(
             f"it is a HEIC, and the library that reads those is not installed: {named('heic')}"
         ) from exc
-    pillow_heif.options.DECODE_THREADS = 1  # each has its own memory, and others are at work as well
+    pillow_heif.options.DECODE_THREADS = 1  # each thread takes memory, and other decoders work as well
     pillow_heif.options.THUMBNAILS = pillow_heif.options.DEPTH_IMAGES = False
     return pillow_heif.HeifImageFile(io.BytesIO(data))  # type: ignore[no-untyped-call]
 
@@ -310,7 +310,7 @@ def _decoded_jpeg(data: bytes, limit: _Limit) -> _Decoded:
         limit.check(width_px, height_px)
         containers.check_scans(scans, width_px * height_px)
         least = (max(side // _DRAFT, min(side, _DRAFT_LEAST_PX)) for side in image.size)
-        image.draft("L", (next(least), next(least)))  # colours are read and checked all the same, not made
+        image.draft("L", (next(least), next(least)))  # colours are decoded and checked, but not converted
         image.load()
         return width_px, height_px, 1, dhash(image)
 

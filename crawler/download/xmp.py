@@ -58,7 +58,7 @@ class _Reader:
     def read(self, packet: bytes) -> None:
         with suppress(
             expat.ExpatError, _EnoughError, ValueError, LookupError
-        ):  # what was found before stands
+        ):  # values found before the error count
             self._parser.Parse(packet.rstrip(b"\0"), True)
 
     def _refuse(self, *_: object) -> None:

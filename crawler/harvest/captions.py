@@ -191,7 +191,7 @@ class Captions:
         found = [self._beside(node, between, caption, after=after) for after in (False, True)]
         beside = [number for number in found if number is not None]
         free = [number for number in beside if not self._has_caption(number)]
-        # What stands closer to the next picture than to the one before may be of either
+        # A caption with text between it and the picture before, and none after it, may be of either
         if free and not (len(free) > 1 and between[False] and not between[True]):
             self._tell(parent, free[:1], caption.text, caption.strength)
         return bool(beside)

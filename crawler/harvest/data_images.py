@@ -141,7 +141,7 @@ class _Walk:
             if around.are_images and said.kind in (Kind.OTHER, Kind.INSIDE, Kind.NO_ADDRESS):
                 said = Meaning(Kind.IMAGE, key)
             if key in _LINKS and not _OWN_ADDRESSES.isdisjoint(members):
-                said = Meaning(Kind.OTHER)  # where a click on the image leads
+                said = Meaning(Kind.OTHER)  # the target of the image's link
             below = msgspec.structs.replace(around, are_images=said.is_list, depth=around.depth + 1)
             if isinstance(value, str):
                 own = msgspec.structs.replace(below, is_image=is_image, group=f"{own_group}.{said.picture}")
@@ -241,7 +241,7 @@ def _says_image(members: Mapping[str, Any]) -> bool:
             has_size and bool(_IN_ADDRESS.search(address[:2048]))
         )
     named = members.get("property") or members.get("name")
-    return isinstance(named, str) and "content" in members and ":image" in named  # a head's og:image, as data
+    return isinstance(named, str) and "content" in members and ":image" in named  # an og:image as data
 
 
 def _is_one_picture_by_its_names(members: dict[str, Any]) -> bool:

@@ -103,7 +103,7 @@ class ElementWords:
                 heading = self._headings.of(node)
             text, around = of_link(self._tree, node, around=self._turns)
         elif name in SHOWING or name in _FRAMES or name not in NAMES:
-            # Without any it refers to nothing, though captions are of videos too; very many may be within each other
+            # Without attributes it refers to nothing; very many such elements may be nested. Videos have captions
             if attributes or name == "video":
                 picture, link, heading = self._add_picture(node, name, attributes)
         elif name in HEADINGS:
@@ -206,7 +206,7 @@ class ElementWords:
                 )
         for place, link in self._links_to_pictures:
             attributes = self._elements[place].attributes
-            # Where it shows no picture, its text stands in place of one
+            # The text of a link without a picture is the caption of its image
             text = "" if self._tree.key(link) in self._linked else self._text_of(link)
             caption = _for_lightboxes(attributes, _OF_LINKS) or text
             self._tell(place, label=attributes.get("aria-label", ""), hint="", caption=caption)

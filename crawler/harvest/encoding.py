@@ -181,7 +181,7 @@ def _declared_in_meta(content: bytes) -> str | None:
     if not mentioned:
         return None
     end = head.find(">", mentioned.end()) + 1
-    # nearly always this is it, and the pages of a site begin with the same words
+    # nearly always the first mention declares it, and pages of a site begin alike
     encoding = _declared_at_start(head[:end]) if 0 < end <= _PRESCAN_BYTES else None
     return encoding or _declared_in_tags(head)
 

@@ -59,7 +59,7 @@ def extension(reference: str) -> str:
 
     A last segment with a colon has none: ``/wiki/File:Cat.jpg`` is a page about an image.
     """
-    # several rules look at each link of a page, and pages at the same links; what is long is not worth remembering
+    # cached: several rules look at each link, and pages share links; long references are not worth it
     return _known_extension(reference) if len(reference) <= _REMEMBERED_CHARS else _extension(reference)
 
 

@@ -136,7 +136,7 @@ def _links(node: Node) -> Iterator[str]:
     for link in links:
         if link.attributes.get("rel", "alternate") == "alternate":
             yield link.attributes.get("href") or link.text
-    if not links:  # an RSS item's identifier is its page, unless it says that it is not
+    if not links:  # the identifier of an RSS item is its page, unless isPermaLink is false
         for child in node.children:
             is_page = child.attributes.get("ispermalink", "true").lower() != "false"
             if child.name == "guid" and is_page and child.text.strip().startswith(("http://", "https://")):

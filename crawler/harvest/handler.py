@@ -77,7 +77,7 @@ class PageHandler(TaskHandler):
             raise
         except TaskError as exc:
             if visit.found_in == sitemap.SITEMAP and not exc.retryable:
-                # robots.txt names what is no more, while the one at the usual place is up to date
+                # robots.txt may be out of date, and the sitemap at the usual path be there
                 visit.discovered = sitemap.guess_in_place_of(visit.task)
             raise
 
@@ -90,8 +90,8 @@ class PageHandler(TaskHandler):
             raise RepeatedPage("it differs from a page that was visited in nothing but a session id")
         fetched = self._fetched(visit)
         if fetched.http_status == HTTPStatus.NOT_MODIFIED:
-            visit.unchanged()  # so are the links on it, which are known
-            visit.discovered = self._sitemaps(visit, fetched.final_url)  # robots.txt may name others by now
+            visit.unchanged()  # so are its links, which are known
+            visit.discovered = self._sitemaps(visit, fetched.final_url)  # robots.txt may have changed
             return
         with self._read(visit.task, fetched) as reading:
             head = reading.head
@@ -108,7 +108,7 @@ class PageHandler(TaskHandler):
         rendering, renders = "", list[NewTask]()
         if head.kind == A_PAGE:
             rendering, renders = self._renders.of(visit.task, head.looks, url=fetched.final_url)
-        if not renders and (  # a browser may be let through where we are not
+        if not renders and (  # a browser may pass the challenge
             vendor := challenger(fetched.http_status, fetched.headers, fetched.content)
         ):
             raise challenged(vendor, fetched.http_status, fetched.final_url)

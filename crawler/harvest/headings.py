@@ -56,7 +56,7 @@ class Headings:
 
     def _section_of(self, node: Any) -> int | None:
         parent = None if node.parent is None else self._tree.key(node.parent)
-        if parent != self._parent:  # many stand beside each other
+        if parent != self._parent:  # siblings often come in a row
             self._parent, self._section = parent, self._nearest_section(node)
         return self._section
 

@@ -53,7 +53,7 @@ def made_harmless(html: str, *, left_out: Counter[str] | None = None) -> str:
     is_large = len(less) > SAFE_NAMES_CHARS
     if is_large or _may_be_hostile(less):
         names = AttributeNames()
-        # one walk for both: cutting into tags is what costs most
+        # one walk for both: finding the tags costs most
         is_hostile = _is_hostile(names.noted(tags(less)) if is_large else tags(less))
         if is_large and (is_hostile or names.may_be_too_many):
             less = with_tags(less, names.without_more)
@@ -68,7 +68,7 @@ def _may_be_hostile(html: str) -> bool:
     """Whether a page may be hostile. False is certain: neither open nor formatting elements can become too many."""
     count = html.count("<")
     if count * count * _SAME_AT_ONCE <= _MAX_REOPENED:
-        return False  # whatever they are
+        return False  # for any tags
     return count >= _SAFE_TAGS or count * _different_formats(html) * _SAME_AT_ONCE > _MAX_REOPENED
 
 

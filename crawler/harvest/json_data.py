@@ -38,9 +38,7 @@ def in_script(element: Element) -> Iterator[Candidate | Cut]:
     media_type = element.attributes.get("type", "").partition(";")[0].strip().lower()
     if media_type in _NO_DATA:
         return
-    told = msgspec.structs.replace(
-        element, heading="", caption=""
-    )  # scripts stand where they stand by chance
+    told = msgspec.structs.replace(element, heading="", caption="")  # the position of a script means nothing
     if media_type in _OF_CODE:
         for number, value in enumerate(script_data.assigned(text)):
             if isinstance(value, Cut):

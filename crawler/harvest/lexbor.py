@@ -85,12 +85,12 @@ class DocumentTree:
 def _looked_at(root: LexborNode, *, look_at_all: bool) -> Iterator[LexborNode]:
     """The descendants of *root* that may be kept, and templates; with *look_at_all* all of them."""
     nodes = root.traverse()
-    # a list, which is twice as fast as to ask each in turn, and as a selector for these names
+    # a list is twice as fast as a generator, and as a CSS selector for these names
     return nodes if look_at_all else iter([node for node in nodes if node.tag in _KEPT])
 
 
 def _attributes(node: LexborNode) -> dict[str, str]:
-    attributes: Any = node.attributes  # its own copy, in which None stands for no value: few pages have any
+    attributes: Any = node.attributes  # a new dict; None is an attribute without a value, which is rare
     return (
         {key: value or "" for key, value in attributes.items()} if None in attributes.values() else attributes
     )

@@ -88,6 +88,6 @@ class LinkFilter:
             return SESSION_ID
         if self._novelty.allows(standing, link.url):
             return ""
-        # what is spelled like a day far away may be the number of a part: only its name tells what it would be
+        # a date far away may be a part's number: the slug says what it would be if it were a date
         is_day = found_in in BY_CHANCE and self._spelled(link.url) == CALENDAR
         return CALENDAR if is_day else REPEATED_PAGE

@@ -25,7 +25,7 @@ _HOLDING_LINKS = frozenset({"div", "li", "nav", "span"})
 """Elements whose class may say where the link in them leads."""
 _NEAR_MARK = 4  # as in <nav><div class=pagination><ul><li><a>3</a>
 _NAMING = ("class", "id", "aria-label")
-_PASSED_OVER = frozenset({"a", "tbody"})  # not every parser has them there
+_PASSED_OVER = frozenset({"a", "tbody"})  # not in every parser's tree
 _OUTERMOST = frozenset({"body", "html"})
 
 _TURNING = ("next", "prev", "older", "newer", "more", "pag")

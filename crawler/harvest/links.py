@@ -97,7 +97,7 @@ class Resolver:
     def __call__(self, reference: str) -> str | None:
         """The URL of *reference*; None for one that is not to be fetched: blank, or a placeholder of a template."""
         url = self._known.get(reference, "")
-        if url == "":  # which no URL is; as many are asked for once as again
+        if url == "":  # no URL is empty; half of the references are looked up again
             url = self._known[reference] = self._resolved(reference)
         return url
 

@@ -71,7 +71,7 @@ def read_at(text: str, position: int) -> tuple[Any, int]:
     """
     try:
         value, end = _DECODER.raw_decode(text, position)
-        # only in this value: a script of many has the whole looked through for each
+        # only in this value: searching the whole script for each of many values is quadratic
         if text.find("\\u", position, end) >= 0 and _SURROGATES.search(text, position, end):
             value = json.loads(_SURROGATES.sub(_whole, text[position:end]), strict=False)
     except (ValueError, RecursionError):

@@ -189,7 +189,7 @@ class _Place:
 
     def passes(self, tag: re.Match[str]) -> None:
         if len(self._open) > _MOST_OPEN:
-            self._is_doubtful = True  # and so it stays: all of the rest is taken for tags
+            self._is_doubtful = True  # for good: all of the rest is taken for tags
             return
         name = name_of(tag)
         if tag["slash"]:
@@ -215,7 +215,7 @@ class _Place:
         if name in ("p", "br"):
             self._leaves()
         elif self._started[name] < 0:
-            self._is_doubtful = True  # it may end an element that SVG stands in
+            self._is_doubtful = True  # it may end an element around the SVG
         for depth in reversed(range(len(self._open))):
             if self._open[depth][0] == name:
                 self._is_doubtful |= not self._open[depth][1]

@@ -52,16 +52,16 @@ _SIGHTINGS = tuple(hash(f"sighting {n}") for n in range(4))
 """Keys under which a link is remembered: it is news to pages of that many groups. Random names would make groups
 without end.
 """
-_UNLOOKED = 5  # pages of a group after something new that are not looked at: that costs time on every page
-_BY_PATH = 5  # levels that have nothing to do with parameters, at most
+_UNLOOKED = 5  # pages of a group after news whose links are not checked: that would cost time on every page
+_BY_PATH = 5  # levels without parameters, at most
 _LISTENING = (
     25  # pages of a host without news, after which all are read, not only those without links to anything new
 )
 _SALTED = 3  # the level whose groups are told apart by which links their pages had
-_MAX_SEGMENTS = 10  # of a path that count: folders that hold folders bring nothing but links to deeper ones
+_MAX_SEGMENTS = 10  # of a path that count: endless folders only bring links to deeper ones
 _MAX_NAMES = 8
 _MAX_GROUPS = 10_000
-_MAX_URLS = 100_000  # some 8 MB; twice as many are known at most
+_MAX_URLS = 100_000  # some 8 MB; at most twice as many are kept
 _MAX_PIECES = 50_000
 _MAX_SPELLED = 100_000
 _LOOKED_AT = 64  # pieces of a page that are compared without numbers
@@ -134,7 +134,7 @@ class _Group:
         self.dry = self.dry + 1 if distance else 0
         self.is_source = self.is_source or distance == 0
         self.distance = distance if is_new else min(self.distance + 1, MAX_DISTANCE + 1)
-        # links to what may bring something fill no host's: groups without end that name each other would
+        # a wide group's budget is not filled by mere links: endless groups that link to each other would fill it
         self.budget = self.full if distance == 0 or (is_new and not self.is_wide) else self.budget
 
 

@@ -59,7 +59,7 @@ class _OfList(NamedTuple):
     """The page number or date; the first page may have none."""
 
 
-_DATED = "/#"  # no page of what has no date
+_DATED = "/#"  # stands for a date: URLs with and without one are of different lists
 
 
 def _of_list(url: str) -> _OfList:

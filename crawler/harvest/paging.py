@@ -57,7 +57,7 @@ def turns_page(link: Element) -> bool:
     attributes, around = link.attributes, link.around
     if _says_so(attributes.get("alt", "") if link.name == "area" else link.text):
         return True
-    if len(attributes) > 1 and _attributes_say_so(attributes):  # most have a reference and no more
+    if len(attributes) > 1 and _attributes_say_so(attributes):  # most links have only a reference
         return True
     if around and _is_turning_class(around.partition("\n")[0][:_MAX_CHARS]):
         return True

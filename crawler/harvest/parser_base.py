@@ -113,7 +113,7 @@ def read(tree: Tree, node: Any, *, limit: int = MAX_TEXT_CHARS) -> str:
     """
     parts = list(islice(tree.inside(node), _MAX_NODES_READ))
     names = [tree.name(part) for part in parts]
-    if len(names) == 1 and names[0][:1] == "-":  # nothing but a text, as most
+    if len(names) == 1 and names[0][:1] == "-":  # only a text, as in most
         return _without_pilcrow(tree.own_text(parts[0])[:limit])
     is_plain = _BREAKS.isdisjoint(names) and _UNREAD.isdisjoint(names)
     pieces: list[str] = []

@@ -221,7 +221,7 @@ def _grouped(found: Iterable[Located], formats: frozenset[str]) -> Iterator[list
         if len(keys) > 1:
             keys.sort(key=lambda key: (key in full, -px[key]))
         together = [_Size(item, key in full, wanted) for key in keys for wanted, item in groups[key]]
-        # what can't be kept comes last, and what the page holds itself only keeps the place of what is to come
+        # formats that are not kept come last, before them inline placeholders
         yield sorted(together, key=lambda size: (not size.wanted.is_kept, not size.wanted.is_fetched))
 
 
@@ -256,7 +256,7 @@ def _full_sizes(
     for key, item in best.items():
         element = item.candidate.element
         link = element.link
-        is_own = key == group_of(element)  # and not what another of its attributes names besides
+        is_own = key == group_of(element)  # not of another attribute of the element
         if is_own and element.name in SHOWN and link in targets and leads_to_image(link):
             inside[link].append(key)
     if not inside:  # as on most pages

@@ -44,7 +44,7 @@ def make(settings: str, room: Room) -> Work:
         size = int.from_bytes(data[:QUESTION_BYTES], "little")
         question = _QUESTIONS.decode(memoryview(data)[QUESTION_BYTES : QUESTION_BYTES + size])
         fetched = msgspec.structs.replace(question.fetched, content=data[QUESTION_BYTES + size :])
-        if most * len(fetched.content) > room(0):  # to count tags took 7 % of the time of most pages
+        if most * len(fetched.content) > room(0):  # counting tags takes 7 % of the time of most pages
             room(_memory_bytes(fetched.content, most=most))
         if question.about != READ:
             return (_ENCODER.encode(reader.words(fetched)),)

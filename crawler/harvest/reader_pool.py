@@ -83,7 +83,7 @@ class ReaderPool:
                     f"{quoted(min(head.left_out.keys() - LEFT_OUT.keys()))} is no slug"
                 )
             if head.reason or head.fault:
-                deque(parts, maxlen=0)  # to its end, else it is of no use to others
+                deque(parts, maxlen=0)  # consume the reply, so that the reader stays usable
             if head.fault:
                 tell(log, INTERNAL_ERROR, url=task.url, traceback=head.fault)
             head.check()
@@ -145,7 +145,7 @@ class _Asked:
         self._fetched = fetched
 
     def tasks(self) -> Iterator[list[NewTask]]:
-        return map(TASKS.decode, self._parts)  # whether they can be right, the queue asks
+        return map(TASKS.decode, self._parts)  # the queue checks them
 
     def words(self) -> set[str]:
         return self._readers.words(self._task, self._fetched)

@@ -175,7 +175,7 @@ def _outline(html: str) -> list[str]:
                 for match in _NAMED.finditer(tag[3])
                 for word in (match[2] or match[3] or match[4] or "").split()
             )
-            if named or "-" in tag[2]:  # those without a name are of the content as often as not
+            if named or "-" in tag[2]:  # blocks without names often belong to the content
                 seen.add(f"{depth} {tag[2].lower()} {' '.join(named)}")
         if not tag[3].endswith("/"):
             depth += 1
@@ -208,7 +208,7 @@ def _is_near_empty(html: str) -> bool:
             if seen >= _NEAR_EMPTY_CHARS:
                 return False
         position = tag.end()
-        if tag[2] is None:  # a comment, of which a tag ends none
+        if tag[2] is None:  # a comment, which no tag ends
             end = html.find("-->", position)
             position = end + len("-->") if end >= 0 else len(html)
         elif (name := tag[2].lower()) in _SILENT and not inside and not tag[1]:

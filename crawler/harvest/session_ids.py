@@ -92,7 +92,7 @@ class SessionIds:
         if first.url != now.url:
             if first.gave == now.gave:
                 host.agreed.add(page)
-            elif first.has_id and now.has_id:  # without any id a server may say something else
+            elif first.has_id and now.has_id:  # without an id a server may answer otherwise
                 host.has_others = True
         self._note(host, [*bare_links.values(), *([] if found is None else [found[1]])])
 

@@ -35,7 +35,7 @@ class DocumentTree:
         self._elements: list[Tag] = []
         html = "".join(_plain(html))
         self._soup = BeautifulSoup(
-            html if "<" in html else "<p>",  # else it would be taken for a file's name
+            html if "<" in html else "<p>",  # Beautiful Soup takes a text without tags for a file name
             "html.parser",
             multi_valued_attributes=None,
             on_duplicate_attribute="ignore",
@@ -58,7 +58,7 @@ class DocumentTree:
                 self._elements.append(node)
                 name = "img" if node.name == "image" and not inside_svg(self, node) else node.name
                 attributes = {key: str(value) for key, value in node.attrs.items()}
-                if name in roots:  # further tags of these only add to the first
+                if name in roots:  # further tags only add attributes to the first
                     attributes = {key: attributes[key] for key in attributes if key not in roots[name]}
                     roots[name] |= attributes
                 if name in NAMES or (look_at_all and name != "template" and may_tell(attributes)):
@@ -87,7 +87,7 @@ class DocumentTree:
         return node.next_sibling if after else node.previous_sibling
 
     def inside(self, node: Tag) -> Iterator[PageElement]:
-        # Not by descendants, nor get_text: they look for the last one first, which of links in links took hours
+        # Not by descendants or get_text: they search the last one first, which took hours for nested links
         walks = [iter(node.contents)]
         while walks:
             for part in walks[-1]:
@@ -145,7 +145,7 @@ def _text(text: str, *, raw: str = "") -> str:
 def _tag(name: str, tag: re.Match[str]) -> Iterator[str]:
     if tag["slash"]:
         yield f"</{name}>"
-    elif tag.end("void") < tag.start("text"):  # else it ends with the document, and is none
+    elif tag.end("void") < tag.start("text"):  # else it ends with the document, and is no tag
         is_empty = tag["void"] and (tag.re is not TOKEN or tag["foreign"] is not None)
         yield f"<{name}{''.join(_attributes(tag))}{' /' if is_empty else ''}>"
         yield _raw(name, tag["text"])

@@ -20,7 +20,7 @@ SESSION_ID = "session-id"
 
 MAX_SEGMENTS = 20
 MAX_PARAMETERS = 40
-_YEARS_AHEAD = 200  # beyond that it is a number, and no calendar's year
+_YEARS_AHEAD = 200  # larger numbers are not years
 
 _LETTER = re.compile(r"[^\W\d_]")
 _MONTH, _DAY = "(?:0[1-9]|1[0-2])", "(?:0[1-9]|[12][0-9]|3[01])"
@@ -43,7 +43,7 @@ _DATE_PARAMETER = re.compile(
     rf"=(2\d{{3}})(?:-{_MONTH}|{_MONTH}{_DAY})(?=[&;T]|$)",
     re.IGNORECASE,
 )
-_NESTED_ESCAPES = "%25252"  # an URL within an URL within an URL
+_NESTED_ESCAPES = "%25252"  # a URL within a URL within a URL
 
 
 @lru_cache(maxsize=4096)

@@ -51,7 +51,7 @@ def as_html(text: str) -> str:
     except (expat.ExpatError, _RefusedError):
         rest = document[_broken_at(document, writer.parser.CurrentByteIndex) :].decode("utf-8", "replace")
         prefixes = set(_PREFIX.findall(text))
-        # each name is looked up: an expression of all prefixes tried one after the other, and there may be very many
+        # a lookup for each name: a pattern of very many prefixes would try them one by one
         rest = _PREFIXED.sub(lambda tag: tag[tag[2] in prefixes], rest) if prefixes else rest
         writer.pieces.append(_SELF_CLOSING.sub(_ended, rest))
     return "".join(writer.pieces)
@@ -90,7 +90,7 @@ class _Writer:
         self._hidden = 0
         """Number of open elements within one whose contents are not written."""
         self.parser = expat.ParserCreate("utf-8", _BETWEEN)
-        self.parser.UseForeignDTD(True)  # so that an entity nobody knows is no error
+        self.parser.UseForeignDTD(True)  # unknown entities are no error
         self.parser.buffer_text = True
         self.parser.StartElementHandler = self._start
         self.parser.EndElementHandler = self._end
@@ -138,7 +138,7 @@ class _Writer:
 def _name(qualified: str) -> str:
     space, _, name = qualified.rpartition(_BETWEEN)
     if space not in _AS_IN_HTML or name == _SWALLOWS_THE_REST:
-        return f"x-{name.lower()}"  # of another vocabulary: no element of HTML
+        return f"x-{name.lower()}"  # of another vocabulary
     return name
 
 

@@ -144,7 +144,7 @@ class _Reader:
         if self._open:
             self.is_broken = True
             for outer in self._open[:-1]:
-                outer.children.pop()  # it is cut in two
+                outer.children.pop()  # it is incomplete
             yield self._open[0]
         elif self._around and not self._is_ended:
             self.is_broken = True
@@ -168,7 +168,7 @@ class _Reader:
                         yield self._done.pop()
                 case "comment" | "instruction" as kind:
                     end = self._ends[kind](position)
-                    if end < self._starts[kind](position):  # else it has no end of its own
+                    if end < self._starts[kind](position):  # else it has no end
                         return end + len(self._ends[kind].mark)
                 case "cdata":
                     end, after = self._cdata(position, name)
@@ -199,7 +199,7 @@ class _Reader:
         name = _local(prefixed)
         is_empty = attributes.endswith("/")
         if self._open and prefixed == self._own_name:
-            self._close(0)  # nothing that is read here holds another one of its kind: the end tag is missing
+            self._close(0)  # these elements are never nested in themselves: the end tag is missing
         if not self._open:
             if name not in self._names:
                 self._around += [name] * (not is_empty and len(self._around) < _MAX_DEPTH)
@@ -233,7 +233,7 @@ class _Reader:
             return
         is_known = name in self._around
         if self._open and not is_known:
-            return  # misspelt: the end tag of what is around it will do
+            return  # misspelt: the end tag of an ancestor closes it
         if self._open:
             self._close(0)
         while is_known and self._around.pop() != name:

@@ -73,7 +73,7 @@ class Child:
         for pipe in (self._requests, self._replies):
             _widen(pipe)
         orders = msgspec.structs.replace(orders, lifeline=next(iter(self._lifeline.passed), -1))
-        told = msgspec.json.encode(orders)  # not for everybody to see in the list of processes
+        told = msgspec.json.encode(orders)  # not as arguments, which all users can see
         with suppress(OSError):  # is_ready() tells
             self._send(len(told).to_bytes(SIZE_BYTES, "little"), told)
 

@@ -71,11 +71,11 @@ class ChildOrders(msgspec.Struct, frozen=True, kw_only=True):
 
 def main() -> None:
     """Serve requests until the parent closes the pipe or dies."""
-    for name in ("SIGINT", "SIGTERM"):  # meant for the parent, and sent to the whole group
+    for name in ("SIGINT", "SIGTERM"):  # sent to the whole process group, meant for the parent
         signal.signal(getattr(signal, name), signal.SIG_IGN)
     requests, replies = os.dup(0), os.dup(1)
     nowhere = os.open(os.devnull, os.O_RDWR)
-    for standard in (0, 1, 2):  # libraries in C write what they think of a file
+    for standard in (0, 1, 2):  # C libraries print warnings about files
         os.dup2(nowhere, standard)
     with os.fdopen(requests, "rb", BUFFER_BYTES) as incoming:
         told = msgspec.json.decode(_read(incoming, _number(incoming)), type=ChildOrders)
@@ -146,7 +146,7 @@ class Inside:
             if self.room(self._orders.most_bytes) <= before:
                 raise
             parts = work(data)
-        alarm(0.0)  # from here on it waits for the parent
+        alarm(0.0)  # from here on it may wait for the parent
         return parts
 
     def room(self, size_bytes: int) -> int:
@@ -193,9 +193,9 @@ def _read(pipe: BinaryIO, size: int) -> bytes:
 def alarm(seconds: float) -> None:
     """Kill this process after *seconds*, even inside a library: nobody else ends an orphan. 0 cancels."""
     if hasattr(signal, "setitimer"):
-        signal.setitimer(signal.ITIMER_REAL, seconds)  # SIGALRM kills who has no handler for it
+        signal.setitimer(signal.ITIMER_REAL, seconds)  # SIGALRM kills a process without a handler
     elif seconds:
-        faulthandler.dump_traceback_later(seconds, exit=True)  # a thread that needs no interpreter
+        faulthandler.dump_traceback_later(seconds, exit=True)  # by a thread that needs no GIL
     else:
         faulthandler.cancel_dump_traceback_later()
 
@@ -211,11 +211,11 @@ def die_with(lifeline: int) -> None:
         import fcntl
         import select
 
-        signal.signal(signal.SIGIO, signal.SIG_DFL)  # which is to die
+        signal.signal(signal.SIGIO, signal.SIG_DFL)  # the default is to die
         fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
         fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
         if select.select([lifeline], [], [], 0)[0]:
-            os._exit(0)  # it has gone already
+            os._exit(0)  # the parent is gone already
 
 
 class Memory:

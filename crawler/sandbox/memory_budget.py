@@ -209,7 +209,7 @@ def _opened(file: Path) -> int | None:
         return None
     try:
         file.parent.mkdir(mode=0o700, exist_ok=True)
-        # in a folder for all, somebody else may have put one there first
+        # in a shared folder, another user may have created it first
         about = file.parent.lstat()
         if not stat.S_ISDIR(about.st_mode) or about.st_uid != os.getuid():
             return None

@@ -22,7 +22,7 @@ from crawler.sandbox.child_main import ChildOrders
 from crawler.sandbox.memory_budget import Budget, Grant
 from crawler.text.plain_errors import exit_status, plain
 
-_REQUESTS_PER_CHILD = 20_000  # one that has grown ends before
+_REQUESTS_PER_CHILD = 20_000  # a child that has grown ends earlier
 _START_S = 60.0
 _STARTS = 4
 _START_PAUSE_S = 0.5
@@ -156,7 +156,7 @@ class Pool(AbstractContextManager["Pool"]):
 
         def need(size_bytes: int) -> int:
             nonlocal left_s
-            left_s = self._stopped(child, left_s)  # else one that asks without end would have all time
+            left_s = self._stopped(child, left_s)  # else a child that keeps asking would never be late
             granted_bytes = memory.take(size_bytes)
             self._set_due(child, time.monotonic() + left_s)
             return granted_bytes
@@ -167,8 +167,8 @@ class Pool(AbstractContextManager["Pool"]):
             granted_bytes = need(size_bytes if size_bytes > self._orders.allowance_bytes else 0)
             begun = False
             for part in child.ask(request, granted_bytes=granted_bytes, need=need):
-                left_s = self._stopped(child, left_s)  # from here on it may have to wait for us
-                if not begun:  # the work is done; what is left is to say it
+                left_s = self._stopped(child, left_s)  # the child may have to wait for us now
+                if not begun:  # the work is done, only its reply is left
                     begun, left_s = True, self._orders.timeout_s
                 yield part
                 self._set_due(child, time.monotonic() + left_s)
@@ -178,12 +178,12 @@ class Pool(AbstractContextManager["Pool"]):
         except (EOFError, OutOfMemoryError):
             raise
         except BaseException:
-            child.kill()  # half-way through a reply, it is of no use to others
+            child.kill()  # with half of its reply unread it can't be used again
             raise
         finally:
             is_kept = self._returned(child, is_sound=is_sound)
             if not is_kept:
-                child.end()  # before another takes the memory that it has
+                child.end()  # before its memory is granted to another
             memory.release()
             if is_kept:
                 self._offer(child)
@@ -225,7 +225,7 @@ class Pool(AbstractContextManager["Pool"]):
             if self._closing.is_set():
                 raise InternalError(f"the {self._what}s are closed")
             if self._idle:
-                return self._idle.pop()  # the last that was used: its memory is warm
+                return self._idle.pop()  # the last one used has warm caches
             self._starting += 1
             if not self._watching:
                 self._watching = True
@@ -247,7 +247,7 @@ class Pool(AbstractContextManager["Pool"]):
 
     def _started(self) -> Child:
         problem = ""
-        for turn in range(_STARTS):  # a machine short of processes or memory may have some again soon
+        for turn in range(_STARTS):  # processes or memory may be scarce only for a moment
             if turn and self._closing.wait(_START_PAUSE_S * 2**turn):
                 break
             try:
@@ -332,7 +332,7 @@ class _Memory:
         """Take *size_bytes* in all, or the whole budget if that is less. Raises EOFError when the pool is closed
         meanwhile.
         """
-        self.release()  # who holds some while it waits for more may wait for ever
+        self.release()  # holding some while waiting for more may deadlock
         if not size_bytes:
             return 0
         self._grant = self._budget.take(size_bytes, given_up=self._closing.is_set)
