@@ -194,6 +194,7 @@ def test_from_python(tmp_path: Path) -> None:
         assert len(again) == 3
 
 
+@pytest.mark.servers
 def test_with_the_queue_in_redis(tmp_path: Path) -> None:
     digests = make_site(tmp_path / "site", pages=4, images_per_page=5)
     paths = sorted(digests)

@@ -241,6 +241,7 @@ def test_a_loop_over_records_has_renderers_as_well(tmp_path: Path, site: dict[st
         assert {f"{server.url}{path[1:]}" for path in site} == set(outcome.out.split())
 
 
+@pytest.mark.servers
 def test_a_crawl_in_redis_has_renderers_of_its_own(tmp_path: Path, site: dict[str, str]) -> None:
     with serving(tmp_path / "site") as server, queue_flags("redis", tmp_path / "redis") as flags:
         arguments = ("crawl", server.url, "-o", "crawl", "--json", "-q", *flags)
