@@ -61,7 +61,8 @@ def _lines() -> Iterator[str]:
             else []
         )
         for path in _own(folder, files):
-            yield f"| `{path.relative_to(folder).as_posix()}` | {about(path)} |"
+            name = path.name if path.parent == folder else path.relative_to(ROOT).as_posix()
+            yield f"| `{name}` | {about(path)} |"
 
 
 def _own(folder: Path, files: list[Path]) -> Iterator[Path]:
