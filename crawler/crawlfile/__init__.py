@@ -5,7 +5,7 @@
     columns        a record as a row, and back, invalid rows too      image_paths   paths of images
     meta           facts of the whole crawl, by key      totals   tasks and records, counted
     keepers        which folder keeps an image: the crawl's own, or that of another machine
-    repair         invalid rows of the queue      whereabouts   a file that is removed in mid-crawl
+    whereabouts    a file that is removed in mid-crawl
     connection     connections to crawl.db      sqlite_errors   SQLite's errors in words that help
 
 Only the last two know the sqlite3 library.

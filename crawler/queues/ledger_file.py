@@ -13,7 +13,6 @@ from crawler.config import QueueConfig, ScopeConfig
 from crawler.crawlfile import meta, schema
 from crawler.crawlfile.columns import legible
 from crawler.crawlfile.meta import MetaKey
-from crawler.crawlfile.repair import repair
 from crawler.crawlfile.sqlite_errors import explained
 from crawler.crawlfile.whereabouts import Whereabouts
 from crawler.errors import CrawlError
@@ -27,6 +26,7 @@ from crawler.queues.host_pauses import HostPauses
 from crawler.queues.leases import Leases
 from crawler.queues.ledger_state import LedgerState
 from crawler.queues.page_template_rows import PageTemplateRows
+from crawler.queues.repair import repair
 from crawler.queues.settling import Settling
 from crawler.urls import DATA_HOST
 

@@ -75,7 +75,6 @@ PAIRS = (
         "crawlfile crawlfile.*",
         f"queues.* catalog.* storage.* http.* {HANDLERS} {ABOVE}",
         "what a crawl's folder is stands below all who write and read it",
-        (("crawlfile.repair", "queues.validation"),),
     ),
     Pair(
         "cli cli.*",

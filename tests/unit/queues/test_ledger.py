@@ -16,7 +16,6 @@ import pytest
 from crawler import errors
 from crawler.config import QueueConfig, ScopeConfig
 from crawler.crawlfile import columns, schema
-from crawler.crawlfile.sqlite_errors import explained
 from crawler.models import (
     Alternative,
     ImageRecord,
@@ -481,32 +480,6 @@ class DamagedDatabase:
 def test_a_folder_in_its_place(crawl: Crawl) -> None:
     crawl.path.mkdir()
     refuses(crawl, errors.StorageFailed, "it can.t be opened")
-
-
-@pytest.mark.parametrize(
-    ("code", "error"),
-    [
-        (sqlite3.SQLITE_FULL, errors.StorageFull),
-        (sqlite3.SQLITE_IOERR | (3 << 8), errors.StorageFull),
-        (sqlite3.SQLITE_CORRUPT, errors.LedgerCorrupt),
-        (sqlite3.SQLITE_NOTADB, errors.LedgerCorrupt),
-        (sqlite3.SQLITE_READONLY, errors.StorageFailed),
-        (sqlite3.SQLITE_BUSY, errors.StorageFailed),
-    ],
-)
-def test_sqlites_errors_say_what_to_do(code: int, error: type[errors.CrawlError], tmp_path: Path) -> None:
-    broken = sqlite3.OperationalError("as SQLite says it")
-    broken.sqlite_errorcode = code
-    told: list[str] = []
-    with pytest.raises(error, match="it can't be used") as caught, explained(tmp_path, told.append):
-        raise broken
-    assert told == [str(caught.value)]
-    assert caught.value.__cause__ is broken
-
-
-def test_a_fault_of_our_own_is_not_blamed_on_the_disk(tmp_path: Path) -> None:
-    with pytest.raises(sqlite3.IntegrityError), explained(tmp_path):
-        raise sqlite3.IntegrityError("UNIQUE constraint failed")
 
 
 # --- a full disk ---

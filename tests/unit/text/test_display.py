@@ -343,6 +343,20 @@ def test_who_has_said_what_becomes_of_it_is_obeyed() -> None:
     assert out.buffer.getvalue() == b"&#233;"  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize(
+    ("count", "words", "expected"),
+    [
+        (0, ("page",), "0 pages"),
+        (1, ("page",), "1 page"),
+        (2000, ("page",), "2,000 pages"),
+        (1, ("page waits", "pages wait"), "1 page waits"),
+        (2, ("page waits", "pages wait"), "2 pages wait"),
+    ],
+)
+def test_plurals(count: int, words: tuple[str, ...], expected: str) -> None:
+    assert display.counted(count, *words) == expected
+
+
 def test_every_sign_of_the_command_line_has_a_stand_in() -> None:
     strays = set()
     for path in [path for name in ("cli", "config", "errors") for path in (PACKAGE / name).rglob("*.py")]:

@@ -1,7 +1,7 @@
 """Invalid rows of the queue's own tables: repaired when the file is opened, and logged.
 
 SQLite finds nothing wrong with them. No worker can have sent them (queues/validation.py); a damaged disk, another
-program or an older version wrote them. Invalid rows of records are read as columns.py says.
+program or an older version wrote them. Invalid rows of records are read as crawlfile/columns.py says.
 """
 
 from __future__ import annotations
