@@ -39,50 +39,28 @@ class CommandEntry:
 
 
 COMMANDS: dict[str, CommandEntry] = {
-    "crawl": CommandEntry(target="crawler.cli.crawl:crawl", help="Save every image of a web site."),
-    "serve": CommandEntry(
-        target="crawler.cli.serve:serve", help="Run a crawl whose images other machines download."
-    ),
-    "work": CommandEntry(target="crawler.cli.work:work", help="Download images for a crawl that runs."),
-    "harvest": CommandEntry(
-        target="crawler.cli.harvest:harvest",
-        help="Read pages for a crawl that runs, beside its own harvesters.",
-    ),
-    "render": CommandEntry(
-        target="crawler.cli.render:render",
-        help="Open pages in a browser for a crawl that runs.",
-    ),
-    "collect": CommandEntry(
-        target="crawler.cli.collect:collect",
-        help="Collect the results of a crawl whose queue lies in Redis.",
-    ),
-    "demo": CommandEntry(
-        target="crawler.cli.demo:demo", help="Crawl a small site that comes along, without a network."
-    ),
-    "status": CommandEntry(
-        target="crawler.cli.status:status", help="Show how far a crawl is, and what it waits for."
-    ),
-    "pause": CommandEntry(target="crawler.cli.control:pause", help="Pause a crawl."),
-    "resume": CommandEntry(target="crawler.cli.control:resume", help="Resume a crawl that was paused."),
-    "stop": CommandEntry(target="crawler.cli.control:stop", help="Stop a crawl; its state is kept."),
-    "inspect": CommandEntry(
-        target="crawler.cli.inspect:inspect", help="Show what was saved and what was not, and why."
-    ),
-    "explain": CommandEntry(
-        target="crawler.cli.explain:explain", help="Show everything known about one URL."
-    ),
-    "extract": CommandEntry(
-        target="crawler.cli.extract:extract", help="Show what is found on one page, and by which rule."
-    ),
-    "retry": CommandEntry(target="crawler.cli.retry:retry", help="Put failed images back in the queue."),
-    "export": CommandEntry(
-        target="crawler.cli.export:export", help="Write the records as JSON lines or CSV."
-    ),
-    "keygen": CommandEntry(
-        target="crawler.cli.keygen:keygen", help="Make the keys by which machines trust each other."
-    ),
+    name: CommandEntry(target=f"crawler.cli.{module}:{name}", help=help_text)
+    for name, module, help_text in (
+        ("crawl", "crawl", "Save every image of a web site."),
+        ("serve", "serve", "Run a crawl whose images other machines download."),
+        ("work", "work", "Download images for a crawl that runs."),
+        ("harvest", "harvest", "Read pages for a crawl that runs, beside its own harvesters."),
+        ("render", "render", "Open pages in a browser for a crawl that runs."),
+        ("collect", "collect", "Collect the results of a crawl whose queue lies in Redis."),
+        ("demo", "demo", "Crawl a small site that comes along, without a network."),
+        ("status", "status", "Show how far a crawl is, and what it waits for."),
+        ("pause", "control", "Pause a crawl."),
+        ("resume", "control", "Resume a crawl that was paused."),
+        ("stop", "control", "Stop a crawl; its state is kept."),
+        ("inspect", "inspect", "Show what was saved and what was not, and why."),
+        ("explain", "explain", "Show everything known about one URL."),
+        ("extract", "extract", "Show what is found on one page, and by which rule."),
+        ("retry", "retry", "Put failed images back in the queue."),
+        ("export", "export", "Write the records as JSON lines or CSV."),
+        ("keygen", "keygen", "Make the keys by which machines trust each other."),
+    )
 }
-"""The one place to add a command."""
+"""The one place to add a command: its name, its module, its help."""
 
 
 class Commands(Examples, click.Group):

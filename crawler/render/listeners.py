@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 from crawler.render.devtools_messages import BrowserGone, DevToolsError
@@ -35,18 +34,17 @@ def tell_listeners(call: Call, *, context: int, most_s: float) -> None:
         if one.get("type") in _KINDS | _COMING:
             kinds.setdefault(one.get("backendNodeId"), set()).add(one["type"])
     for node, told_of in list(kinds.items())[:MOST]:
-        with suppress(KeyError):
-            try:
-                found = call(
-                    "DOM.resolveNode", {"backendNodeId": node, "executionContextId": context}, most_s=most_s
-                )
-                told = {
-                    "objectId": found["object"]["objectId"],
-                    "functionDeclaration": _TELL,
-                    "arguments": [{"value": not told_of.isdisjoint(_COMING)}],
-                }
-                call("Runtime.callFunctionOn", told, most_s=most_s)
-            except BrowserGone:
-                raise
-            except DevToolsError:
-                continue
+        try:
+            found = call(
+                "DOM.resolveNode", {"backendNodeId": node, "executionContextId": context}, most_s=most_s
+            )
+            told = {
+                "objectId": found["object"]["objectId"],
+                "functionDeclaration": _TELL,
+                "arguments": [{"value": not told_of.isdisjoint(_COMING)}],
+            }
+            call("Runtime.callFunctionOn", told, most_s=most_s)
+        except BrowserGone:
+            raise
+        except (DevToolsError, KeyError):
+            continue

@@ -104,8 +104,8 @@ class PageEvents:
         match event.method:
             case "Fetch.requestPaused":
                 self._requests.paused(params, event.session)
-            case "Page.loadEventFired":
-                self._loaded(event.session)
+            case "Page.loadEventFired" if self._requests.is_open and event.session == self._tab.session:
+                self._requests.has_loaded = True  # in a used tab the blank page between two pages loads first
             case "Page.navigatedWithinDocument":
                 self._routed(params)
             case "Page.frameRequestedNavigation":
@@ -136,11 +136,6 @@ class PageEvents:
         self.watch(session, is_page=kind == "iframe")
         self._tab.send("Runtime.runIfWaitingForDebugger", session=session)
 
-    def _loaded(self, session: str) -> None:
-        """Note that the page has loaded. In a used tab the blank page between two pages loads first."""
-        if self._requests.is_open and session == self._tab.session:
-            self._requests.has_loaded = True
-
     def _routed(self, params: Mapping[str, Any]) -> None:
         """Note a new address that a script has set: a link, and after one of our steps a reason to go back."""
         url = str(params.get("url", ""))
@@ -166,10 +161,8 @@ class PageEvents:
 
     def _requested(self, params: Mapping[str, Any]) -> None:
         """Note a form that is being sent: by GET it looks like a link."""
-        url = str(params.get("url", ""))
-        is_form = str(params.get("reason", "")).startswith("formSubmission")
-        if is_form:
-            self._links.note_form(url)
+        if str(params.get("reason", "")).startswith("formSubmission"):
+            self._links.note_form(str(params.get("url", "")))
 
     def _navigated(self, frame: Mapping[str, Any]) -> None:
         """Note whether the page has arrived, or has left for a document without a request (about:blank, blob:)."""
