@@ -6,6 +6,7 @@ import mimetypes
 import shlex
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
@@ -110,11 +111,8 @@ def extract(
 
 
 def _fetched(url: str, config: Config) -> Fetched:
-    transport = transport_for(url, config)
-    try:
+    with closing(transport_for(url, config)) as transport:
         return transport.fetch(url, max_bytes=config.harvest.max_page_bytes, accept=ACCEPT)
-    finally:
-        transport.close()
 
 
 def _read(source: str, config: Config) -> Fetched:
@@ -161,17 +159,11 @@ def _show(found: Sequence[NewTask], harvest: Harvest) -> None:
     for task in found:
         origin = task.origin or Origin(page_url="", found_in="")
         is_image = task.kind is TaskKind.IMAGE and not task.kept_out_by
-        said = origin.alt or origin.caption or origin.title
-        if task.kept_out_by:
-            said = f"kept out by {task.kept_out_by}"
-        table.add(origin.found_in, url=task.url, said=said, dim=not is_image)
+        table.add(origin.found_in, url=task.url, said=found_table.words_of(task), dim=not is_image)
     table.show()
     title = f" on {quoted(harvest.title)}" if harvest.title else ""
     kept_out = f"; {len(harvest.kept_out):,} of both are kept out" if harvest.kept_out else ""
-    images, to_pages = (
-        counted(len(harvest.images), "image"),
-        counted(len(harvest.links), "link"),
-    )
-    tables.say(f"{images} and {to_pages}{title}{kept_out}")
+    images, links = counted(len(harvest.images), "image"), counted(len(harvest.links), "link")
+    tables.say(f"{images} and {links}{title}{kept_out}")
     if harvest.left_out:
         tables.say(f"left out: {crawl_tables.left_out_lines(harvest.left_out)}")

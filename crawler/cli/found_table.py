@@ -12,9 +12,17 @@ from rich.text import Text
 
 from crawler.cli.output import clean
 from crawler.cli.tables import show
+from crawler.models import NewTask
 
 _MOST_SAID = 40
 _COLUMN_GAP = 2
+
+
+def words_of(task: NewTask) -> str:
+    """The words beside the URL of *task*: what keeps it out, or else what its page says of it."""
+    if task.kept_out_by:
+        return f"kept out by {task.kept_out_by}"
+    return task.origin.alt or task.origin.caption or task.origin.title if task.origin else ""
 
 
 class FoundTable:

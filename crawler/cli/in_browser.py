@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from contextlib import closing
 
 from crawler.cli import crawl_tables, found_table, tables
 from crawler.cli.output import write_json
@@ -52,11 +53,8 @@ def show_in_browser(source: str, *, as_json: bool, config: Config) -> None:
 
     url = canonical_seed(source)
     route = source.partition("#")[2]
-    transport = transport_for(url, config)
-    try:
+    with closing(transport_for(url, config)) as transport:
         rendered, compared = open_once(f"{url}#{route}" if route else url, config, transport)
-    finally:
-        transport.close()
     static = {task.url: task.origin or _NOTHING for task in compared.static}
     alone = [task for task in compared.static if task.url not in {image.url for image in compared.images}]
     found = [*compared.images, *alone]
@@ -85,13 +83,12 @@ def _as_json(task: NewTask, static: dict[str, Origin], compared: Compared) -> di
 def _show(found: list[NewTask], static: dict[str, Origin], compared: Compared) -> None:
     table = found_table.FoundTable(tables.console(), "static", "browser")
     for task in found:
-        origin = task.origin or _NOTHING
         read = static[task.url].found_in if task.url in static else "-"
         brought = compared.stages.get(task.url, "the same" if task.url in static else "")
-        said = origin.alt or origin.caption or origin.title
         if task.kept_out_by:
-            said, brought = f"kept out by {task.kept_out_by}", brought or "-"
-        table.add(read, brought, url=task.url, said=said, dim=bool(task.kept_out_by))
+            brought = brought or "-"
+        words = found_table.words_of(task)
+        table.add(read, brought, url=task.url, said=words, dim=bool(task.kept_out_by))
     table.show()
 
 

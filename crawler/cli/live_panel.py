@@ -66,9 +66,10 @@ class LivePanel:
         self._clock = clock
         self._invitation, self._go_on = invitation, go_on
         self._started = clock()
-        self._pages, self._renders, self._images, self._bytes = (
-            Rate(window_s=RATE_WINDOW_S) for _ in range(4)
-        )
+        self._pages = Rate(window_s=RATE_WINDOW_S)
+        self._renders = Rate(window_s=RATE_WINDOW_S)
+        self._images = Rate(window_s=RATE_WINDOW_S)
+        self._bytes = Rate(window_s=RATE_WINDOW_S)
         self._lately = Rate(window_s=ESTIMATE_WINDOW_S, spacing_s=1.0)
         self._images_before: int | None = None
 
@@ -121,11 +122,9 @@ class _Drawn:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         width, height = options.max_width, options.size.height
         stats, figures = self._stats, self._figures
-        bars, estimate, reasons = (
-            bars_of(stats, figures, width),
-            estimate_of(stats, figures),
-            reasons_of(stats),
-        )
+        bars = bars_of(stats, figures, width)
+        estimate = estimate_of(stats, figures)
+        reasons = reasons_of(stats)
         waiting = [wait_rows(console, wait, width) for wait in self._waiting[:_WAITS_SHOWN]]
         kinds, crews = _by_kind(stats.workers), _crews(stats.workers)
         apart = Block(rank=7, rows=len(crews) - len(kinds)) if kinds else None  # each worker by itself

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -69,15 +70,13 @@ def retry(folder: Path, *, reason: str | None, pages: bool, renders: bool) -> No
     with Catalog(folder) as catalog:
         config = catalog.config()
     with files.locked():
-        ledger = Ledger(files.ledger, queue=config.queue, scope=config.scope, new_run=True)
-        try:
+        opened = Ledger(files.ledger, queue=config.queue, scope=config.scope, new_run=True)
+        with closing(opened) as ledger:
             kind = TaskKind.RENDER if renders else TaskKind.PAGE if pages else TaskKind.IMAGE
             count = ledger.retry(kind=kind, reason=reason)
             if renders and reason is None:
                 count += ledger.retry(kind=kind, reason=NoBrowser.reason)
             seeds = ledger.seeds()
-        finally:
-            ledger.close()
     name, purpose = _WORDS[kind]
     if not count:
         click.echo(

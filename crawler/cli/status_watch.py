@@ -52,11 +52,9 @@ class StatusScreen:
         width, height = options.max_width, options.size.height
         status = self._status
         figures = _figures(status)
-        bars, estimate, reasons = (
-            bars_of(status, figures, width),
-            estimate_of(status, figures),
-            reasons_of(status),
-        )
+        bars = bars_of(status, figures, width)
+        estimate = estimate_of(status, figures)
+        reasons = reasons_of(status)
         waiting = [wait_rows(console, wait, width) for wait in self._waiting[:_WAITS_SHOWN]]
         blocks = [
             Block(part=_row(crawl_tables.state(status))),

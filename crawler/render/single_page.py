@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import UTC, datetime
 
 from crawler.config import Config
@@ -49,8 +50,6 @@ def open_once(url: str, config: Config, transport: Transport) -> tuple[Rendered,
         script=behaviours.source(behaviours.read_file(config.machine.behaviours)),
     )
     task = Task(id=0, serial=0, kind=TaskKind.RENDER, url=url, depth=0, attempt=2)
-    try:
+    with closing(handler):
         rendered = handler.opened(task)
         return rendered, handler.compared(task, rendered)
-    finally:
-        handler.close()
