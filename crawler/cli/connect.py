@@ -133,19 +133,17 @@ def processes_option(
 
 
 def work_for(crawl: RemoteCrawl, processes: int, *, doing: str, where: str = "") -> None:
-    """Work for *crawl* until it has ended, and say so on stderr."""
+    """Work for *crawl* until it has ended.
+
+    Says so on stderr, and what the crawl asks of this machine beyond what every crawl does.
+    """
     click.echo(f"{doing} for the crawl of {one_line(some(crawl.plan.seeds))}{where}", err=True)
-    tell_asked(crawl)
-    crawl.work(processes)
-    click.echo("the crawl has ended, or was stopped", err=True)
-
-
-def tell_asked(crawl: RemoteCrawl) -> None:
-    """Say on stderr what the crawl asks of this machine beyond what every crawl does."""
     if crawl.asked:
         click.echo("it asks this machine to", err=True)
     for ask in crawl.asked:
         click.echo(f"    {one_line(ask.what)}  ({ask.trust})", err=True)
+    crawl.work(processes)
+    click.echo("the crawl has ended, or was stopped", err=True)
 
 
 @contextmanager

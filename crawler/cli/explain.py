@@ -216,7 +216,8 @@ def _entry_lines(entry: UrlReport, *, store: str) -> Iterator[RenderableType]:
         yield from _headed("named by a list (--image-list)", ())
     if entry.chain:
         yield from _chain_lines(entry.chain)
-        yield Text(f"{'  ' * min(len(entry.chain), 10)}  this {_noun(entry)} ({clean(entry.found_in)})")
+        noun = "page" if entry.kind is TaskKind.RENDER else entry.kind.value
+        yield Text(f"{'  ' * min(len(entry.chain), 10)}  this {noun} ({clean(entry.found_in)})")
     if entry.earlier:
         versions = (
             f"{tables.moment(version.finished_at)}  {tables.size(version.size_bytes)}  {clean(version.path)}"
@@ -232,10 +233,6 @@ def _entry_lines(entry: UrlReport, *, store: str) -> Iterator[RenderableType]:
     if entry.same_bytes:
         count = "another URL" if entry.same_bytes_count == 1 else f"{entry.same_bytes_count:,} other URLs"
         yield from _headed(f"the same bytes came from {count}", map(clean, entry.same_bytes))
-
-
-def _noun(entry: UrlReport) -> str:
-    return "page" if entry.kind is TaskKind.RENDER else entry.kind.value
 
 
 def _opt_out_lines(image: ImageRecord) -> Iterator[RenderableType]:
