@@ -33,17 +33,19 @@ QUIET = frozenset({"debug", "exception"})
 
 REVIEWED = {
     # numbers on their way to Redis and back, digit by digit
-    ("queues/redis/results.py", "repr(record.elapsed_s)"),
-    ("queues/redis/results.py", "repr(duration_s)"),
-    ("queues/redis/tasks.py", "repr(ago_s)"),
-    ("queues/redis/tasks.py", "repr(BURST_S)"),
-    ("queues/redis/tasks.py", "repr(HORIZON_S)"),
-    ("queues/redis/tasks.py", "repr(file.kept_s)"),
-    ("queues/redis/tasks.py", "repr(file.delay_s)"),
+    ("queues/redis/settling.py", "repr(record.elapsed_s)"),
+    ("queues/redis/settling.py", "repr(duration_s)"),
+    ("queues/redis/queue.py", "repr(ago_s)"),
+    ("queues/redis/queue.py", "repr(policy.BURST_S)"),
+    ("queues/redis/queue.py", "repr(policy.HORIZON_S)"),
+    ("queues/redis/adding.py", "repr(file.kept_s)"),
+    ("queues/redis/scripts.py", "repr(value)"),
+    ("queues/redis/scripts.py", "{value!r}"),
+    ("queues/redis/adding.py", "repr(file.delay_s)"),
     # looked at, and not told
     ("download/verify.py", "repr(exc)"),
     ("download/containers.py", "str(exc)"),
-    ("catalog/database.py", "str(exc)"),
+    ("crawlfile/sqlite_errors.py", "str(exc)"),
     ("queues/redis/connection.py", "str(exc)"),
     ("queues/redis/connection.py", "str(error)"),
     # made plain by what is done with it: the seams of msgspec, obstore and redis
