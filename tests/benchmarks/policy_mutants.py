@@ -122,7 +122,7 @@ def _made(mutant: Mutant) -> Iterator[None]:
             ".".join(mutant.path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
         )
         codes = dict(_codes(compile(mutant.text, str(mutant.path), "exec", dont_inherit=True)))
-        functions = dict(_functions(module))
+        functions = dict(_functions(module, str(mutant.path)))
         before = {name: function.__code__ for name, function in functions.items()}
         for name, function in functions.items():
             function.__code__ = codes[name]
@@ -142,13 +142,14 @@ def _codes(code: CodeType, prefix: str = "") -> Iterator[tuple[str, CodeType]]:
             yield from _codes(constant, f"{name}.")
 
 
-def _functions(of: object, prefix: str = "") -> Iterator[tuple[str, FunctionType]]:
+def _functions(of: object, path: str, prefix: str = "") -> Iterator[tuple[str, FunctionType]]:
+    """Of a module or class, as far as they stand in the file *path*."""
     for name, member in list(vars(of).items()):
         value = getattr(member, "fget", None) or getattr(member, "__wrapped__", member)
-        if isinstance(value, FunctionType) and value.__code__.co_filename.startswith(str(QUEUES)):
+        if isinstance(value, FunctionType) and value.__code__.co_filename == path:
             yield f"{prefix}{value.__code__.co_name}", value
         elif isinstance(value, type) and value.__qualname__ == f"{prefix}{name}":
-            yield from _functions(value, f"{value.__qualname__}.")
+            yield from _functions(value, path, f"{value.__qualname__}.")
 
 
 def _is_red(chosen: str) -> bool:

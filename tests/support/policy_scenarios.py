@@ -7,6 +7,7 @@ for ``later``, so that both engines observe the same.
 from __future__ import annotations
 
 import itertools
+import logging.handlers
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -183,11 +184,16 @@ def broken_after_worse(crawl: Crawl) -> Seen:
 def in_doubt(crawl: Crawl) -> Seen:
     """No host can be reached: it may be our own network."""
     crawl.put(*images(60, "a"), *images(60, "b"))
-    for _ in range(200):
-        crawl.later(2.0)
-        for task in crawl.take(count=2, slots=2):
-            crawl.settle(task, "connect-failed")
-        yield crawl.host("a"), crawl.host("b")
+    log, told = logging.getLogger("crawler"), logging.handlers.BufferingHandler(1_000_000)
+    log.addHandler(told)
+    try:
+        for _ in range(200):
+            crawl.later(2.0)
+            for task in crawl.take(count=2, slots=2):
+                crawl.settle(task, "connect-failed")
+            yield crawl.host("a"), crawl.host("b"), len(told.buffer)
+    finally:
+        log.removeHandler(told)
 
 
 def many_in_trouble(crawl: Crawl) -> Seen:
@@ -237,6 +243,13 @@ def refusing(crawl: Crawl) -> Seen:
     )
 
 
+def refusing_up_and_down(crawl: Crawl) -> Seen:
+    """What it allows is now more, now less."""
+    yield from refusals(crawl, [0.0])
+    for allowed in (12, 14, 12, 18, 12, 30, 12, 12):
+        yield from refusals(crawl, [*[None] * allowed, 0.0])
+
+
 def refusing_slowly(crawl: Crawl) -> Seen:
     """After a long rest it gives little."""
     for _ in range(4):
@@ -251,6 +264,10 @@ def refusing_for_long(crawl: Crawl) -> Seen:
 
 def refusing_forever(crawl: Crawl) -> Seen:
     yield from refusals(crawl, [0.0] * 9)
+
+
+def refusing_for_a_while(crawl: Crawl) -> Seen:
+    yield from refusals(crawl, [0.0] * 7 + [30.0] * 8)
 
 
 def refusing_for_ages(crawl: Crawl) -> Seen:
@@ -306,10 +323,25 @@ def guests(crawl: Crawl) -> Seen:
         for task in away:
             yield round(crawl.queues.tasks.turn(task=task.id, host="http://c.example", is_guest=True), 3)
         crawl.put(*images(4, "c"))
-        for _ in range(6):
+        for _ in range(12):
             yield len(crawl.take(count=1, slots=9, who=worker("w2")))
-            crawl.later(0.5)
+            crawl.later(0.25)
         crawl.later(1.0)
+
+
+def crowded(crawl: Crawl) -> Seen:
+    """A guest has found no room, and who holds tasks of the host gets no more for a while."""
+    crawl.put(*images(3, "b"))
+    guests_there = crawl.take(count=3, slots=3, who=worker("w1"))
+    crawl.put(*images(20, "c"))
+    held = crawl.take(who=worker("w2"))
+    for task in guests_there:
+        yield round(crawl.queues.tasks.turn(task=task.id, host="http://c.example", is_guest=True), 3)
+    for _ in range(12):
+        got = crawl.take(slots=4, who=worker("w2"), held=held)
+        held += got
+        yield len(got)
+        crawl.later(0.25)
 
 
 def host_files(crawl: Crawl) -> Seen:

@@ -22,10 +22,11 @@ from crawler.models import NewTask, Origin, TaskKind
 from crawler.queues import policy
 from crawler.queues.host_evidence import Evidence
 from crawler.queues.host_health import HostHealth
+from crawler.queues.redis.codec import shard_of
 from tests.support import policy as support
 from tests.support import policy_scenarios as scenarios
 from tests.support.policy_scenarios import Crawl, Scenario, on_ledger, on_redis
-from tests.support.queues import HARVESTER, image, images, page, saved, take, worker
+from tests.support.queues import HARVESTER, image, images, in_thread, page, saved, take, wait_until, worker
 from tests.support.redisserver import RedisServer
 
 pytestmark = pytest.mark.untraced
@@ -53,6 +54,7 @@ CHANGED: dict[Scenario, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] =
         "FIRST_PACE_S": 0.1, "LEAST_PACE_S": 0.015, "PACE_SHARE": 0.5, "LEAST_GIVEN": 2, "SLOWER_TIMES": 4.0,
         "ABOUT_TIMES": 30.0, "FIRST_GROWTH_S": 4.0, "MOST_GROWTH_S": 1.25, "REFUSED_FIRST_PAUSE_S": 3.0,
     }),
+    scenarios.refusing_up_and_down: ({}, {"FIRST_GROWTH_S": 1.0}, {"ABOUT_TIMES": 1.1}),
     scenarios.refusing_slowly: ({}, {"LEAST_GIVEN": 1, "FIRST_PACE_S": 100.0, "FIRST_GROWTH_S": 400.0}, {
         "MOST_PACE_S": 8.0,
     }),
@@ -62,13 +64,15 @@ CHANGED: dict[Scenario, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] =
     scenarios.refusing_forever: ({"host_patience_s": 1.0}, {"REFUSED_TIMES": 2}, {
         "REFUSED_LEAST_TRIES": 7, "REFUSED_TIMES": 100, "SHOWN_DETAIL_CHARS": 20,
     }),
+    scenarios.refusing_for_a_while: ({"host_patience_s": 1e6}, {}, {"REFUSED_MOST_PAUSE_S": 20.0}),
     scenarios.refusing_for_ages: ({"host_patience_s": 1.0}, {"BELIEVED_REFUSALS": 1, "REFUSED_TIMES": 2}, {
         "REFUSED_ASKED_TIMES": 4, "MOST_ASKED_S": 500.0,
     }),
     scenarios.refused_again_and_again: ({"max_attempts": 2, "host_patience_s": 1e5}, {}, {"REFUSED_ATTEMPTS_TIMES": 2}),
     scenarios.slots: ({}, {}, {"TASKS_PER_SLOT": 3}),
     scenarios.hungry: ({"per_host": 4}, {}, {"HUNGRY_S": 4.0}),
-    scenarios.guests: ({"per_host": 2}, {"GUEST_S": 5.0}, {"GUEST_S": 12.0, "CROWDED_S": 2.0, "ASK_AGAIN_S": 0.3}),
+    scenarios.guests: ({"per_host": 2}, {"GUEST_S": 5.0}, {"GUEST_S": 12.0, "CROWDED_S": 0.25, "ASK_AGAIN_S": 0.3}),
+    scenarios.crowded: ({"per_host": 3}, {}, {"CROWDED_S": 2.0}),
     scenarios.host_files: ({}, {"CLAIM_S": 60.0}, {"CLAIM_S": 30.0, "ASK_AGAIN_S": 0.3}),
     scenarios.given_up: ({}, {"GIVEN_UP_AT_ONCE": 10}, {
         "GIVEN_UP_AT_ONCE": 4, "GIVING_UP_EVERY_S": 0.55, "SHOWN_DETAIL_CHARS": 20,
@@ -300,6 +304,22 @@ def test_sizes_wait_until_it_has_been_quiet_for_so_long(url: str, tmp_path: Path
         assert got.index(1) in {2 * seconds, 2 * seconds + 1}
 
 
+@pytest.mark.parametrize("seconds", [1, 4])
+def test_who_waits_for_such_a_size_asks_again_by_then(url: str, tmp_path: Path, seconds: int) -> None:
+    with support.changed(QUIET_S=seconds), on_redis(tmp_path, url, queue_shards=2, **SETTINGS) as crawl:
+        crawl.put(page(1), page(2))
+        first, _ = take(crawl.queues, HARVESTER)
+        sized = NewTask(
+            kind=TaskKind.IMAGE, url=f"{scenarios.A}/x.jpg?w=100", depth=1, origin=Origin("", "img")
+        )
+        crawl.queues.results.put([saved(first, discovered=(sized,))])
+        assert crawl.client is not None
+        shards = crawl.client._known()
+        at = shard_of(scenarios.A, 2)
+        _, _, alarm_s, _, _ = shards.run(at, "lease", 0, 0, 0, 0, 1, "w1", "i", b"", 0, 1, 1, "60.0", 0)
+        assert float(alarm_s) == seconds
+
+
 @pytest.mark.parametrize(("standstill_s", "part"), [(10, 1 / 8), (10, 1 / 2), (3, 1 / 8)])
 def test_clocks_stand_still_while_nobody_can_reach_the_queue(
     url: str, tmp_path: Path, standstill_s: float, part: float
@@ -321,18 +341,23 @@ def test_clocks_stand_still_while_nobody_can_reach_the_queue(
 
 
 def test_who_asks_hears_for_so_long_that_the_crawl_has_ended(url: str, tmp_path: Path) -> None:
-    with in_the_servers(tmp_path, url, ENDED_S=500) as crawl:
+    """And what workers still say by then goes with it."""
+    with support.changed(ENDED_S=500), on_redis(tmp_path, url, **SETTINGS, queue_shards=2) as crawl:
         crawl.take()
         prefix, _ = shard(crawl)
         assert crawl.client is not None
         crawl.client.delete()
         assert crawl.queues.tasks.stats().drained
         with redis.Redis.from_url(url) as server:
+            with in_thread(lambda: crawl.queues.tasks.lease(worker(), count=1, slots=1, wait_s=1.0, held=())):
+                wait_until(lambda: server.exists(f"{prefix}wait:i"))
+                waits_s = server.ttl(f"{prefix}wait:i")
+            crawl.queues.tasks.leave("w2", charged=False)
             lives = {
                 key.removeprefix(prefix.encode()): server.ttl(key) for key in server.scan_iter(f"{prefix}*")
             }
-        assert set(lives) >= {b"m"}
-        assert all(0 < left_s <= 500 for left_s in lives.values()), lives
+        assert set(lives) == {b"m", b"workers", b"alive", b"gone"}
+        assert all(0 < left_s <= 500 for left_s in (waits_s, *lives.values())), lives
 
 
 def test_a_url_that_is_left_out_is_told_of_if_it_has_so_many_bytes_at_the_most(

@@ -24,7 +24,6 @@ local function finish(reply)
       call('EXPIRE', P .. name, POLICY.ENDED_S)
     end
     for _, kind in ipairs(KINDS) do
-      call('EXPIRE', P .. 'hungry:' .. kind, POLICY.ENDED_S)
       call('EXPIRE', P .. 'wait:' .. kind, POLICY.ENDED_S)
     end
   end
