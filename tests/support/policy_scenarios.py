@@ -78,7 +78,14 @@ class Crawl:
         return ("", 0, 0.0, 0.0, 0.0)
 
     def settle(
-        self, task: Task, reason: str = "", status: int = 0, *, elapsed_s: float = 0.0, **more: Any
+        self,
+        task: Task,
+        reason: str = "",
+        status: int = 0,
+        *,
+        elapsed_s: float = 0.0,
+        final_url: str = "",
+        **more: Any,
     ) -> None:
         if not reason:
             self.queues.results.put([msgspec.structs.replace(saved(task), **more)])
@@ -92,6 +99,7 @@ class Crawl:
             attempts=task.attempt,
             page_url="http://a.example/",
             elapsed_s=elapsed_s,
+            final_url=final_url,
         )
         self.queues.results.put([Result(token=task.token, record=record, **more)])
 
@@ -196,26 +204,24 @@ def in_doubt(crawl: Crawl) -> Seen:
         log.removeHandler(told)
 
 
-def many_in_trouble(crawl: Crawl) -> Seen:
+def many_in_trouble(crawl: Crawl, reason: str = "server-error", **more: Any) -> Seen:
     hosts = [f"h{number}" for number in range(8)]
-    for reason, more in (("server-error", {}), ("rate-limited", {"refused_for_s": 0.0})):
-        for host in hosts:
-            crawl.put(*images(8, host))
-            for task in crawl.take(count=8, slots=8):
-                crawl.settle(task, reason, 503 if not more else 429, **more)
-            crawl.later(0.1)
-        yield [crawl.host(host)[0] for host in hosts]
-        crawl.later(2000.0)
-        for _ in range(20):
-            for task in crawl.take(count=100, slots=100):
-                crawl.settle(task)
-            crawl.later(5.0)
+    for host in hosts:
+        crawl.put(*images(8, host))
+        for task in crawl.take(count=4, slots=4):
+            crawl.settle(task, reason, 503, **more)
+        crawl.later(1 / 16)
+    yield [crawl.host(host)[0] for host in hosts]
+
+
+def many_that_refuse(crawl: Crawl) -> Seen:
+    yield from many_in_trouble(crawl, "rate-limited", refused_for_s=0.0)
 
 
 # --- hosts that refuse to be asked ---
 
 
-def refusals(crawl: Crawl, asked: Sequence[float | None]) -> Seen:
+def refusals(crawl: Crawl, asked: Sequence[float | None], reason: str = "rate-limited") -> Seen:
     """An answer for each None, a refusal for so many seconds for each number, as soon as the host may be asked."""
     crawl.put(*images(3 * len(asked)))
     for asked_s in asked:
@@ -230,7 +236,7 @@ def refusals(crawl: Crawl, asked: Sequence[float | None]) -> Seen:
         if asked_s is None:
             crawl.settle(tasks[0])
         else:
-            crawl.settle(tasks[0], "rate-limited", 429, refused_for_s=asked_s)
+            crawl.settle(tasks[0], reason, 503, refused_for_s=asked_s)
         yield round(waited_s, 2), crawl.host(), crawl.settled()
     crawl.later(1.0)
     yield sorted({record.detail.count("x") for record in crawl.queues.results.get().records})
@@ -268,6 +274,14 @@ def refusing_forever(crawl: Crawl) -> Seen:
 
 def refusing_for_a_while(crawl: Crawl) -> Seen:
     yield from refusals(crawl, [0.0] * 7 + [30.0] * 8)
+
+
+def refusing_as_unavailable(crawl: Crawl) -> Seen:
+    yield from refusals(crawl, [200_000.0] * 12, "server-error")
+
+
+def refusing_halfway(crawl: Crawl) -> Seen:
+    yield from refusals(crawl, [30.0] * 8)
 
 
 def refusing_for_ages(crawl: Crawl) -> Seen:
@@ -493,6 +507,25 @@ def that_wait(crawl: Crawl) -> Seen:
         crawl.put(*images(11 - number, f"h{number}"))
     crawl.take(count=8, slots=8)
     yield len(crawl.queues.tasks.stats().waiting)
+
+
+def that_wait_in_trouble(crawl: Crawl, reason: str = "server-error", **more: Any) -> Seen:
+    """Eight hosts with something to do; the first has the most, and fails last."""
+    tasks: dict[int, list[Task]] = {}
+    for number in range(8):
+        crawl.put(*images(4, f"h{number}"))
+        tasks[number] = crawl.take(count=4, slots=4, who=worker(f"w{number}"))
+    for number in range(8):
+        crawl.put(*images(40 - 2 * number, f"h{number}"))
+    for number in reversed(range(8)):
+        for task in tasks[number]:
+            crawl.settle(task, reason, 503, **more)
+        crawl.later(1 / 16)
+    yield len(crawl.queues.tasks.stats().waiting)
+
+
+def that_wait_as_they_refuse(crawl: Crawl) -> Seen:
+    yield from that_wait_in_trouble(crawl, "rate-limited", refused_for_s=0.0)
 
 
 def later_retries(crawl: Crawl) -> Seen:

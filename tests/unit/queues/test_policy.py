@@ -18,11 +18,13 @@ import msgspec
 import pytest
 import redis
 
-from crawler.models import NewTask, Origin, TaskKind
+from crawler.models import NewTask, Origin, RenderOutcome, TaskKind
 from crawler.queues import policy
 from crawler.queues.host_evidence import Evidence
 from crawler.queues.host_health import HostHealth
+from crawler.queues.page_templates import KnownTemplates, asked, told
 from crawler.queues.redis.codec import shard_of
+from crawler.queues.throttle import Throttle
 from tests.support import policy as support
 from tests.support import policy_scenarios as scenarios
 from tests.support.policy_scenarios import Crawl, Scenario, on_ledger, on_redis
@@ -49,12 +51,13 @@ CHANGED: dict[Scenario, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] =
     }),
     scenarios.broken_after_worse: ({}, HEALTH, {"FIRST_PAUSE_S": 2.0}),
     scenarios.in_doubt: ({"host_patience_s": 5.0}, HEALTH, {"DOUBT_TIMES": 2, "LEAST_TRIES": 12}),
-    scenarios.many_in_trouble: ({"per_host": 2}, HEALTH | {"MOST_RUNS": 6}, {"MOST_RUNS": 3}),
+    scenarios.many_in_trouble: ({}, {"MOST_RUNS": 6}, {"MOST_RUNS": 3}),
+    scenarios.many_that_refuse: ({}, {"MOST_RUNS": 6}, {"MOST_RUNS": 3}),
     scenarios.refusing: ({}, {"FIRST_GROWTH_S": 1.0, "LEAST_GIVEN": 10}, {
         "FIRST_PACE_S": 0.1, "LEAST_PACE_S": 0.015, "PACE_SHARE": 0.5, "LEAST_GIVEN": 2, "SLOWER_TIMES": 4.0,
         "ABOUT_TIMES": 30.0, "FIRST_GROWTH_S": 4.0, "MOST_GROWTH_S": 1.25, "REFUSED_FIRST_PAUSE_S": 3.0,
     }),
-    scenarios.refusing_up_and_down: ({}, {"FIRST_GROWTH_S": 1.0}, {"ABOUT_TIMES": 1.1}),
+    scenarios.refusing_up_and_down: ({}, {"FIRST_GROWTH_S": 4.0, "FIRST_PACE_S": 1.0}, {"ABOUT_TIMES": 8.0}),
     scenarios.refusing_slowly: ({}, {"LEAST_GIVEN": 1, "FIRST_PACE_S": 100.0, "FIRST_GROWTH_S": 400.0}, {
         "MOST_PACE_S": 8.0,
     }),
@@ -65,6 +68,10 @@ CHANGED: dict[Scenario, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] =
         "REFUSED_LEAST_TRIES": 7, "REFUSED_TIMES": 100, "SHOWN_DETAIL_CHARS": 20,
     }),
     scenarios.refusing_for_a_while: ({"host_patience_s": 1e6}, {}, {"REFUSED_MOST_PAUSE_S": 20.0}),
+    scenarios.refusing_as_unavailable: ({"host_patience_s": 1.0}, {"BELIEVED_REFUSALS": 1, "REFUSED_TIMES": 2}, {
+        "MOST_ASKED_S": 500.0,
+    }),
+    scenarios.refusing_halfway: ({"host_patience_s": 1e6}, {}, {"REFUSED_MOST_PAUSE_S": 20.0}),
     scenarios.refusing_for_ages: ({"host_patience_s": 1.0}, {"BELIEVED_REFUSALS": 1, "REFUSED_TIMES": 2}, {
         "REFUSED_ASKED_TIMES": 4, "MOST_ASKED_S": 500.0,
     }),
@@ -87,12 +94,14 @@ CHANGED: dict[Scenario, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] =
         "MOST_LEFT_OUT": 6, "MOST_LEFT_OUT_OF_EACH": 3,
     }),
     scenarios.shown: ({"max_attempts": 3, "delay_s": 10.0}, {}, {
-        "SHOWN_WORKERS": 3, "SHOWN_HOSTS": 3, "SHOWN_WAITING": 2, "SHOWN_RETRIES": 2,
+        "SHOWN_WORKERS": 3, "SHOWN_HOSTS": 3, "SHOWN_WAITING": 7, "SHOWN_RETRIES": 7,
     }),
     scenarios.shown_in_trouble: ({"max_attempts": 3, "per_host": 8}, {"SHOWN_HOSTS": 1}, {
         "SHOWN_TROUBLED": 3,
     }),
     scenarios.that_wait: ({"delay_s": 10.0}, {"SHOWN_WAITING": 8}, {"LOOKED_AT": 2, "SHOWN_WAITING": 3}),
+    scenarios.that_wait_in_trouble: ({}, {"LOOKED_AT": 1, "SHOWN_WAITING": 20}, {"SHOWN_TROUBLED": 3}),
+    scenarios.that_wait_as_they_refuse: ({}, {"LOOKED_AT": 1, "SHOWN_WAITING": 20}, {"SHOWN_TROUBLED": 3}),
     scenarios.later_retries: ({"max_attempts": 3}, {}, {"LOOKED_AT": 3}),
     scenarios.receiving: ({}, {}, {"BURST_S": 1.5, "HORIZON_S": 7.0}),
     scenarios.templates: ({}, {"FAMILY_RENDERS": 6}, {
@@ -368,6 +377,92 @@ def test_a_url_that_is_left_out_is_told_of_if_it_has_so_many_bytes_at_the_most(
             crawl.put(NewTask(kind=TaskKind.IMAGE, url=f"{scenarios.A}/{name}.png", kept_out_by="excluded"))
         assert crawl.client is not None
         assert [one.task.url for one in crawl.client.outlet().left_out(10)] == [f"{scenarios.A}/short.png"]
+
+
+@pytest.mark.parametrize("chars", [20, 40])
+def test_so_much_is_said_of_a_host_of_another_part(url: str, tmp_path: Path, chars: int) -> None:
+    """To which redirects have led, in vain."""
+    here = shard_of("http://a.example", 2)
+    name = next(name for name in "bcdefgh" if shard_of(f"http://{name}.example", 2) != here)
+    with (
+        support.changed(SHOWN_DETAIL_CHARS=chars),
+        on_redis(tmp_path, url, queue_shards=2, **SETTINGS) as crawl,
+    ):
+        crawl.put(*images(8))
+        tasks = crawl.take(count=8, slots=8)
+        crawl.put(*images(4, name))
+        for task in tasks:
+            crawl.settle(task, "host-not-found", final_url=f"http://{name}.example/x.png")
+        crawl.later(1.0)
+        found = crawl.queues.results.get().records
+        said = [record for record in found if f"{name}.example/" in record.url]
+        assert {record.detail.count("x") - record.detail.count("ex") for record in said} == {chars}
+
+
+@pytest.mark.parametrize("most_bytes", [1, 2**20])
+def test_so_many_bytes_of_records_are_in_one_answer(tmp_path: Path, most_bytes: int) -> None:
+    """Of the ledger's, which goes through a message."""
+    with support.changed(REPLY_BYTES=most_bytes), on_ledger(tmp_path, "", **SETTINGS) as crawl:
+        crawl.put(*images(3))
+        for task in crawl.take(count=3):
+            crawl.settle(task)
+        assert len(crawl.queues.results.get().records) == (1 if most_bytes == 1 else 3)
+
+
+@pytest.mark.parametrize("seconds", [10.0, 40.0])
+def test_a_pace_of_an_earlier_run_grows_so(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """As one whose limit was hit twice; Redis has no earlier runs."""
+    monkeypatch.setattr(policy, "FIRST_GROWTH_S", seconds)
+    throttle = Throttle(patience_s=10.0)
+    throttle.restore(1, 8.0, now=0.0)
+    pace = throttle.answered(1, began=1.0, now=2 * seconds)
+    assert pace is not None
+    assert pace.pace_s == pytest.approx(4.0)
+
+
+# --- templates: one module for both engines ---
+
+
+def rendered(known: KnownTemplates, task: int, **outcome: Any) -> KnownTemplates:
+    return told(known, RenderOutcome(task=task, **outcome))
+
+
+def verdict(known: KnownTemplates, task: int | None = 99) -> str:
+    return asked(known, task, 0.0)[1].verdict.value
+
+
+@pytest.mark.parametrize("number", [2, 3])
+def test_templates_go_by_their_numbers(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    for name in ("PROBES", "DRY_RENDERS", "FAILED_RENDERS", "FAMILY_TEMPLATES"):
+        monkeypatch.setattr(policy, name, number)
+    monkeypatch.setattr(policy, "FAMILY_RENDERS", 2 * number)
+    fresh = known = KnownTemplates("family/a")
+    for task in range(number):
+        known, answer = asked(known, task, 0.0)
+        assert answer.verdict == "render"
+    assert verdict(known) == "wait"
+    for task in range(number):
+        assert verdict(known, task) == "render"
+        known = rendered(known, task)
+    assert verdict(known) == "skip", "its probes brought nothing"
+    known = rendered(fresh, 1, gains={"scroll": 1}, found=(1,))
+    for task in range(2, number + 2):
+        is_probed = task > number
+        assert asked(known, task, 0.0)[1].behaviours == (("scroll",) if is_probed else None)
+        known = rendered(known, task, gains={"scroll": 1}, found=(1,))
+    assert verdict(known) == "skip", "it has brought nothing fresh for so long"
+    known = fresh
+    for task in range(number):
+        assert verdict(known, 0) == "render"
+        known = rendered(known, task, failed=True)
+    assert verdict(known) == "skip"
+    assert rendered(known, 50, failed=True).template.failed == number
+    family = fresh
+    for task in range(2 * number):
+        assert verdict(KnownTemplates("family/new", family=family.family), None) == "unknown"
+        family = rendered(KnownTemplates(f"family/{task}", family=family.family), task)
+    assert verdict(KnownTemplates("family/new", family=family.family), None) == "skip"
+    assert (family.family.renders, len(family.family.templates)) == (2 * number, number)
 
 
 ALONE = {
