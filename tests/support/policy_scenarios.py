@@ -488,6 +488,7 @@ def shown(crawl: Crawl) -> Seen:
             crawl.settle(task, "server-error", 503, retry_in_s=20.0 + number)
     status = crawl.queues.tasks.status()
     yield len(status.workers), len(status.hosts), len(status.waiting), len(status.retries)
+    yield all(host.name for host in status.waiting)
 
 
 def shown_in_trouble(crawl: Crawl) -> Seen:
