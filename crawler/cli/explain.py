@@ -80,7 +80,7 @@ def explain(folder: Path, url: str, *, as_json: bool) -> int:
 
 def _store(config: Config) -> str:
     """The object store of the files; empty if they are in folders."""
-    return config.storage.storage if schemes.is_elsewhere(config.storage) else ""
+    return config.storage.storage if schemes.is_object_store(config.storage) else ""
 
 
 def _explain_slug(left_out: LeftOut, *, as_json: bool) -> int:

@@ -77,7 +77,7 @@ def not_checked(one: KeeperSum, machine: str) -> str:
 def will_be_kept(running: Crawl) -> str:
     """Where images go if workers may be on other machines; said when the crawl starts."""
     storage = running.config.storage
-    if schemes.is_elsewhere(storage):
+    if schemes.is_object_store(storage):
         return f"images are kept in {clean(storage.storage)}"
     here = f"here, in {clean(str(running.folder.path))}"
     if storage.storage == "manager" or (running.public is None and running.queue is None):

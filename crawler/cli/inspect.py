@@ -163,7 +163,7 @@ def _headline(summary: Summary, storage: StorageConfig) -> dict[str, str | Text]
 
 
 def _kept(summary: Summary, storage: StorageConfig) -> str:
-    if schemes.is_elsewhere(storage):
+    if schemes.is_object_store(storage):
         return f"in {storage.storage}"
     return kept_where(summary) or f"on the disk {counted(summary.files, 'file')}"
 

@@ -64,7 +64,7 @@ def work(address: str, *, output: Path | None, downloaders: int | None, config: 
             f" into {crawl.folder.path}"
             if crawl.keeps_images
             else f" into {storage.storage}"
-            if schemes.is_elsewhere(storage)
+            if schemes.is_object_store(storage)
             else " into its own folder, through its manager"
         )
         work_for(crawl, downloaders or usual_downloaders(), doing="downloading", where=where)

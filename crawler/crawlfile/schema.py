@@ -39,7 +39,7 @@ class Step(NamedTuple):
     """From one version of the schema to the next."""
 
     statements: tuple[str, ...]
-    """SQL that makes a file of the next version of one of this version. New columns come last, as in the records."""
+    """SQL that migrates a file to the next version. New columns come last, as in the records."""
     columns: Mapping[str, str] = {}
     """The new columns of records, and SQL for the value that stands for each in a file without it."""
     tables: tuple[str, ...] = ()

@@ -75,7 +75,7 @@ CREATE TABLE words (                -- what later pages say of images that only 
     words BLOB NOT NULL             -- MessagePack
 ) WITHOUT ROWID;
 
-CREATE TABLE templates (            -- what rendering pages of each template brought: see templates.py
+CREATE TABLE templates (            -- what rendering pages of each template brought: see page_templates.py
     host_id INTEGER NOT NULL,
     name    TEXT NOT NULL,
     state   BLOB NOT NULL,          -- MessagePack

@@ -27,10 +27,10 @@ _LAST_ID = 2**63 - 1
 
 
 def take_up(db: Connection, slugs: Collection[str], reads: Reads, *, unrendered: bool = False) -> int:
-    """Have pages read once more that name what was left out by *slugs*, those that *reads* says, and with *unrendered*
-    those for which there was no browser; returns how many. Their records stand until there are newer ones.
+    """Put pages back in the queue that name something left out by *slugs*; returns how many.
 
-    All pages are read once more unless everything that was left out is listed with its URL and its page.
+    *reads* says which of these pages to read. With *unrendered*, pages that had no browser are put back as well. Their
+    records stand until there are newer ones. If a left-out URL is not listed with its page, all pages are put back.
     """
     db.execute("CREATE TEMP TABLE slugs (slug TEXT PRIMARY KEY) WITHOUT ROWID")
     db.execute("CREATE TEMP TABLE namers (url TEXT PRIMARY KEY) WITHOUT ROWID")

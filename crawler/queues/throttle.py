@@ -149,7 +149,8 @@ class Throttle:
             allowed_s = (now - slow.since) / (policy.PACE_SHARE * slow.given)
             if slow.given < policy.LEAST_GIVEN:
                 allowed_s = min(allowed_s, policy.SLOWER_TIMES * pace_s)
-            slow.pace_s = min(policy.MOST_PACE_S, max(pace_s, min(allowed_s, slow.rest_s)))
+            slower_s = max(pace_s, min(allowed_s, slow.rest_s))
+            slow.pace_s = min(policy.MOST_PACE_S, max(policy.LEAST_PACE_S, slower_s))
             if before_s <= policy.ABOUT_TIMES * slow.pace_s and slow.pace_s <= policy.ABOUT_TIMES * before_s:
                 slow.growth_s = min(policy.MOST_GROWTH_S, 2 * slow.growth_s)
             slow.since, slow.given = now, 0

@@ -138,8 +138,8 @@ def flaw(record: Record) -> str:
 
 def keeper_flaw(record: Record) -> str:
     """Why *record* can't be right where no worker keeps files itself: a file said to be elsewhere would be missing."""
-    is_elsewhere = isinstance(record, ImageRecord) and record.kept_by
-    return "it says that a worker keeps its file, and in this crawl none does" if is_elsewhere else ""
+    is_object_store = isinstance(record, ImageRecord) and record.kept_by
+    return "it says that a worker keeps its file, and in this crawl none does" if is_object_store else ""
 
 
 def told_of_refused(why: str) -> str:

@@ -148,10 +148,10 @@ class ManagerBackend(QueueBackend):
         return f"{where} {access}"
 
 
-def _coordinate(lifeline: Lifeline, context: CrawlContext, start: StartMode) -> None:
-    from crawler.run.collector_main import coordinate  # a crawl with a manager has no use for it
+def _collect_results(lifeline: Lifeline, context: CrawlContext, start: StartMode) -> None:
+    from crawler.run.collector_main import collect_results  # a crawl with a manager has no use for it
 
-    coordinate(lifeline, context, start)
+    collect_results(lifeline, context, start)
 
 
 class RedisBackend(QueueBackend):
@@ -161,7 +161,7 @@ class RedisBackend(QueueBackend):
     """
 
     process = "collector"
-    main = staticmethod(_coordinate)
+    main = staticmethod(_collect_results)
     start_s = 600.0  # what was settled in its absence is collected first
     grace_s = 120.0
     endpoint: RedisEndpoint

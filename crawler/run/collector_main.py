@@ -40,7 +40,7 @@ _LOOK_AT_FILE_EVERY_S = 1.0
 _AGAIN_S = 0.5
 
 
-def coordinate(lifeline: Lifeline, context: CrawlContext, start: StartMode) -> None:
+def collect_results(lifeline: Lifeline, context: CrawlContext, start: StartMode) -> None:
     """Collect until the supervisor says stop; reports when the queue is ready, and ALL_COLLECTED at the crawl's end.
 
     Raises FolderError when the folder, or the name in Redis, is another crawl's; QueueUnreachable when no Redis answers
@@ -58,12 +58,12 @@ def coordinate(lifeline: Lifeline, context: CrawlContext, start: StartMode) -> N
         try:
             if start is StartMode.RESTART:  # it was there a moment ago, and may be the reason
                 lifeline.say(ChildMessage("ready"))
-            _Coordinator(lifeline, context, folder, client).run(start)
+            _CollectorProcess(lifeline, context, folder, client).run(start)
         finally:
             client.disconnect()
 
 
-class _Coordinator:
+class _CollectorProcess:
     def __init__(
         self, lifeline: Lifeline, context: CrawlContext, folder: CrawlFolder, client: RedisClient
     ) -> None:

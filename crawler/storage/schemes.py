@@ -1,4 +1,5 @@
-"""Which storage a crawl's setting ``storage`` stands for. To add one, add its scheme, and how it is opened.
+"""Which storage a crawl's setting ``storage`` stands for. To add one, add its scheme here, with how it is opened,
+read and checked, and to the pattern of the setting (config/images.py).
 
 Object stores are imported when they are asked for: not every installation has their library.
 """
@@ -23,7 +24,7 @@ SCHEMES = ("local", "manager", "s3", "gs", "az")
 def open_storage(context: StorageContext) -> Storage:
     """The storage that the settings in *context* stand for. Raises UsageError when it can't be used here."""
     config = context.config
-    if is_elsewhere(config):
+    if is_object_store(config):
         objects = _objects(config)
         storage: Storage = objects.ObjectStorage(objects.bucket_of(config, context.stop))
         return storage
@@ -37,20 +38,20 @@ def check(config: StorageConfig) -> None:
 
     Takes up to about ten seconds when nothing answers. Raises UsageError and StorageFailed.
     """
-    if is_elsewhere(config):
+    if is_object_store(config):
         _objects(config).check(config)
 
 
 def open_reader(config: StorageConfig) -> StorageReader | None:
     """The images of a crawl, for reading; None for those in its folder."""
-    if not is_elsewhere(config):
+    if not is_object_store(config):
         return None
     objects = _objects(config)
     reader: StorageReader = objects.ObjectReader(objects.bucket_of(config, threading.Event()))
     return reader
 
 
-def is_elsewhere(config: StorageConfig) -> bool:
+def is_object_store(config: StorageConfig) -> bool:
     """Whether images are kept neither in the crawl's folder nor in a worker's own."""
     return "://" in config.storage
 

@@ -14,7 +14,7 @@ import crawler
 
 ROOT = Path(crawler.__file__).parent
 PAGE = Path(__file__).parents[2] / "docs" / "modules.md"
-FOREIGN = {"lua": "--", "js": "//"}
+FOREIGN = {"lua": "--", "js": "//", "sql": "--"}
 """Other languages within the package, by suffix, and what their comments begin with."""
 
 

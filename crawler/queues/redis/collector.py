@@ -25,40 +25,40 @@ class Collector:
     worker keeps the image counts as failed.
     """
 
-    def __init__(self, outlet: Export, books: CrawlfileWriter, *, kept_by_workers: bool = True) -> None:
+    def __init__(self, outlet: Export, writer: CrawlfileWriter, *, kept_by_workers: bool = True) -> None:
         self._outlet = outlet
-        self._books = books
+        self._writer = writer
         self._kept_by_workers = kept_by_workers
 
     def collect(self) -> int:
         """Collect everything that Redis has so far; returns the number of records and later words."""
         count = self.records()
         while batch := self._outlet.words(BATCH):
-            self._books.fill(batch)
+            self._writer.fill(batch)
             self._outlet.forget_words(batch)
             count += len(batch)
             if len(batch) < BATCH:
                 break
         while left_out := self._outlet.left_out(BATCH):
-            self._books.keep_left_out(left_out)
+            self._writer.keep_left_out(left_out)
             self._outlet.forget_left_out(left_out)
             if len(left_out) < BATCH:
                 break
         while files := self._outlet.host_files(_FILES):
-            self._books.keep_host_files(files)
+            self._writer.keep_host_files(files)
             self._outlet.forget_host_files(files)
             if len(files) < _FILES:
                 break
-        self._books.keep_dropped(self._outlet.dropped())
+        self._writer.keep_dropped(self._outlet.dropped())
         return count
 
     def records(self) -> int:
         """Collect the records alone; returns their number."""
         count = 0
         while batch := self._outlet.settled(BATCH):
-            self._books.take(batch if self._kept_by_workers else [_as_kept_here(one) for one in batch])
+            self._writer.take(batch if self._kept_by_workers else [_as_kept_here(one) for one in batch])
             self._outlet.put([one.next_size for one in batch if one.next_size is not None])
-            self._outlet.forget(batch, self._books.totals())
+            self._outlet.forget(batch, self._writer.totals())
             count += len(batch)
             if len(batch) < BATCH:
                 break  # else a lively queue would never let go
@@ -72,22 +72,22 @@ class Collector:
         """
         self.collect()
         if outlet_is_empty:
-            self._books.queue_lost(reread=self._books.meta(MetaKey.COMPLETE) is None)
-        self._outlet.forget((), self._books.totals())
-        if self._books.meta(MetaKey.LOST) is not None:
-            for keys in self._books.settled_keys():
+            self._writer.queue_lost(reread=self._writer.meta(MetaKey.COMPLETE) is None)
+        self._outlet.forget((), self._writer.totals())
+        if self._writer.meta(MetaKey.LOST) is not None:
+            for keys in self._writer.settled_keys():
                 self._outlet.mark(keys)
-        self._outlet.keep_host_files(self._books.host_files())
+        self._outlet.keep_host_files(self._writer.host_files())
         count = self._push()
-        self._books.set_meta(MetaKey.LOST, None)
+        self._writer.set_meta(MetaKey.LOST, None)
         return count
 
     def _push(self) -> int:
-        tasks, after = self._books.unsettled(limit=_PUSHED)
+        tasks, after = self._writer.unsettled(limit=_PUSHED)
         count = 0
         while tasks:
             count += self._outlet.push(tasks)
-            tasks, after = self._books.unsettled(after, limit=_PUSHED)
+            tasks, after = self._writer.unsettled(after, limit=_PUSHED)
         return count
 
 

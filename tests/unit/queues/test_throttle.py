@@ -242,6 +242,16 @@ def test_only_so_many_hosts_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {pace.host for pace in throttle.paces(now=40.0)} == set(range(20, 30))
 
 
+def test_a_pace_that_has_nearly_vanished_is_no_less_than_the_least_after_a_refusal() -> None:
+    """A search found one of a millionth of a second: it stood for a host that is asked without any delay."""
+    throttle = Throttle(patience_s=600.0)
+    refuse(throttle, at=0.0)
+    throttle.answered(A, began=2.0, now=2.0 + 1e-7)
+    order = throttle.refused(A, asked_s=0.0, reason="rate-limited", began=1000.0, now=1000.0)
+    assert order is not None
+    assert order.pace_s >= LEAST_PACE_S
+
+
 class ThrottleMachine(RuleBasedStateMachine):
     """Whatever comes in: paces and pauses are within their limits, and a probe leads out of it."""
 

@@ -38,7 +38,7 @@ from crawler.queues.redis.export import KeptFile, LaterWords, LeftOutOnce, Settl
 from crawler.run import collector_main as module
 from crawler.run.backends import CollectedRecords, ManagerBackend
 from crawler.run.children import ChildMessage
-from crawler.run.collector_main import coordinate
+from crawler.run.collector_main import collect_results
 from crawler.run.context import ALL_COLLECTED, CrawlContext, StartMode
 from tests.support.queues import wait_until
 
@@ -266,7 +266,7 @@ def collecting(where: CrawlContext, start: StartMode = StartMode.GO_ON) -> Itera
 
     def run() -> None:
         try:
-            coordinate(line, where, start)  # type: ignore[arg-type]
+            collect_results(line, where, start)  # type: ignore[arg-type]
         except Exception as exc:  # noqa: BLE001 - for the test to judge
             line.failure = exc
 

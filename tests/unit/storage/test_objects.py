@@ -438,7 +438,7 @@ def test_a_list_goes_on_after_an_outage(case: Case, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize("scheme", schemes.SCHEMES)
 def test_every_scheme_has_its_parts(scheme: str) -> None:
     settings = StorageConfig(storage=scheme if scheme in {"local", "manager"} else f"{scheme}://pictures/x")
-    if schemes.is_elsewhere(settings):
+    if schemes.is_object_store(settings):
         assert callable(schemes._objects(settings).check)
     else:
         schemes.check(settings)

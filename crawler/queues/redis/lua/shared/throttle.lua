@@ -100,7 +100,7 @@ do
       if slow.c < POLICY.LEAST_GIVEN then
         allowed_s = min(allowed_s, POLICY.SLOWER_TIMES * pace_s)
       end
-      slow.p = min(POLICY.MOST_PACE_S, max(pace_s, min(allowed_s, slow.e)))
+      slow.p = min(POLICY.MOST_PACE_S, max(POLICY.LEAST_PACE_S, max(pace_s, min(allowed_s, slow.e))))
       if before_s <= POLICY.ABOUT_TIMES * slow.p and slow.p <= POLICY.ABOUT_TIMES * before_s then
         slow.t = min(POLICY.MOST_GROWTH_S, 2 * slow.t)
       end
