@@ -256,6 +256,13 @@ def refusing_up_and_down(crawl: Crawl) -> Seen:
         yield from refusals(crawl, [*[None] * allowed, 0.0])
 
 
+def refusing_once_more(crawl: Crawl) -> Seen:
+    """Long after its pace has shrunk to nothing, though nothing was asked of it meanwhile."""
+    yield from refusals(crawl, [0.0, None])
+    crawl.later(1000.0)
+    yield from refusals(crawl, [0.0, 0.0])
+
+
 def refusing_slowly(crawl: Crawl) -> Seen:
     """After a long rest it gives little."""
     for _ in range(4):

@@ -58,6 +58,7 @@ CHANGED: dict[Scenario, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] =
         "ABOUT_TIMES": 30.0, "FIRST_GROWTH_S": 4.0, "MOST_GROWTH_S": 1.25, "REFUSED_FIRST_PAUSE_S": 3.0,
     }),
     scenarios.refusing_up_and_down: ({}, {"FIRST_GROWTH_S": 4.0, "FIRST_PACE_S": 1.0}, {"ABOUT_TIMES": 1.1}),
+    scenarios.refusing_once_more: ({}, {"FIRST_PACE_S": 1.0}, {"LEAST_PACE_S": 0.25}),
     scenarios.refusing_slowly: ({}, {"LEAST_GIVEN": 1, "FIRST_PACE_S": 100.0, "FIRST_GROWTH_S": 400.0}, {
         "MOST_PACE_S": 8.0,
     }),
