@@ -142,12 +142,17 @@ def _walked(html: str) -> None:
     list(lexbor.DocumentTree(html).walk(look_at_all=False, left_out=Counter()))
 
 
+def _is_found(work: Callable[[str], Any], unit: str) -> bool:
+    """By two of three searches: beside other tests one search in some has measured them, and not the page."""
+    return sum(found_in("the page", work, [Shape(unit)]) != [] for _ in range(3)) > 1
+
+
 def test_the_page_that_hung_a_crawl_would_have_been_found(monkeypatch: pytest.MonkeyPatch) -> None:
     unit = "<svg><template>"
     assert unit in units_of(ENTRIES["parse"])
-    assert found_in("now", _walked, [Shape(unit)]) == []
+    assert not _is_found(_walked, unit)
     monkeypatch.setattr(lexbor, "_contents", lambda node: node.template_fragments()[:1])
-    assert found_in("then", _walked, [Shape(unit)]) != []
+    assert _is_found(_walked, unit)
 
 
 FOUND: dict[str, tuple[str, Shape]] = {
