@@ -607,6 +607,7 @@ class RandomSite:
         return self.pages[url.removeprefix(SITE)]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("order", ["fifo", "lifo", "random"])
 @pytest.mark.parametrize("seed", range(40))
 def test_no_site_made_by_chance_loses_an_image(seed: int, order: str) -> None:
