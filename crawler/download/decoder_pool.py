@@ -28,7 +28,8 @@ ALLOWANCE_BYTES = 64 * 2**20
 
 
 class DecoderPool(AbstractContextManager["DecoderPool"]):
-    """At most *most* decoder processes, for several threads; ``close`` ends them all.
+    """At most *most* decoder processes, for several threads; ``close`` ends them all. *at_once* is as in
+    :class:`~crawler.sandbox.pool.Pool`.
 
     An image may take *timeout_s* from when a decoder has it, and have *max_pixels*. Memory beyond ALLOWANCE_BYTES comes
     from *budget*. *decode* names the function that decodes, as ``module:function``: it takes the bytes, ``max_pixels``
@@ -41,7 +42,14 @@ class DecoderPool(AbstractContextManager["DecoderPool"]):
     """
 
     def __init__(
-        self, *, most: int, max_pixels: int, timeout_s: float, budget: Budget, decode: str = VERIFY
+        self,
+        *,
+        most: int,
+        max_pixels: int,
+        timeout_s: float,
+        budget: Budget,
+        at_once: int = 0,
+        decode: str = VERIFY,
     ) -> None:
         self._timeout_s = timeout_s
         orders = ChildOrders(
@@ -51,7 +59,7 @@ class DecoderPool(AbstractContextManager["DecoderPool"]):
             allowance_bytes=ALLOWANCE_BYTES,
             most_bytes=budget.total_bytes,
         )
-        self._pool = Pool(orders, most=most, budget=budget, what="decoder of images")
+        self._pool = Pool(orders, most=most, budget=budget, what="decoder of images", at_once=at_once)
 
     def verify(self, data: bytes) -> ImageInfo:
         """Verify *data* in a decoder; see :func:`crawler.download.verify.verify`.

@@ -7,6 +7,7 @@ life.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import platform
 import threading
@@ -217,6 +218,7 @@ def _downloader(worker: WorkerContext) -> TaskHandler:
     images = worker.crawl.config.images
     decoders = DecoderPool(  # which end as readers do
         most=worker.children,
+        at_once=math.ceil((os.cpu_count() or 1) / worker.crawl.processes),
         max_pixels=images.max_pixels,
         timeout_s=images.decode_timeout_s,
         budget=worker.budget,

@@ -28,6 +28,7 @@ _STARTS = 4
 _START_PAUSE_S = 0.5
 _SIGALRM = getattr(signal, "SIGALRM", 0)
 _SIGKILL = getattr(signal, "SIGKILL", 0)
+PATIENCE_S = 0.2
 _ROOM_FOR_REQUEST = 3
 """Factor for the memory of a request before its work asks for more: the request itself, and a first result hardly twice
 as large.
@@ -89,14 +90,26 @@ class Pool(AbstractContextManager["Pool"]):
     requests of more than *large_bytes* (but at least one) are worked on at a time, so that small requests need not wait
     for all large ones.
 
+    *at_once* is how many children work at a time while each is done within a moment; 0 for *most*. More than there are
+    cores only take the cores from each other. A request that has waited PATIENCE_S no longer heeds that: others may be
+    at work for long.
+
     Replies are bytes that the caller has to validate: a child may be under a stranger's control.
     """
 
     def __init__(
-        self, orders: ChildOrders, *, most: int, budget: Budget, what: str, large_bytes: int = sys.maxsize
+        self,
+        orders: ChildOrders,
+        *,
+        most: int,
+        budget: Budget,
+        what: str,
+        at_once: int = 0,
+        large_bytes: int = sys.maxsize,
     ) -> None:
         self._orders = orders
         self._most = most
+        self._at_once = min(at_once or most, most)
         self._budget = budget
         self._what = what
         self._mutex = threading.Lock()
@@ -217,11 +230,11 @@ class Pool(AbstractContextManager["Pool"]):
 
     def _taken(self) -> Child:
         """A free child, or a new one."""
+        patient_until = time.monotonic() + PATIENCE_S
         with self._mutex:
-            while not self._idle and len(self._alive) + self._starting >= self._most:
-                if self._closing.is_set():
-                    break
-                self._child_free.wait()
+            while not (self._closing.is_set() or self._has_room(patient=time.monotonic() < patient_until)):
+                left_s = patient_until - time.monotonic()
+                self._child_free.wait(left_s if left_s > 0 else None)
             if self._closing.is_set():
                 raise InternalError(f"the {self._what}s are closed")
             if self._idle:
@@ -244,6 +257,12 @@ class Pool(AbstractContextManager["Pool"]):
             started.end()
             raise InternalError(f"the {self._what}s are closed")
         return started
+
+    def _has_room(self, *, patient: bool) -> bool:
+        """Whether a child may take a request now; *patient* is who heeds that there are only so many cores."""
+        there = len(self._alive) + self._starting
+        at_work = there - len(self._idle)
+        return at_work < (self._at_once if patient else self._most)
 
     def _started(self) -> Child:
         problem = ""

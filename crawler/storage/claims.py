@@ -1,122 +1,145 @@
-"""Claims: which path holds which bytes, in one tiny file per SHA-256; the first to claim wins.
+"""Claims: which path holds which bytes, a row for each SHA-256 in a small SQLite file; the first to claim wins.
 
-A claim is a file that is named by the digest and contains the path. It appears whole, in one step that fails when it
-exists: a hard link to a temporary file (link(2)). On a file system without hard links it is created and then written.
+All processes of a machine write to one file. Each machine has a file of its own: SQLite in WAL mode is for one machine
+at a time (sqlite.org/wal.html), and a folder may be mounted by several.
 
-Earlier versions made symbolic links whose target was the path, as text. Most of them led nowhere, so that programs that
-follow links (``cp -rL``, ``shutil.copytree``) failed. They are still read, and ``renew`` turns them into files.
+Earlier versions made a tiny file for each digest, and before that a symbolic link: one more inode for each image, of
+which a disk needed up to half a millisecond. ``renew`` turns both into rows.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
+import re
+import sqlite3
 import stat
-from collections.abc import Callable
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
-_END = "\n"
+from crawler.crawlfile.connection import connect_to_write
+from crawler.crawlfile.sqlite_errors import has_code
+from crawler.errors import StorageFailed, StorageFull
+from crawler.retrying import Retrying
+from crawler.text.plain_errors import plain
+
+_CREATE = "CREATE TABLE IF NOT EXISTS claims (sha256 BLOB PRIMARY KEY, path TEXT NOT NULL) WITHOUT ROWID"
+_TAKE = "INSERT OR IGNORE INTO claims VALUES (?, ?)"
+_TAKE_OVER = "INSERT OR REPLACE INTO claims VALUES (?, ?)"
+_HOLDER = "SELECT path FROM claims WHERE sha256 = ?"
+_DAMAGED = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
+_EARLIER_FOLDER = re.compile("[0-9a-f]{2}")
+_DIGEST = re.compile("[0-9a-f]{64}")
 _MOST_BYTES = 32_768
 """More than any path has; a copy that followed an earlier version's link has an image in place of a claim."""
-_NO_HARD_LINKS = frozenset(
-    {errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL, errno.EMLINK, errno.EXDEV}
-)
-_WINDOWS_NO_HARD_LINKS = frozenset({1, 50})
-"""ERROR_INVALID_FUNCTION and ERROR_NOT_SUPPORTED: of FAT, exFAT and some shares."""
-_DIGEST_CHARS = 64
 
 
 class Claims:
-    """The claims of one storage, in *folder*. Raises OSError."""
+    """The claims of one storage, in *file*, which is made when it is needed. Thread-safe.
 
-    def __init__(self, folder: Path, *, temporary_name: Callable[[], str]) -> None:
-        self._folder = folder
-        self._temporary_name = temporary_name
+    Raises StorageFull and StorageFailed.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._lock = threading.Lock()
+        self._opened: sqlite3.Connection | None = None
+        self._opening = Retrying(_is_busy, first_wait_s=0.01, max_wait_s=0.2, tries=50)
 
     def holder(self, sha256: str) -> str | None:
         """The path that has claimed the bytes, or None. Callers check that its file has them."""
-        claim = self._claim(sha256)
-        try:
-            found = claim.lstat()
-            if stat.S_ISLNK(found.st_mode):
-                return os.readlink(claim)  # noqa: PTH115 - a Path would tidy the text up
-            if found.st_size > _MOST_BYTES:
-                return None
-            text = claim.read_text(encoding="utf-8")
-        except (FileNotFoundError, UnicodeDecodeError):
-            return None
-        return text.removesuffix(_END) if text.endswith(_END) else None  # without its end it is half written
+        if self._opened is None and not self._file.exists():
+            return None  # it is made by the first claim
+        with self._db() as db:
+            row = db.execute(_HOLDER, (bytes.fromhex(sha256),)).fetchone()
+        return None if row is None else str(row[0])
 
     def take(self, sha256: str, path: str) -> bool:
         """Claim the bytes for *path*; False when there is a claim already."""
-        claim = self._claim(sha256)
-        try:
-            self._make(claim, path)
-        except FileNotFoundError:
-            claim.parent.mkdir(parents=True, exist_ok=True)
-            return self.take(sha256, path)
-        except FileExistsError:
-            return False
-        return True
+        with self._db() as db:
+            return db.execute(_TAKE, (bytes.fromhex(sha256), path)).rowcount == 1
 
     def take_over(self, sha256: str, path: str) -> None:
         """Claim the bytes for *path*, whoever had them."""
-        claim = self._claim(sha256)
-        temporary = self._write(claim, path)
-        try:
-            temporary.replace(claim)
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
+        with self._db() as db:
+            db.execute(_TAKE_OVER, (bytes.fromhex(sha256), path))
 
     def renew(self) -> int:
-        """Turn the symbolic links of an earlier version into files, and return how many there were.
+        """Turn the claims of an earlier version into rows, and return how many there were.
 
-        A claim that another process takes over at this very moment may be set back: the same bytes are then kept twice.
+        A damaged file is put aside: the same bytes may be kept twice then, and nothing is lost.
         """
-        renewed = 0
-        for folder, _, names in os.walk(self._folder):
-            for name in names:
-                if len(name) != _DIGEST_CHARS or not (link := Path(folder, name)).is_symlink():
-                    continue
-                with contextlib.suppress(
-                    OSError
-                ):  # gone meanwhile, or a disk that is full: it can be read as it is
-                    self.take_over(name, os.readlink(link))  # noqa: PTH115 - as above
-                    renewed += 1
-        return renewed
-
-    def _claim(self, sha256: str) -> Path:
-        return self._folder / sha256[:2] / sha256
-
-    def _make(self, claim: Path, path: str) -> None:
-        """Raises FileExistsError when there is a claim, FileNotFoundError when there is no folder for it."""
-        if os.path.lexists(claim):  # as for most duplicates: nothing has to be written
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(claim))
-        temporary = self._write(claim, path)
         try:
-            os.link(temporary, claim)
-        except (NotImplementedError, OSError) as exc:
-            if isinstance(exc, OSError) and not _has_no_links(exc):
+            with self._db():
+                pass
+        except StorageFailed as exc:
+            if not isinstance(exc.__cause__, sqlite3.Error) or not has_code(exc.__cause__, *_DAMAGED):
                 raise
-            with claim.open("x", encoding="utf-8", newline="") as file:
-                file.write(path + _END)
-        finally:
-            temporary.unlink(missing_ok=True)
+            self._file.replace(self._file.with_suffix(".damaged"))
+        return sum(map(self._renewed, _earlier_folders(self._file.parent)))
 
-    def _write(self, claim: Path, path: str) -> Path:
-        """A temporary file beside *claim* that says *path*."""
-        temporary = claim.with_name(self._temporary_name())
+    def _renewed(self, folder: Path) -> int:
+        files = [file for file in folder.iterdir() if _DIGEST.fullmatch(file.name)]
+        claims = [(bytes.fromhex(file.name), path) for file in files if (path := _earlier_claim(file))]
+        with self._db() as db:
+            db.execute("BEGIN IMMEDIATE")
+            db.executemany(_TAKE, claims)
+            db.execute("COMMIT")
+        for file in files:  # now that the rows are there
+            file.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # it holds something else
+            folder.rmdir()
+        return len(claims)
+
+    @contextlib.contextmanager
+    def _db(self) -> Iterator[sqlite3.Connection]:
         try:
-            with temporary.open("x", encoding="utf-8", newline="") as file:
-                file.write(path + _END)
-        except OSError:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
+            with self._lock:
+                if self._opened is None:
+                    self._opened = self._opening(self._open)
+                yield self._opened
+        except sqlite3.Error as exc:
+            if has_code(exc, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
+                raise StorageFull(
+                    f"no room for {self._file} ({plain(exc)}); make room and start the crawl again"
+                ) from exc
+            advice = "remove it" if has_code(exc, *_DAMAGED) else "see to it"
+            raise StorageFailed(
+                f"{self._file} can't be used: {plain(exc)}; {advice} and start the crawl again"
+            ) from exc
+
+    def _open(self) -> sqlite3.Connection:
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        db = connect_to_write(self._file)
+        try:
+            # a power failure takes the last claims at most: the same bytes may be kept twice then
+            for statement in ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL", _CREATE):
+                db.execute(statement)
+        except BaseException:
+            db.close()
             raise
-        return temporary
+        return db
 
 
-def _has_no_links(exc: OSError) -> bool:
-    return exc.errno in _NO_HARD_LINKS or getattr(exc, "winerror", None) in _WINDOWS_NO_HARD_LINKS
+def _is_busy(error: BaseException) -> bool:
+    """While one process turns WAL on, SQLite does not let others wait for that: it refuses them."""
+    return isinstance(error, sqlite3.Error) and has_code(error, sqlite3.SQLITE_BUSY)
+
+
+def _earlier_folders(index: Path) -> list[Path]:
+    with contextlib.suppress(FileNotFoundError):
+        return [folder for folder in index.iterdir() if _EARLIER_FOLDER.fullmatch(folder.name)]
+    return []
+
+
+def _earlier_claim(file: Path) -> str:
+    """The path that an earlier version's claim names; empty if it names none."""
+    try:
+        found = file.lstat()
+        if stat.S_ISLNK(found.st_mode):
+            return os.readlink(file)  # noqa: PTH115 - a Path would tidy the text up
+        text = file.read_text(encoding="utf-8") if found.st_size <= _MOST_BYTES else ""
+    except (FileNotFoundError, UnicodeDecodeError):
+        return ""
+    return text.removesuffix("\n") if text.endswith("\n") else ""  # without its end it is half written

@@ -32,7 +32,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from crawler.crawlfile.file_names import HALF_WRITTEN, INDEX_FOLDER
+from crawler.crawlfile.file_names import CLAIMS, HALF_WRITTEN, INDEX_FOLDER
 from crawler.crawlfile.image_paths import on_disk
 from crawler.errors import StorageFailed, StorageFull
 from crawler.machine_id import machine_id
@@ -50,6 +50,7 @@ _ADVICE = {
     errno.EISDIR: "move away what is in its place",
 }
 """Advice by errno. Faults of the disk (EIO, ESTALE, ETIMEDOUT) are not retried: the crawl stops, and can go on."""
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 _PAUSE_S = 0.005
 _FOREIGN_LEFTOVER_S = 3600.0
 """Age of a temporary file of another machine that counts as a leftover: its process can't be looked up here."""
@@ -60,7 +61,8 @@ class LocalStorage:
     """A Storage in the folder *root*; see :class:`crawler.storage.Storage` for what it promises.
 
     With *fsync* a saved image survives a power failure, too, at three times the cost. Nothing is written when less than
-    *min_free_bytes* would be left. A claim may stand for *claim_patience_s* without its file.
+    *min_free_bytes* would be left. A claim may stand for *claim_patience_s* without its file. *claims* is the name of
+    the file of claims, see :mod:`crawler.storage.claims`.
     """
 
     def __init__(
@@ -70,15 +72,17 @@ class LocalStorage:
         fsync: bool,
         min_free_bytes: int,
         claim_patience_s: float = 1.0,
+        claims: str = CLAIMS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._root = root
+        self._folder = str(root)
         self._fsync = fsync
         self._min_free_bytes = min_free_bytes
         self._claim_patience_s = claim_patience_s
         self._clock = clock
         self._machine = machine_id()[:8]
-        self._claims = Claims(root / INDEX_FOLDER, temporary_name=self._temporary_name)
+        self._claims = Claims(root / INDEX_FOLDER / claims)
         self._free_bytes = 0
         self._free_checked = float("-inf")
 
@@ -93,7 +97,7 @@ class LocalStorage:
             if (holder := self._kept(path, target, sha256, len(data))) is not None:
                 return holder
             self.check_free(len(data))
-            return self._keep(path, target, sha256, len(data), lambda file: self._write_temporary(file, data))
+            return self._keep(path, target, sha256, len(data), lambda file: self._write(file, data))
 
     def has(self, path: str, *, size_bytes: int) -> bool:
         with self.explained(path):
@@ -111,7 +115,11 @@ class LocalStorage:
                 file.unlink(missing_ok=True)
                 return holder
             return self._keep(
-                path, target, sha256, size_bytes, lambda taken: self._take(file, taken, sha256, size_bytes)
+                path,
+                target,
+                sha256,
+                size_bytes,
+                lambda taken: self._take(file, Path(taken), sha256, size_bytes),
             )
 
     def kept(self, path: str, *, sha256: str, size_bytes: int) -> str | None:
@@ -119,13 +127,21 @@ class LocalStorage:
         with self.explained(path):
             return self._kept(path, self.target(path), sha256, size_bytes)
 
-    def target(self, path: str) -> Path:
+    def target(self, path: str) -> str:
         """The file of *path*. Raises ValueError when it would not be below the storage's folder."""
-        target = self._root.joinpath(*plain_parts(on_disk(path)))
-        root = os.path.realpath(self._root)
-        if os.path.commonpath([root, os.path.realpath(target.parent)]) != root:
-            raise ValueError(f"{quoted(path)} leaves the storage's folder {self._root} by a symbolic link")
-        return target
+        *folders, name = plain_parts(on_disk(path))
+        folder = self._folder
+        by_link = os.name != "posix"  # junctions of Windows are no links
+        for part in folders:
+            folder = f"{folder}{os.sep}{part}"
+            by_link = by_link or os.path.islink(folder)
+        if by_link:
+            root = os.path.realpath(self._root)
+            if os.path.commonpath([root, os.path.realpath(folder)]) != root:
+                raise ValueError(
+                    f"{quoted(path)} leaves the storage's folder {self._root} by a symbolic link"
+                )
+        return f"{folder}{os.sep}{name}"
 
     def check_free(self, size_bytes: int) -> None:
         """Raise StorageFull when there is no room for *size_bytes* more."""
@@ -155,14 +171,17 @@ class LocalStorage:
                 f"{path} can't be written below {self._root}: {plain(exc)}; {advice} and start the crawl again"
             ) from exc
 
+    def renew_claims(self) -> None:
+        """Take over the index of an earlier version, see :mod:`crawler.storage.claims`."""
+        self._claims.renew()
+
     def sweep(self) -> int:
         """Remove the temporary files that killed processes left, and return how many there were.
 
         Those are files of processes of this machine that have ended, and files of other machines over an hour old; a
-        machine that was booted anew counts as another one. The index of an earlier version is renewed, see
-        :mod:`crawler.storage.claims`.
+        machine that was booted anew counts as another one. Claims are renewed as well.
         """
-        self._claims.renew()
+        self.renew_claims()
         removed = 0
         for folder, _, names in os.walk(self._root):
             for name in names:
@@ -172,35 +191,40 @@ class LocalStorage:
                         removed += 1
         return removed
 
-    def _keep(
-        self, path: str, target: Path, sha256: str, size_bytes: int, fill: Callable[[Path], None]
-    ) -> str:
+    def _keep(self, path: str, target: str, sha256: str, size_bytes: int, fill: Callable[[str], None]) -> str:
         """Take the three steps; *fill* writes the temporary file."""
-        temporary = target.with_name(self._temporary_name())
+        folder = os.path.dirname(target)
+        temporary = os.path.join(folder, self._temporary_name())
+        is_moved = False
         try:
             try:
                 fill(temporary)
             except FileNotFoundError:
-                temporary.parent.mkdir(parents=True, exist_ok=True)
+                os.makedirs(folder, exist_ok=True)
                 fill(temporary)
             holder = self._claim(path, sha256, size_bytes)
             if holder != path:
                 return holder
-            temporary.replace(target)
+            os.replace(temporary, target)
+            is_moved = True
         finally:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
+            if not is_moved:
+                with contextlib.suppress(OSError):
+                    os.unlink(temporary)
         if self._fsync:
-            _sync_folder(target.parent)
+            _sync_folder(folder)
         return path
 
-    def _write_temporary(self, temporary: Path, data: bytes) -> None:
-        with temporary.open("xb", buffering=0) as file:
+    def _write(self, file: str, data: bytes) -> None:
+        descriptor = os.open(file, _NEW_FILE, 0o666)
+        try:
             view = memoryview(data)
             while view:
-                view = view[file.write(view) :]
+                view = view[os.write(descriptor, view) :]
             if self._fsync:
-                os.fsync(file.fileno())
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
     def _take(self, file: Path, temporary: Path, sha256: str, size_bytes: int) -> None:
         file.replace(temporary)
@@ -229,7 +253,7 @@ class LocalStorage:
             time.sleep(_PAUSE_S)
         return path
 
-    def _kept(self, path: str, target: Path, sha256: str, size_bytes: int) -> str | None:
+    def _kept(self, path: str, target: str, sha256: str, size_bytes: int) -> str | None:
         if not _holds(target, sha256, size_bytes):
             return self._claimed(sha256, size_bytes)
         self._claims.take(sha256, path)
@@ -259,22 +283,22 @@ class LocalStorage:
             return False
 
 
-def _is_file(target: Path, size_bytes: int) -> bool:
+def _is_file(target: str, size_bytes: int) -> bool:
     """Whether *target* is a regular file of this size."""
     try:
-        found = target.lstat()
+        found = os.lstat(target)
     except (FileNotFoundError, NotADirectoryError):
         return False
     return stat.S_ISREG(found.st_mode) and found.st_size == size_bytes
 
 
-def _holds(target: Path, sha256: str, size_bytes: int) -> bool:
+def _holds(target: str | Path, sha256: str, size_bytes: int) -> bool:
     """Whether *target* is a regular file with these bytes."""
     try:
-        found = target.lstat()
+        found = os.lstat(target)
         if not stat.S_ISREG(found.st_mode) or found.st_size != size_bytes:
             return False
-        with target.open("rb") as file:
+        with open(target, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest() == sha256
     except (FileNotFoundError, NotADirectoryError):
         return False
@@ -298,7 +322,7 @@ def _is_alive(pid: int) -> bool:
     return True
 
 
-def _sync_folder(folder: Path) -> None:
+def _sync_folder(folder: str) -> None:
     """Write the names in *folder* to the disk: fsync of a file does not (fsync(2), notes)."""
     if os.name != "posix":
         return

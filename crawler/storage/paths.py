@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
-
 from crawler.crawlfile.file_names import INDEX_FOLDER
 from crawler.text.plain_errors import quoted
+
+_ODD_PARTS = frozenset({"", ".", ".."})
 
 
 def plain_parts(path: str) -> tuple[str, ...]:
@@ -13,10 +13,8 @@ def plain_parts(path: str) -> tuple[str, ...]:
 
     A path is refused that could lead out of a folder on any system, or lies below INDEX_FOLDER, where the claims are.
     """
-    parts = PurePosixPath(path).parts
-    odd = "\\" in path or "\0" in path or path != "/".join(parts)
-    # two slashes are a root of their own (POSIX, 4.13), which is its own only part
-    is_absolute = path.startswith("/")
-    if odd or is_absolute or not parts or ".." in parts or parts[0] == INDEX_FOLDER or ":" in parts[0]:
+    parts = tuple(path.split("/"))
+    is_plain = _ODD_PARTS.isdisjoint(parts) and "\\" not in path and "\0" not in path
+    if not is_plain or parts[0] == INDEX_FOLDER or ":" in parts[0]:
         raise ValueError(f"{quoted(path)} is not a plain relative path below the storage's folder")
     return parts

@@ -6,11 +6,14 @@ Object stores are imported when they are asked for: not every installation has t
 
 from __future__ import annotations
 
+import hashlib
+import platform
 import threading
 from importlib import import_module
 from types import ModuleType
 
 from crawler.config import StorageConfig
+from crawler.crawlfile.file_names import CLAIMS
 from crawler.errors import ConfigError, UsageError
 from crawler.extras import install
 from crawler.storage import Storage, StorageContext, StorageReader
@@ -30,7 +33,18 @@ def open_storage(context: StorageContext) -> Storage:
         return storage
     if _scheme(config) == "manager" and context.inbox is not None:
         return ManagerStorage(context.inbox())
-    return LocalStorage(context.folder, fsync=config.fsync, min_free_bytes=config.min_free_bytes)
+    claims = CLAIMS if context.inbox is None else f"{_machine_name()}-{CLAIMS}"
+    storage = LocalStorage(
+        context.folder, fsync=config.fsync, min_free_bytes=config.min_free_bytes, claims=claims
+    )
+    if context.inbox is not None:
+        storage.renew_claims()
+    return storage
+
+
+def _machine_name() -> str:
+    """Stands for this machine in a folder that several machines may have mounted."""
+    return hashlib.sha256(platform.node().encode("utf-8", "replace")).hexdigest()[:8]
 
 
 def check(config: StorageConfig) -> None:

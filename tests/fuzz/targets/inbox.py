@@ -7,10 +7,12 @@ import shutil
 import tempfile
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from crawler.crawlfile.file_names import CLAIMS
 from crawler.crawlfile.image_paths import is_image_path
 from crawler.download.sniff import extension_for, image_format
 from crawler.errors import StorageFailed, UploadLost
 from crawler.storage import Chunk
+from crawler.storage.claims import Claims
 from crawler.storage.local import LocalStorage
 from crawler.storage.paths import INDEX_FOLDER, plain_parts
 from crawler.storage.uploads import UploadReceiver
@@ -61,6 +63,7 @@ def _store(inbox: UploadReceiver, folder: Path, chunk: Chunk) -> None:
 
 def check(folder: Path) -> None:
     """What is in a crawl's folder is images, whole and claimed under their digests, and what is on its way."""
+    claims = Claims(folder / INDEX_FOLDER / CLAIMS)
     for file in folder.rglob("*"):
         name = file.relative_to(folder)
         if file.is_symlink() or not file.is_file() or name.parts[0].startswith((INDEX_FOLDER, "crawl.db")):
@@ -71,8 +74,7 @@ def check(folder: Path) -> None:
         assert image_format(content), f"{name} is no image"
         assert is_image_path(name.as_posix())
         sha256 = hashlib.sha256(content).hexdigest()
-        claim = folder / INDEX_FOLDER / sha256[:2] / sha256
-        assert claim.is_file(), f"{name} holds other bytes than somebody said"
+        assert claims.holder(sha256) is not None, f"{name} holds other bytes than somebody said"
 
 
 def _path(drawn: Drawn) -> None:

@@ -126,7 +126,7 @@ PLACES = {
     "cryptography": "run.keygen",
     "click": "cli cli.*",
     "rich": "cli cli.*",
-    "sqlite3": "crawlfile.connection crawlfile.sqlite_errors",
+    "sqlite3": "crawlfile.connection crawlfile.sqlite_errors storage.claims",
     "brotli": "http.content_encoding",
     "backports": "http.content_encoding",
     "compression": "http.content_encoding",

@@ -9,14 +9,17 @@ import shutil
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from crawler.crawlfile.file_names import CLAIMS, INDEX_FOLDER
 from crawler.errors import StorageFailed, StorageFull
-from crawler.storage.local import INDEX_FOLDER, LocalStorage
+from crawler.storage.claims import Claims
+from crawler.storage.local import LocalStorage
 from crawler.text.plain_errors import plain
 
 CAT = hashlib.sha256(b"cat").hexdigest()
@@ -36,43 +39,49 @@ def storage(root: Path, **options: object) -> LocalStorage:
     return LocalStorage(root, **settings)  # type: ignore[arg-type]
 
 
-def claim(root: Path) -> Path:
-    return root / INDEX_FOLDER / CAT[:2] / CAT
+def claimer(root: Path) -> str | None:
+    """The path that has claimed CAT."""
+    return Claims(root / INDEX_FOLDER / CLAIMS).holder(CAT)
+
+
+def earlier_claim(root: Path) -> Path:
+    """Where an earlier version claimed CAT."""
+    claim = root / INDEX_FOLDER / CAT[:2] / CAT
+    claim.parent.mkdir(parents=True, exist_ok=True)
+    return claim
 
 
 def images(root: Path) -> list[str]:
     return sorted(
         path.relative_to(root).as_posix()
         for path in root.rglob("*")
-        if path.is_file() and not path.is_symlink() and not _is_claim(path)
+        if path.is_file() and not path.is_symlink() and path.parent.name != INDEX_FOLDER
     )
 
 
-def _is_claim(path: Path) -> bool:
-    return path.parent.parent.name == INDEX_FOLDER and not path.name.startswith(".")
-
-
-def write_claim(root: Path, path: str) -> None:
-    claim(root).parent.mkdir(parents=True, exist_ok=True)
-    claim(root).write_text(f"{path}\n", encoding="utf-8")
-
-
-@pytest.fixture(params=["file", "link of an earlier version"])
+@pytest.fixture(params=["row", "file of an earlier version", "link of an earlier version"])
 def make_claim(request: pytest.FixtureRequest) -> MakeClaim:
-    """Claims CAT for a path, in either form that may be there."""
+    """Claims CAT for a path, in any form that may be there when a crawl starts."""
+
+    def row(root: Path, path: str) -> None:
+        Claims(root / INDEX_FOLDER / CLAIMS).take_over(CAT, path)
+
+    def file(root: Path, path: str) -> None:
+        earlier_claim(root).write_text(f"{path}\n", encoding="utf-8")
+        storage(root).sweep()
 
     def link(root: Path, path: str) -> None:
-        claim(root).parent.mkdir(parents=True, exist_ok=True)
-        claim(root).symlink_to(path)
+        earlier_claim(root).symlink_to(path)
+        storage(root).sweep()
 
-    return write_claim if request.param == "file" else link
+    return {"row": row, "file": file}.get(request.param.split()[0], link)
 
 
 class Killed(BaseException):
     """What stands for kill -9: nothing may catch it."""
 
 
-@pytest.mark.parametrize("step", ["write", "link", "replace"])
+@pytest.mark.parametrize("step", ["write", "claim", "replace"])
 def test_killed_at_any_step_and_saved_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -81,11 +90,11 @@ def test_killed_at_any_step_and_saved_again(
 
     with monkeypatch.context() as patched:
         if step == "write":
-            patched.setattr("crawler.storage.claims.Claims._write", die)
-        elif step == "link":
-            patched.setattr(os, "link", die)
+            patched.setattr(os, "write", die)
+        elif step == "claim":
+            patched.setattr(Claims, "take", die)
         else:
-            patched.setattr(Path, "replace", die)
+            patched.setattr(os, "replace", die)
         with pytest.raises(Killed):
             storage(tmp_path).save("images/a.jpg", b"cat", sha256=CAT)
     assert images(tmp_path) == []
@@ -137,7 +146,7 @@ def test_a_file_that_comes_while_it_is_looked_for_is_found(
 def test_nonsense_in_the_index_is_taken_over(tmp_path: Path, make_claim: MakeClaim, nonsense: str) -> None:
     make_claim(tmp_path, nonsense)
     assert storage(tmp_path).save("images/a.jpg", b"cat", sha256=CAT) == "images/a.jpg"
-    assert claim(tmp_path).read_text() == "images/a.jpg\n"
+    assert claimer(tmp_path) == "images/a.jpg"
 
 
 def test_own_file_comes_before_anybody_elses_claim(tmp_path: Path, make_claim: MakeClaim) -> None:
@@ -166,29 +175,30 @@ def test_a_damaged_file_is_no_holder_and_is_repaired(tmp_path: Path) -> None:
     assert (tmp_path / "images/b.jpg").read_bytes() == b"cat"
 
 
-def test_without_hard_links_claims_are_files_all_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def no_links(*args: object, **kwargs: object) -> None:
-        raise OSError(errno.EPERM, "Operation not permitted")
-
-    monkeypatch.setattr(os, "link", no_links)
+def test_a_damaged_file_of_claims_is_put_aside_at_the_next_start(tmp_path: Path) -> None:
+    storage(tmp_path).save("images/a.jpg", b"cat", sha256=CAT)
+    for file in (tmp_path / INDEX_FOLDER).iterdir():
+        file.unlink()
+    (tmp_path / INDEX_FOLDER / CLAIMS).write_bytes(b"no database at all" * 1000)
+    with pytest.raises(StorageFailed, match=r"claims\.db .*; remove it and start the crawl again"):
+        storage(tmp_path).save("images/b.jpg", b"cat", sha256=CAT)
+    storage(tmp_path).sweep()
     assert storage(tmp_path).save("images/a.jpg", b"cat", sha256=CAT) == "images/a.jpg"
     assert storage(tmp_path).save("images/b.jpg", b"cat", sha256=CAT) == "images/a.jpg"
-    assert claim(tmp_path).read_text() == "images/a.jpg\n"
-    claim(tmp_path).write_text("images/a")  # half written
-    (tmp_path / "images/a.jpg").unlink()
-    assert storage(tmp_path).save("images/b.jpg", b"cat", sha256=CAT) == "images/b.jpg"
-    assert claim(tmp_path).read_text() == "images/b.jpg\n"
 
 
-def test_links_that_are_not_implemented(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def not_implemented(*args: object, **kwargs: object) -> None:
-        raise NotImplementedError
+def test_claims_on_a_full_disk(tmp_path: Path) -> None:
+    claims = Claims(tmp_path / CLAIMS)
+    with claims._db() as db:
+        db.execute("PRAGMA max_page_count = 2")
+    with pytest.raises(StorageFull, match=r"no room for .*claims\.db"):
+        claims.take(CAT, "images/" + "a" * 20_000)
 
-    monkeypatch.setattr(os, "link", not_implemented)
-    assert storage(tmp_path).save("images/a.jpg", b"cat", sha256=CAT) == "images/a.jpg"
-    assert claim(tmp_path).read_text() == "images/a.jpg\n"
+
+def test_claims_in_a_folder_that_may_not_be_written_to(tmp_path: Path) -> None:
+    (tmp_path / INDEX_FOLDER).write_text("not a folder")
+    with pytest.raises(StorageFailed, match=r"images/a\.jpg"):
+        storage(tmp_path).save("images/a.jpg", b"cat", sha256=CAT)
 
 
 def test_a_folder_that_is_a_link_to_elsewhere_is_refused(tmp_path: Path) -> None:
@@ -221,7 +231,7 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int)
     def full(*args: object) -> int:
         raise OSError(code, os.strerror(code))
 
-    monkeypatch.setattr(LocalStorage, "_write_temporary", full)
+    monkeypatch.setattr(LocalStorage, "_write", full)
     with pytest.raises(StorageFull, match="make room") as caught:
         storage(tmp_path).save("images/a.jpg", b"cat", sha256=CAT)
     assert "images/a.jpg" in str(caught.value)
@@ -262,7 +272,7 @@ def test_what_a_disk_refuses_is_told_with_what_to_do(
     def refuse(*args: object) -> int:
         raise OSError(code, os.strerror(code))
 
-    monkeypatch.setattr(LocalStorage, "_write_temporary", refuse)
+    monkeypatch.setattr(LocalStorage, "_write", refuse)
     with pytest.raises(StorageFailed, match=advice) as caught:
         storage(tmp_path).save("images/a.jpg", b"cat", sha256=CAT)
     assert plain(OSError(code, os.strerror(code))) in str(caught.value)
@@ -336,51 +346,67 @@ def test_sweep_removes_what_the_dead_left_and_nothing_else(tmp_path: Path) -> No
     foreign, old_foreign = f".saving-00000000-1-{suffix}", f".saving-11111111-1-{suffix}"
     for name in (leftover, alive, foreign, old_foreign, ".saving-my-cat.jpg"):
         (tmp_path / "images" / name).write_bytes(b"c")
-    claim(tmp_path).with_name(leftover).write_text("images/nowhere.jpg\n")
     os.utime(tmp_path / "images" / old_foreign, (0, 0))
-    assert store.sweep() == 3
+    assert store.sweep() == 2
     left = {path.name for path in (tmp_path / "images").iterdir()}
     assert left == {"a.jpg", alive, foreign, ".saving-my-cat.jpg"}
-    assert [file.name for file in claim(tmp_path).parent.iterdir()] == [CAT]
 
 
 def test_a_killed_process_leaves_a_temporary_file_that_sweep_finds(tmp_path: Path) -> None:
     script = (
         "import os, signal, sys; from pathlib import Path; from crawler.storage.local import LocalStorage\n"
-        "os.link = lambda *a: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "os.replace = lambda *a: os.kill(os.getpid(), signal.SIGKILL)\n"
         "store = LocalStorage(Path(sys.argv[1]), fsync=False, min_free_bytes=0)\n"
         f"store.save('images/a.jpg', b'cat', sha256={CAT!r})"
     )
     assert subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=False).returncode == -9
-    assert len(images(tmp_path)) == 2  # of the image, and of the claim
-    assert storage(tmp_path).sweep() == 2
+    assert len(images(tmp_path)) == 1
+    assert storage(tmp_path).sweep() == 1
     assert images(tmp_path) == []
     assert storage(tmp_path).save("images/a.jpg", b"cat", sha256=CAT) == "images/a.jpg"
 
 
-def test_an_index_of_an_earlier_version_is_renewed(tmp_path: Path) -> None:
-    storage(tmp_path).save("images/a.jpg", b"cat", sha256=CAT)
-    claim(tmp_path).unlink()
-    claim(tmp_path).symlink_to("images/a.jpg")
+@pytest.mark.parametrize("is_link", [True, False])
+def test_an_index_of_an_earlier_version_is_renewed(tmp_path: Path, *, is_link: bool) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images/a.jpg").write_bytes(b"cat")
     other = tmp_path / INDEX_FOLDER / "00" / ("0" * 64)
-    other.parent.mkdir()
-    other.symlink_to("images/gone.jpg")
+    other.parent.mkdir(parents=True)
+    for claim, path in ((earlier_claim(tmp_path), "images/a.jpg"), (other, "images/gone.jpg")):
+        if is_link:
+            claim.symlink_to(path)
+        else:
+            claim.write_text(f"{path}\n", encoding="utf-8")
     assert storage(tmp_path).sweep() == 0
-    assert claim(tmp_path).read_text() == "images/a.jpg\n"
-    assert other.read_text() == "images/gone.jpg\n"
-    assert {file.name for file in (tmp_path / INDEX_FOLDER).glob("*/*")} == {CAT, other.name}
+    assert claimer(tmp_path) == "images/a.jpg"
+    assert Claims(tmp_path / INDEX_FOLDER / CLAIMS).holder("0" * 64) == "images/gone.jpg"
+    assert [path for path in (tmp_path / INDEX_FOLDER).iterdir() if path.is_dir()] == []
     assert storage(tmp_path).save("images/b.jpg", b"cat", sha256=CAT) == "images/a.jpg"
 
 
-@pytest.mark.parametrize("content", [b"\xff\xd8\xff\xe0\n", b"x" * 40_000, b""])
-def test_what_a_copy_made_of_an_earlier_index_is_no_claim(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize("content", [b"\xff\xd8\xff\xe0\n", b"x" * 40_000, b"", b"images/half-writ"])
+def test_what_is_no_claim_in_an_earlier_index_is_left_out(tmp_path: Path, content: bytes) -> None:
     # cp -rL puts the image where the link was, if that happened to lead there
-    storage(tmp_path).save("images/a.jpg", b"cat", sha256=CAT)
-    claim(tmp_path).write_bytes(content)
-    assert storage(tmp_path).save("images/a.jpg", b"cat", sha256=CAT) == "images/a.jpg"
-    (tmp_path / "images/a.jpg").unlink()
+    earlier_claim(tmp_path).write_bytes(content)
+    storage(tmp_path).sweep()
+    assert claimer(tmp_path) is None
     assert storage(tmp_path).save("images/b.jpg", b"cat", sha256=CAT) == "images/b.jpg"
-    assert claim(tmp_path).read_text() == "images/b.jpg\n"
+
+
+def test_processes_that_open_the_claims_at_the_same_moment(tmp_path: Path) -> None:
+    script = (
+        "import sys, time; from pathlib import Path; from crawler.storage.claims import Claims\n"
+        "time.sleep(max(0.0, float(sys.argv[2]) - time.time()))\n"
+        f"print(Claims(Path(sys.argv[1])).take({CAT!r}, 'images/a.jpg'))"
+    )
+    at = str(time.time() + 1.0)
+    starts = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, str(tmp_path / CLAIMS), at], stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(6)
+    ]
+    assert sorted(start.communicate(timeout=60)[0].strip() for start in starts) == ["False"] * 5 + ["True"]
 
 
 def test_there_is_nothing_but_files_and_folders(tmp_path: Path) -> None:

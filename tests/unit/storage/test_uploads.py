@@ -399,26 +399,27 @@ import itertools, os, signal, sys
 from pathlib import Path
 import msgspec
 from crawler.storage import Chunk
+from crawler.storage.claims import Claims
 from crawler.storage.uploads import UploadReceiver
 from crawler.storage.local import LocalStorage
 
 root, step, message = sys.argv[1:]
-real, calls = Path.replace, itertools.count(1)
+real, calls = os.replace, itertools.count(1)
 
 def die(*args, **more):
     os.kill(os.getpid(), signal.SIGKILL)
 
-def replace(self, target):
+def replace(file, target):
     number = next(calls)
     if step == f"before rename {number}":
         die()
-    real(self, target)
+    real(file, target)
     if step == f"after rename {number}":
         die()
 
-Path.replace = replace
+os.replace = replace
 if step == "at the claim":
-    os.link = die
+    Claims.take = die
 if step == "before the adoption":
     LocalStorage.adopt = die
 storage = LocalStorage(Path(root), fsync=False, min_free_bytes=0)
@@ -433,7 +434,7 @@ print(box.store(msgspec.json.decode(message, type=Chunk)))
         ("before the adoption", 1),
         ("before rename 1", 1),
         ("after rename 1", 1),
-        ("at the claim", 2),
+        ("at the claim", 1),
         ("before rename 2", 1),
         ("after rename 2", 0),
     ],
