@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 EXTRAS = {
+    "fast": "pycurl>=7.45.7",
     "heic": "pillow-heif>=1",
     "object": "obstore>=0.8,<0.13",
     "redis": "redis>=5.2",

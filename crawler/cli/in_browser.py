@@ -9,11 +9,11 @@ from contextlib import closing
 from crawler.cli import crawl_tables, found_table, tables
 from crawler.cli.output import write_json
 from crawler.config import Config
-from crawler.http import cookie_file
+from crawler.http import Transport, cookie_file
 from crawler.http.address_guard import AddressGuard, seed_ports
 from crawler.http.cookies import CookieJar
 from crawler.http.proxies import networks_of, proxies_of, unused
-from crawler.http.requests_transport import RequestsTransport
+from crawler.http.transports import open_transport
 from crawler.logs.events import COOKIES_UNUSED, PROXY_UNUSED, tell
 from crawler.models import NewTask, Origin
 from crawler.render.handler import Compared
@@ -27,13 +27,13 @@ log = logging.getLogger(__name__)
 _NOTHING = Origin(page_url="", found_in="")
 
 
-def transport_for(url: str, config: Config) -> RequestsTransport:
+def transport_for(url: str, config: Config) -> Transport:
     """A transport for one page, whose private network it may use."""
     networks = networks_of((url,), proxies_of(config.fetch))
     guard = AddressGuard(config.fetch.allow_addresses, seed_ports((url,)), of_seeds=networks)
     if not_used := unused(config.fetch, (url,)):
         tell(log, PROXY_UNUSED, text=not_used)
-    return RequestsTransport(config.fetch, guard, _jar(url, config), seeds=(url,))
+    return open_transport(config.fetch, guard, _jar(url, config), seeds=(url,))
 
 
 def _jar(url: str, config: Config) -> CookieJar | None:

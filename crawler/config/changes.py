@@ -222,7 +222,7 @@ FIXED = frozenset({"strip_tracking", "storage", "layout"})
 ONLY_HOW = frozenset(
     {
         *("harvesters", "harvester_threads", "renderers", "renderer_threads", "downloaders"),
-        *("downloader_threads", "record_tdmrep", "user_agent", "tries"),
+        *("downloader_threads", "record_tdmrep", "transport", "user_agent", "tries"),
         *("storage_patience_s", "fsync", "min_free_bytes"),
         *("per_host", "per_domain", "delay_s", "lease_s", "max_lease_s", "heartbeat_s", "lease_batch"),
         *("retry_delay_s", "image_backlog", "result_backlog", "queue_shards"),

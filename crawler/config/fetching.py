@@ -86,6 +86,14 @@ class ObeyConfig(Section):
 class FetchConfig(Section):
     """How pages and images are fetched."""
 
+    transport: Annotated[
+        str,
+        about(
+            "Library that sends requests: requests; curl (libcurl, with the extra fast); or auto, for"
+            " curl where it is installed.",
+            pattern="^(auto|requests|curl)$",
+        ),
+    ] = "auto"
     user_agent: Annotated[str, about("User-Agent header: a name and a contact.", min_length=1)] = (
         f"image-crawler/{__version__} (+https://github.com/image-crawler/image-crawler)"
     )

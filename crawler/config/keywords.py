@@ -57,6 +57,7 @@ class Settings(TypedDict, total=False):
     obey_content_signal: bool
     obey_data_mining: bool
     obey_training_mining: bool
+    transport: Literal["auto", "requests", "curl"]
     user_agent: str
     connect_timeout_s: float | str
     total_timeout_s: float | str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,13 @@ def authorities(environment: Mapping[str, str] = os.environ) -> str:
     return ""
 
 
+def usual_authorities() -> str:
+    """The file of the authorities that browsers trust."""
+    import certifi
+
+    return certifi.where()
+
+
 def context_of(path: str, *, verify: bool) -> ssl.SSLContext:
     """A context of TLS 1.2 or later, with the authorities in the file or folder *path*.
 
@@ -96,23 +103,37 @@ def _unread(exc: OSError) -> str:
 def tls_failed(exc: ssl.SSLError, host: str, port: int) -> TlsFailed:
     """The error of a failed handshake with *host*, in a sentence."""
     if isinstance(exc, ssl.SSLCertVerificationError):
-        if known := _CERTIFICATE_TROUBLES.get(exc.verify_code):
-            text, advice = known
-            return TlsFailed(f"{text.format(host=host)}; {advice}")
-        return TlsFailed(f"the certificate of {host} is not accepted: {exc.verify_message}; {_ANYWAY}")
-    reason = exc.reason or ""
+        return refused_certificate(exc.verify_code, exc.verify_message, host)
+    return failed_handshake(exc.reason or "", plain(exc), host, port)
+
+
+def refused_certificate(code: int, message: str, host: str) -> TlsFailed:
+    """The error of a certificate that OpenSSL does not accept, by its X509_V_ERR number and the *message* for it."""
+    if known := _CERTIFICATE_TROUBLES.get(code):
+        text, advice = known
+        return TlsFailed(f"{text.format(host=host)}; {advice}")
+    return TlsFailed(f"the certificate of {host} is not accepted: {message}; {_ANYWAY}")
+
+
+def failed_handshake(reason: str, otherwise: str, host: str, port: int) -> TlsFailed:
+    """The error of a handshake that failed for a *reason* of OpenSSL, such as ``NO_SHARED_CIPHER``; it may be empty."""
     if reason in _NOT_TLS:
         return TlsFailed(f"{host} does not speak TLS at port {port}; perhaps http:// is meant")
     if reason in _TROUBLES:
         return TlsFailed(_TROUBLES[reason].format(host=host))
     return TlsFailed(
-        f"TLS with {host} port {port} failed: {reason.replace('_', ' ').lower() or plain(exc)}"[:300]
+        f"TLS with {host} port {port} failed: {reason.replace('_', ' ').lower() or otherwise}"[:300]
     )
 
 
 def misnamed(certificate: Mapping[str, Any] | None, host: str, port: int) -> TlsFailed:
     """The error of a *certificate* (as of SSLSocket.getpeercert) that is for other hosts than *host*."""
     names = [str(value) for _, value in (certificate or {}).get("subjectAltName", ())]
+    return misnamed_for(names, host, port)
+
+
+def misnamed_for(names: Sequence[str], host: str, port: int) -> TlsFailed:
+    """The error of a certificate that is for *names*, and not for *host*."""
     shown = ", ".join(names[:_SHOWN_NAMES]) + (" and others" if len(names) > _SHOWN_NAMES else "")
     return TlsFailed(
         f"the certificate of {host} port {port} is for {shown[:200] or 'no host at all'}, not for {host}; {_ANYWAY}"

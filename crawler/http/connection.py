@@ -22,6 +22,7 @@ from crawler.http.bandwidth import AHEAD_BYTES
 from crawler.http.certificates import misnamed, tls_failed
 from crawler.http.dialling import open_by_socks, open_socket
 from crawler.http.dns_cache import DnsCache
+from crawler.http.engine import IdleConnectionLost
 from crawler.http.http1 import Response
 from crawler.http.paced_reader import PacedReader, ReadPace
 from crawler.http.proxies import Proxy
@@ -46,13 +47,6 @@ class PacedResponse(Response):
         paid_bytes = 0 if kwargs.get("method") == "CONNECT" or pace.bandwidth is None else AHEAD_BYTES
         self.reader = PacedReader(self.fp.detach(), sock, pace, paid_bytes=paid_bytes)
         self.fp = io.BufferedReader(self.reader)
-
-
-class IdleConnectionLost(ConnectionError):
-    """A connection kept from an earlier request ended before there was an answer.
-
-    Most likely the server had closed it before it saw the request.
-    """
 
 
 class _Plain(HTTPConnection):

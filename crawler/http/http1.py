@@ -47,6 +47,8 @@ class Response(http.client.HTTPResponse):
 
     fp: Any
     chunk_left: int | None
+    is_faulty: bool
+    """Whether the framing contradicts itself: the connection must not be used again."""
     _method: str | None
 
     def begin(self, **_limits: Any) -> None:
@@ -119,12 +121,12 @@ class Response(http.client.HTTPResponse):
         codings = [value for name, value in fields if name.lower() == "transfer-encoding"]
         self.chunked, self.chunk_left, self.length = False, None, None
         self._excess_bytes = 0
-        self._faulty = False
+        self.is_faulty = False
         if codings and self._is_chunked(",".join(codings)):
             self.chunked = True
             if lengths:
                 # the chunks count (RFC 9112, section 6.3), and the connection is not used again
-                self._faulty = True
+                self.is_faulty = True
                 fields[:] = [field for field in fields if field[0].lower() != "content-length"]
         elif lengths:
             self.length = _length(",".join(lengths))
@@ -133,7 +135,7 @@ class Response(http.client.HTTPResponse):
                 fields.append(("Content-Length", str(self.length)))
         if self.status in _NO_BODY or self._method == "HEAD":
             # even if it names a coding (RFC 9112, section 6.1); the connection is not used again then
-            self._faulty = self._faulty or self.chunked
+            self.is_faulty = self.is_faulty or self.chunked
             self.chunked, self.length = False, 0
 
     def _is_chunked(self, header: str) -> bool:
@@ -148,7 +150,7 @@ class Response(http.client.HTTPResponse):
         connection = ",".join(value.lower() for name, value in fields if name.lower() == "connection")
         stays = "close" not in connection if self.version == 11 else "keep-alive" in connection  # noqa: PLR2004
         framed = self.chunked or self.length is not None
-        self.will_close = not (stays and framed and not self._faulty)
+        self.will_close = not (stays and framed and not self.is_faulty)
 
     def _read_next_chunk_size(self) -> int:
         line = self.fp.readline(_MAX_CHUNK_LINE_BYTES + 1)

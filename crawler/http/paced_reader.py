@@ -33,6 +33,54 @@ class ReadPace:
         return self.min_rate_bytes_s * self.grace_s
 
 
+RATE_GRACE_S = 10.0
+"""How long a server may be too slow."""
+
+
+class Patience:
+    """Until when bytes have to come: by *deadline*, on the monotonic clock, and at the minimum rate of *pace*."""
+
+    def __init__(self, pace: ReadPace, deadline: float) -> None:
+        self._pace = pace
+        self._deadline = deadline
+        self._window_end = float("inf")  # until the first byte: a server may think before it answers
+        self._window_bytes = 0.0
+
+    def hurry(self, within_s: float) -> None:
+        """Bring the deadline forward to *within_s* seconds from now, if it is later."""
+        self._deadline = min(self._deadline, time.monotonic() + within_s)
+
+    def extend(self, by_s: float) -> None:
+        """Move all limits: for *by_s* seconds it was us that did not read."""
+        self._deadline += by_s
+        self._window_end += by_s
+
+    def left_s(self) -> float:
+        """The seconds in which the next byte has to come. Raises DeadlineExceeded or TooSlow when there are none."""
+        left_s = min(self._deadline, self._window_end) - time.monotonic()
+        if left_s <= 0:
+            raise self.out()
+        return left_s
+
+    def count(self, received: int) -> None:
+        """Count *received* bytes, which have just come."""
+        quota_bytes = self._pace.quota_bytes
+        if received and quota_bytes:
+            self._window_bytes += received
+            if self._window_end == float("inf") or self._window_bytes >= quota_bytes:
+                self._window_end = time.monotonic() + self._pace.grace_s
+                self._window_bytes = 0
+
+    def out(self) -> DeadlineExceeded | TooSlow:
+        """The error of the limit that comes first."""
+        if self._window_end < self._deadline:
+            return TooSlow(
+                f"the server sent less than {self._pace.min_rate_bytes_s} bytes per second "
+                f"over {self._pace.grace_s:g} s (min_rate_bytes_s)"
+            )
+        return DeadlineExceeded("the answer was not complete within the total time (total_timeout_s)")
+
+
 class PacedReader(io.RawIOBase):
     """The bytes of one answer, with a deadline and a pace. Reads raise DeadlineExceeded or TooSlow.
 
@@ -47,38 +95,30 @@ class PacedReader(io.RawIOBase):
         self.waited_s = 0.0
         self._raw = raw
         self._sock = sock
-        self._pace = pace
+        self._bandwidth = pace.bandwidth
         timeout_s = sock.gettimeout()
-        self._deadline = time.monotonic() + timeout_s if timeout_s is not None else float("inf")
-        self._window_end = float("inf")  # until the first byte: a server may think before it answers
-        self._window_bytes = 0.0
+        self._patience = Patience(
+            pace, time.monotonic() + timeout_s if timeout_s is not None else float("inf")
+        )
 
     def hurry(self, within_s: float) -> None:
         """Bring the deadline forward to *within_s* seconds from now, if it is later."""
-        self._deadline = min(self._deadline, time.monotonic() + within_s)
+        self._patience.hurry(within_s)
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: WriteableBuffer) -> int | None:
-        if self._pace.bandwidth is not None:
+        if self._bandwidth is not None:
             buffer = memoryview(buffer)[:STEP_BYTES]
-            self._pay(self._pace.bandwidth, len(buffer))
-        now = time.monotonic()
-        patience_s = min(self._deadline, self._window_end) - now
-        if patience_s <= 0:
-            raise self._out_of_patience()
-        self._sock.settimeout(patience_s)
+            self._pay(self._bandwidth, len(buffer))
+        self._sock.settimeout(self._patience.left_s())
         try:
             count = self._raw.readinto(buffer)
         except TimeoutError as exc:
-            raise self._out_of_patience() from exc
+            raise self._patience.out() from exc
         self._paid_bytes -= count or 0
-        if count and self._pace.quota_bytes:
-            self._window_bytes += count
-            if self._window_end == float("inf") or self._window_bytes >= self._pace.quota_bytes:
-                self._window_end = time.monotonic() + self._pace.grace_s
-                self._window_bytes = 0
+        self._patience.count(count or 0)
         return count
 
     def _pay(self, bandwidth: Bandwidth, count: int) -> None:
@@ -88,20 +128,11 @@ class PacedReader(io.RawIOBase):
             waited_s = bandwidth.take(missing)
             self._paid_bytes += missing
             self.waited_s += waited_s
-            self._deadline += waited_s
-            self._window_end += waited_s
-
-    def _out_of_patience(self) -> DeadlineExceeded | TooSlow:
-        if self._window_end < self._deadline:
-            return TooSlow(
-                f"the server sent less than {self._pace.min_rate_bytes_s} bytes per second "
-                f"over {self._pace.grace_s:g} s (min_rate_bytes_s)"
-            )
-        return DeadlineExceeded("the answer was not complete within the total time (total_timeout_s)")
+            self._patience.extend(waited_s)
 
     def close(self) -> None:
         if not self.closed:
-            if self._pace.bandwidth is not None:
-                self._pace.bandwidth.give_back(max(0, self._paid_bytes))
+            if self._bandwidth is not None:
+                self._bandwidth.give_back(max(0, self._paid_bytes))
             self._raw.close()
             super().close()

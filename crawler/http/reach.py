@@ -24,7 +24,7 @@ from crawler.errors import (
 )
 from crawler.http.address_guard import AddressGuard, seed_ports
 from crawler.http.proxies import networks_of, proxies_of
-from crawler.http.requests_transport import RequestsTransport
+from crawler.http.transports import open_transport
 from crawler.urls import host_key
 
 _NO_ANSWER = (
@@ -53,7 +53,7 @@ def silence(url: str, fetch: FetchConfig) -> str:
     plain = msgspec.structs.replace(fetch, login="", netrc=False, keep_cookies=False, headers=())
     networks = networks_of(seeds, proxies_of(fetch))  # a name that a proxy looks up is not looked up here
     guard = AddressGuard(fetch.allow_addresses, seed_ports(seeds), of_seeds=networks)
-    transport = RequestsTransport(plain, guard)
+    transport = open_transport(plain, guard)
 
     def check(asked: str) -> None:
         if host_key(asked) != place:

@@ -8,13 +8,11 @@ from __future__ import annotations
 import http.client
 import ssl
 import threading
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
-from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3 import PoolManager, ProxyManager
 
 from crawler.errors import (
@@ -27,11 +25,12 @@ from crawler.errors import (
     TruncatedTransfer,
 )
 from crawler.http.address_guard import AddressGuard
-from crawler.http.certificates import context_of
+from crawler.http.certificates import context_of, usual_authorities
 from crawler.http.connection import pool_classes
+from crawler.http.engine import causes_of
 from crawler.http.paced_reader import ReadPace
 from crawler.http.proxies import Proxies, Proxy
-from crawler.http.status import wants_https
+from crawler.http.status import lost_when
 from crawler.text.plain_errors import plain
 
 _POOLS, _IDLE_CONNECTIONS = 64, 256
@@ -107,7 +106,7 @@ class Adapter(HTTPAdapter):
         """One context for all connections, made for the first of them: that takes 20 ms."""
         with self._tls_lock:
             if self._tls_context is None:
-                self._tls_context = context_of(self._trusted or DEFAULT_CA_BUNDLE_PATH, verify=self._verify)
+                self._tls_context = context_of(self._trusted or usual_authorities(), verify=self._verify)
             return self._tls_context
 
     def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
@@ -132,7 +131,7 @@ def wrapped(exc: Exception, *, url: str, http_status: int) -> FetchError:
     if cause := any_is(http.client.IncompleteRead):
         leaf, text = TruncatedTransfer, f"the server closed the connection within the answer: {plain(cause)}"
     elif any_is(ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionError):
-        leaf, text = ConnectionLost, f"the server closed the connection {_when(url, http_status)}"
+        leaf, text = ConnectionLost, f"the server closed the connection {lost_when(url, http_status)}"
     elif cause := any_is(ssl.SSLError):
         # after the handshake it is the stream that broke
         leaf = ConnectionLost if http_status else TlsFailed
@@ -148,21 +147,3 @@ def wrapped(exc: Exception, *, url: str, http_status: int) -> FetchError:
     else:
         leaf, text = BadResponse, "the answer can't be read"
     return leaf(text, http_status=http_status, final_url=url)
-
-
-def _when(url: str, http_status: int) -> str:
-    if http_status:
-        return "before the answer had ended"
-    return f"without an answer{wants_https(url)}"
-
-
-def causes_of(exc: BaseException) -> Iterator[BaseException]:
-    """*exc* and everything that it was made from, innermost first."""
-    found: list[BaseException] = []
-    waiting: list[object] = [exc]
-    while waiting:
-        item = waiting.pop()
-        if isinstance(item, BaseException) and not any(item is known for known in found):
-            found.append(item)
-            waiting += [*item.args, getattr(item, "reason", None), item.__cause__, item.__context__]
-    return reversed(found)

@@ -99,6 +99,13 @@ def wants_https(url: str) -> str:
     return f"; perhaps https{host.removeprefix('http')}/ is meant" if is_odd else ""
 
 
+def lost_when(url: str, http_status: int) -> str:
+    """When the connection for *url* was lost, by the status that had come before; 0: none."""
+    if http_status:
+        return "before the answer had ended"
+    return f"without an answer{wants_https(url)}"
+
+
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
     """The Retry-After header in seconds from now, in 0 … 3600, or None (RFC 9110 section 10.2.3).
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 
 from crawler.config import Config
-from crawler.http import cookie_file
+from crawler.http import cookie_file, transports
 from crawler.http.address_guard import AddressGuard
 from crawler.http.proxies import Proxies, proxies_of, unused
 from crawler.http.request_headers import RequestHeaders
@@ -27,6 +27,7 @@ def checked(
     """
     AddressGuard(config.fetch.allow_addresses)
     RequestHeaders(config.fetch)
+    transports.check(config.fetch)
     proxies = proxies_of(config.fetch)
     file = cookie_file.read(config.run.cookies, seeds) if config.run.cookies else None
     for note in file.notes if file else ():

@@ -148,7 +148,7 @@ HARMLESS = frozenset(
         "obey_robots_txt", "obey_nofollow", "obey_rel_nofollow", "obey_noindex", "obey_noimageindex",
         "obey_noai", "obey_noimageai", "obey_tdm_reservation", "purpose", "obey_tdmrep", "record_tdmrep",
         "obey_content_usage", "obey_content_signal", "obey_data_mining", "obey_training_mining", "user_agent",
-        "headers", "keep_cookies", "login",
+        "headers", "keep_cookies", "login", "transport",
         # bounded by themselves, or by others that have a rule
         "min_rate_bytes_s", "limit_rate_bytes_s", "max_redirects", "tries", "lease_batch", "render_scrolls",
         "render_clicks",

@@ -68,9 +68,9 @@ def work(lifeline: Lifeline, context: CrawlContext, kind: TaskKind, worker_id: s
     from crawler.http.bandwidth import Bandwidth
     from crawler.http.cookies import CookieJar
     from crawler.http.host_files import QueueHostFileStore
-    from crawler.http.requests_transport import RequestsTransport
     from crawler.http.retrying import RetryingTransport
     from crawler.http.robots import Robots, product_token
+    from crawler.http.transports import open_transport
     from crawler.http.turns import Turns
     from crawler.opt_outs.tdmrep_files import TdmrepFiles
     from crawler.task_handler import HandlerContext
@@ -86,7 +86,7 @@ def work(lifeline: Lifeline, context: CrawlContext, kind: TaskKind, worker_id: s
     tasks = client.get_task_queue()
     limit = config.fetch.limit_rate_bytes_s
     bandwidth = Bandwidth(limit, lambda count: tasks.receive(count=count)) if limit else None
-    transport = RequestsTransport(config.fetch, guard, jar, seeds=context.seeds, bandwidth=bandwidth)
+    transport = open_transport(config.fetch, guard, jar, seeds=context.seeds, bandwidth=bandwidth)
     retrying = RetryingTransport(transport, config.fetch.tries, stop=lifeline.stopped)
     host_files = QueueHostFileStore(tasks, worker_id)
     robots = None

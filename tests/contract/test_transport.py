@@ -1,4 +1,4 @@
-"""What every Transport promises, against a real server with faults. Another one is one more parameter."""
+"""What every Transport promises, against a real server with faults. Another one is one more of transports.KINDS."""
 
 from __future__ import annotations
 
@@ -39,36 +39,26 @@ from crawler.errors import (
     UnexpectedStatus,
 )
 from crawler.http import Fetched, Transport, Validators
-from crawler.http.requests_transport import RequestsTransport
 from tests.support.cpu_time import soon
 from tests.support.faultserver import FaultServer
 from tests.support.images import samples
+from tests.support.transports import opened
 
 MIB = 2**20
 Make = Callable[..., Transport]
 
 
-def _requests(*, rate_grace_s: float = 10.0, **settings: Any) -> Transport:
-    return RequestsTransport(FetchConfig(**settings), rate_grace_s=rate_grace_s)
-
-
-@pytest.fixture(params=[_requests], ids=["requests"])
-def make(request: pytest.FixtureRequest) -> Iterator[Make]:
+@pytest.fixture
+def make(each_transport: str) -> Iterator[Make]:
     made: list[Transport] = []
 
-    def build(**settings: Any) -> Transport:
-        made.append(request.param(**settings))
+    def build(*, rate_grace_s: float = 10.0, **settings: Any) -> Transport:
+        made.append(opened(FetchConfig(**settings), rate_grace_s=rate_grace_s))
         return made[-1]
 
     yield build
     for transport in made:
         transport.close()
-
-
-@pytest.fixture
-def server() -> Iterator[FaultServer]:
-    with FaultServer() as running:
-        yield running
 
 
 def get(transport: Transport, url: str, *, max_bytes: int = MIB, referer: str = "") -> Fetched:
@@ -83,17 +73,19 @@ def answering(sent: bytes, *, waiting: bool = False) -> Iterator[str]:
 
         def serve() -> None:
             with suppress(OSError):
-                connection, _ = listener.accept()
-                with connection:
-                    connection.recv(65536)
-                    connection.sendall(sent)
-                    over.wait(30 if waiting else 0)
+                while True:  # libcurl can't read all of them: then there is a second request
+                    connection, _ = listener.accept()
+                    with connection, suppress(OSError):
+                        connection.recv(65536)
+                        connection.sendall(sent)
+                        over.wait(30 if waiting else 0)
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/a.png"
         over.set()
-        listener.close()
+        with suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)  # a close alone would not wake who waits in accept
     thread.join(5)
 
 

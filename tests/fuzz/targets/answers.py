@@ -7,8 +7,8 @@ import msgspec
 from crawler.errors import REASONS, BadRedirect
 from crawler.http import cookies
 from crawler.http.cookies import CookieJar
+from crawler.http.engine_transport import _target
 from crawler.http.request_headers import referer_for
-from crawler.http.requests_transport import _target
 from crawler.http.status import retry_after_s, status_error
 from crawler.models import Cookie, Purpose
 from crawler.opt_outs import directives

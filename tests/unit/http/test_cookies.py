@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.config import FetchConfig
-from crawler.errors import NotFound, TooManyRedirects
 from crawler.http.cookies import MAX_IN_ALL, MAX_NEWS, MAX_PER_DOMAIN, CookieJar
-from crawler.http.requests_transport import RequestsTransport
 from crawler.models import Cookie
-from tests.support.faultserver import FaultServer
 
 SITE = "https://www.site.example/shop/cart"
 
@@ -257,65 +251,3 @@ def test_threads_share_a_jar(jar: CookieJar) -> None:
 
 
 # --- with a server
-
-
-@pytest.fixture
-def server() -> Iterator[FaultServer]:
-    with FaultServer() as running:
-        yield running
-
-
-def fetch(transport: RequestsTransport, url: str, **options: Any) -> None:
-    transport.fetch(url, max_bytes=10**6, accept="*/*", **options)
-
-
-def test_a_transport_keeps_and_sends_them(server: FaultServer) -> None:
-    jar = CookieJar()
-    transport = RequestsTransport(FetchConfig(), jar=jar)
-    fetch(transport, f"{server.url}/cookie/plain.png")
-    fetch(transport, f"{server.url}/to?/good/plain.png")
-    transport.close()
-    assert [request.headers.get("cookie") for request in server.requests] == [None, "seen=1", "seen=1"]
-    assert [cookie.name for cookie in jar.news()] == ["seen"]
-
-
-def test_redirects_and_errors_set_them_as_well(server: FaultServer) -> None:
-    transport = RequestsTransport(FetchConfig(), jar=CookieJar())
-    fetch(transport, f"{server.url}/cookie-to?/good/plain.png")
-    with pytest.raises(NotFound):
-        fetch(transport, f"{server.url}/cookie-status/404")
-    fetch(transport, f"{server.url}/good/plain.png")
-    transport.close()
-    assert [request.headers.get("cookie") for request in server.requests] == [
-        None,
-        "went=1",
-        "went=1",
-        "went=1; missed=1",
-    ]
-
-
-def test_a_redirect_to_itself_is_no_circle_when_it_sets_a_cookie(server: FaultServer) -> None:
-    url = f"{server.url}/cookie-wall/plain.png"
-    transport = RequestsTransport(FetchConfig(), jar=CookieJar())
-    fetch(transport, url)
-    with pytest.raises(TooManyRedirects, match="circle"):
-        fetch(transport, f"{server.url}/loop")
-    transport.close()
-    assert len(server.requests) == 3
-    forgetful = RequestsTransport(FetchConfig())
-    with pytest.raises(TooManyRedirects, match="circle"):
-        fetch(forgetful, url)
-    forgetful.close()
-    assert len(server.requests) == 4
-
-
-def test_a_redirect_that_sets_cookies_without_end_ends_all_the_same(server: FaultServer) -> None:
-    class Forgetful(CookieJar):
-        def header(self, url: str) -> str:
-            return ""
-
-    transport = RequestsTransport(FetchConfig(max_redirects=4), jar=Forgetful())
-    with pytest.raises(TooManyRedirects, match="more than 4 times"):
-        fetch(transport, f"{server.url}/cookie-wall/plain.png")
-    transport.close()
-    assert len(server.requests) == 5

@@ -112,6 +112,8 @@ VALUES = "config models models.* message_parts crawlfile.*_paths crawlfile.*_nam
 PLACES = {
     "requests": "http.requests_transport http.requests_adapter",
     "urllib3": "http.requests_transport http.requests_adapter http.connection",
+    "certifi": "http.certificates",
+    "pycurl": "http.curl_handle",
     "PIL": "api.thumbnails download.verify download.dhash",
     "pillow_heif": "download.verify",
     "tenacity": "retrying",

@@ -6,6 +6,7 @@ import re
 import socketserver
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Self
 
 import pytest
@@ -14,10 +15,10 @@ from hypothesis import strategies as st
 
 from crawler.config import FetchConfig
 from crawler.errors import BadRedirect, TaskError, UnexpectedStatus
-from crawler.http import Fetched
-from crawler.http.requests_transport import RequestsTransport
+from crawler.http import Fetched, Transport
 from crawler.http.robots import Robots
 from crawler.urls import authority, canonical, resolve, with_bytes_escaped
+from tests.support.transports import KINDS, opened
 
 REPORTED = [
     "/s/%2f%3a.png?sig=a%2fb%3d", "/s/50%-off.png", "/s/x%zz.png", "/s/[big].png", "/s/q.png?c=a|b^`\\",
@@ -39,6 +40,8 @@ class Recorder(socketserver.ThreadingTCPServer):
         """Target and Host."""
         self.moved: list[bytes] = []
         """Header lines of the next answer, which is a redirect then."""
+        self.always: dict[bytes, list[bytes]] = {}
+        """The same for each request for a target."""
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
 
     def __enter__(self) -> Self:
@@ -62,7 +65,7 @@ class _Handler(socketserver.StreamRequestHandler):
             method, target, version = line.rstrip(b"\r\n").split(b" ")  # more spaces than these are a fault
             assert (method, version, len(hosts)) == (b"GET", b"HTTP/1.1", 1)
             self.server.asked.append((target, hosts[0]))
-            fields, self.server.moved = self.server.moved, []
+            fields, self.server.moved = self.server.moved or self.server.always.get(target, []), []
             status = b"302 Found" if fields else b"200 OK"
             head = [b"HTTP/1.1 " + status, b"Content-Length: 2", *fields]
             self.wfile.write(b"\r\n".join([*head, b"", b"ok"]))
@@ -74,21 +77,21 @@ def server() -> Iterator[Recorder]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def direct() -> Iterator[RequestsTransport]:
-    transport = RequestsTransport(FetchConfig(max_redirects=3))
+@pytest.fixture(scope="module", params=KINDS)
+def direct(request: pytest.FixtureRequest) -> Iterator[Transport]:
+    transport = KINDS[request.param](FetchConfig(max_redirects=3))
     yield transport
     transport.close()
 
 
-@pytest.fixture(scope="module")
-def through_proxy(server: Recorder) -> Iterator[RequestsTransport]:
-    transport = RequestsTransport(FetchConfig(proxy=server.url))
+@pytest.fixture(scope="module", params=KINDS)
+def through_proxy(request: pytest.FixtureRequest, server: Recorder) -> Iterator[Transport]:
+    transport = KINDS[request.param](FetchConfig(proxy=server.url))
     yield transport
     transport.close()
 
 
-def get(transport: RequestsTransport, url: str) -> Fetched:
+def get(transport: Transport, url: str) -> Fetched:
     return transport.fetch(url, max_bytes=100, accept="*/*")
 
 
@@ -106,7 +109,7 @@ def with_all(function: object) -> object:
 
 @with_all  # type: ignore[misc]
 @given(references)
-def test_what_is_asked_for_is_the_url(server: Recorder, direct: RequestsTransport, reference: str) -> None:
+def test_what_is_asked_for_is_the_url(server: Recorder, direct: Transport, reference: str) -> None:
     url = resolve(
         reference.lstrip("/\\\t\n\r ") if reference[1:2] in "/\\\t\n\r " else reference, f"{server.url}/dir/"
     )
@@ -128,7 +131,7 @@ def test_what_is_asked_for_is_the_url(server: Recorder, direct: RequestsTranspor
 @example("/", "[2001:db8::1]:81")
 @example("//x/[", "[::1]")
 def test_a_proxy_is_asked_for_the_whole_url(
-    server: Recorder, through_proxy: RequestsTransport, reference: str, host: str
+    server: Recorder, through_proxy: Transport, reference: str, host: str
 ) -> None:
     url = canonical(f"http://{host}{reference}")
     if url is None:
@@ -159,7 +162,7 @@ def test_a_proxy_is_asked_for_the_whole_url(
     ],
 )
 def test_a_redirect_leads_where_its_bytes_say(
-    server: Recorder, direct: RequestsTransport, location: bytes, asked: str
+    server: Recorder, direct: Transport, location: bytes, asked: str
 ) -> None:
     port = server.server_address[1]
     location = location.replace(b"%d", str(port).encode())
@@ -173,7 +176,7 @@ def test_a_redirect_leads_where_its_bytes_say(
 
 
 @given(st.binary(min_size=1, max_size=20).filter(lambda sent: not re.search(rb"[\x00-\x20\x7f#?\\%]", sent)))
-def test_any_bytes_of_a_redirect_arrive(server: Recorder, direct: RequestsTransport, sent: bytes) -> None:
+def test_any_bytes_of_a_redirect_arrive(server: Recorder, direct: Transport, sent: bytes) -> None:
     """What a server unescapes is what it had sent, dot segments aside."""
     server.moved = [b"Location: /-" + sent]
     server.asked.clear()
@@ -184,13 +187,15 @@ def test_any_bytes_of_a_redirect_arrive(server: Recorder, direct: RequestsTransp
     assert came == b"/-" + sent or b"/." in sent
 
 
-def test_the_first_location_that_says_something_counts(server: Recorder, direct: RequestsTransport) -> None:
-    server.moved = [b"Location:", b"Location: /first", b"Location: /second"]
+@pytest.mark.usefixtures("each_transport")
+def test_the_first_location_that_says_something_counts(server: Recorder) -> None:
+    server.always[b"/several"] = [b"Location:", b"Location: /first", b"Location: /second"]
 
-    assert get(direct, f"{server.url}/").final_url == f"{server.url}/first"
+    with closing(opened(FetchConfig())) as transport:
+        assert get(transport, f"{server.url}/several").final_url == f"{server.url}/first"
 
 
-def test_a_redirect_that_says_nothing_leads_nowhere(server: Recorder, direct: RequestsTransport) -> None:
+def test_a_redirect_that_says_nothing_leads_nowhere(server: Recorder, direct: Transport) -> None:
     server.moved = [b"Location:  "]
     with pytest.raises(UnexpectedStatus):
         get(direct, f"{server.url}/")
@@ -199,16 +204,14 @@ def test_a_redirect_that_says_nothing_leads_nowhere(server: Recorder, direct: Re
 @pytest.mark.parametrize(
     "location", [b"javascript:alert(1)", b"http://", b"mailto:a@example.org", b"http://a b/"]
 )
-def test_a_redirect_to_what_can_not_be_fetched(
-    server: Recorder, direct: RequestsTransport, location: bytes
-) -> None:
+def test_a_redirect_to_what_can_not_be_fetched(server: Recorder, direct: Transport, location: bytes) -> None:
     server.moved = [b"Location: " + location]
     with pytest.raises(BadRedirect):
         get(direct, f"{server.url}/")
 
 
 def test_robots_txt_and_where_it_moved_to_are_asked_for_as_they_are_written(
-    server: Recorder, direct: RequestsTransport
+    server: Recorder, direct: Transport
 ) -> None:
     server.moved = [b"Location: /robots%2ftxt?[1]|\xe9"]
     server.asked.clear()
@@ -220,10 +223,10 @@ def test_robots_txt_and_where_it_moved_to_are_asked_for_as_they_are_written(
 
 @pytest.mark.parametrize("url", ["/a\r\nX: y", "/a b", "/\x7f", "/é"])
 def test_what_would_make_another_request_of_it_is_not_sent(
-    server: Recorder, direct: RequestsTransport, monkeypatch: pytest.MonkeyPatch, url: str
+    server: Recorder, direct: Transport, monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
     """No canonical URL has such characters; if ever one had, it would not be sent."""
-    monkeypatch.setattr("crawler.http.requests_transport.canonical", lambda url: url)
+    monkeypatch.setattr("crawler.http.engine_transport.canonical", lambda url: url)
     server.asked.clear()
 
     with pytest.raises(TaskError) as caught:

@@ -1,0 +1,341 @@
+"""The one module over pycurl: a handle of libcurl, which makes one transfer at a time and keeps its connections.
+
+libcurl encrypts, speaks HTTP/2, and knows which connection can be used again. Everything else is ours: it connects
+nowhere (sockets are dialled by dialling.py, and handed to it), follows nothing, decodes nothing, knows no cookies, no
+passwords, no proxies, and reads no environment and no files but the authorities.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import pycurl
+
+from crawler.errors import InvalidUrl
+from crawler.http.bandwidth import AHEAD_BYTES, STEP_BYTES
+from crawler.http.engine import IdleConnectionLost, Outgoing
+from crawler.http.http1 import MAX_HEADER_BYTES, MAX_HEADER_LINES, MAX_INTERIM
+from crawler.http.paced_reader import Patience, ReadPace
+
+Dial = Callable[[str, int, float], socket.socket]
+"""Connects to a host and port within so many seconds; raises a TaskError."""
+
+LEAST = (7, 87)
+"""The first libcurl that reads the file of authorities once, and not for each connection."""
+_NEEDED = ("PREREQFUNCTION", "REQUEST_TARGET", "CONNECT_TO", "SOCKOPT_ALREADY_CONNECTED", "OPT_CERTINFO")
+_CONNECTIONS = 16
+"""The most idle connections of one handle, and each thread has one at a time."""
+_BUFFER_BYTES = 128 * 1024
+_GO: int = pycurl.PREREQFUNC_OK
+_STOP: int = pycurl.PREREQFUNC_ABORT
+_IS_CONNECTED: int = pycurl.SOCKOPT_ALREADY_CONNECTED
+_UNSENDABLE = re.compile(r"[^\x21-\x7e]")
+_BLANK = frozenset({b"\r\n", b"\n"})
+_NO_SOCKET_S = 0.01
+_SWITCHING_PROTOCOLS = b"101"
+_HTTP_2 = 3
+"""CURL_HTTP_VERSION_2_0."""
+
+
+def unfit() -> str:
+    """Why the libcurl that pycurl comes with can't be used; empty if it can."""
+    told = pycurl.version_info()
+    version = tuple(int(part) for part in re.findall(r"\d+", told[1])[:2])
+    if version < LEAST:
+        return f"it has libcurl {told[1]}; {'.'.join(map(str, LEAST))} or later is needed"
+    if not str(told[5]).startswith("OpenSSL"):
+        return f"its libcurl is made with {told[5] or 'no encryption'}, and not with OpenSSL"
+    if missing := [name for name in _NEEDED if not hasattr(pycurl, name)]:
+        return f"it is too old: it lacks {', '.join(missing)}"
+    return ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HandleSettings:
+    pace: ReadPace
+    connect_timeout_s: float
+    trusted: str
+    """A file or folder of certificate authorities."""
+    trusted_is_folder: bool
+    verify: bool
+
+
+class CurlHandle:
+    """Connections of libcurl, and the transfer that is under way over one of them.
+
+    Used by one thread at a time: ``start``, then ``step`` until ``done`` or whoever reads has enough, then ``finish``.
+    """
+
+    def __init__(self, settings: HandleSettings) -> None:
+        self._settings = settings
+        self._multi = pycurl.CurlMulti()
+        self._multi.setopt(pycurl.M_MAXCONNECTS, _CONNECTIONS)
+        self._getter = self._made()
+        self._easy: pycurl.Curl | None = None
+        self._dialled: list[socket.socket] = []
+        self._clear()
+
+    def _clear(self) -> None:
+        self.lines: list[bytes] = []
+        """The lines of the header, from the first status line on."""
+        self.header_done = False
+        self.pieces: list[bytes] = []
+        """What has come of the body and was not read yet; with its chunks, if it has any."""
+        self.done = False
+        self.code = 0
+        """libcurl's error, CURLE_OK being 0; of a transfer that is done."""
+        self.message = ""
+        self.sent_at = 0.0
+        self.waited_s = 0.0
+        self._block = 0
+        self._block_bytes = 0
+        self._interim = 0
+        self._received = 0
+        self._paid_bytes = 0
+        self._failure: BaseException | None = None
+
+    # --- one transfer
+
+    def start(self, request: Outgoing, patience: Patience, dial: Dial) -> None:
+        """Begin to send *request*, and keep *patience* with its answer. *dial* connects, if no connection is kept.
+
+        Raises InvalidUrl for a URL that would make another request.
+        """
+        self._clear()
+        parts = urlsplit(request.url)
+        origin = f"{parts.scheme}://{parts.netloc}"
+        target = request.url[len(origin) :]
+        if not target.startswith("/") or _UNSENDABLE.search(request.url):
+            raise InvalidUrl("the URL has characters that can't be sent")
+        self._patience = patience
+        self._dial = dial
+        self._place = (
+            (parts.hostname or "").strip("[]"),
+            parts.port or (443 if parts.scheme == "https" else 80),
+        )
+        easy = self._getter if request.method == "GET" else self._made()
+        if request.method == "HEAD":
+            easy.setopt(pycurl.NOBODY, 1)
+        elif request.method == "POST":
+            easy.setopt(pycurl.POST, 1)
+            easy.setopt(pycurl.POSTFIELDS, request.body)
+        elif request.method != "GET":
+            easy.setopt(pycurl.CUSTOMREQUEST, request.method)
+        easy.setopt(pycurl.URL, f"{origin}/")
+        easy.setopt(pycurl.REQUEST_TARGET, target)
+        easy.setopt(pycurl.HTTPHEADER, _field_lines(request))
+        if self._settings.pace.bandwidth is not None:
+            self._paid_bytes = AHEAD_BYTES
+        self._easy = easy
+        self._multi.add_handle(easy)
+
+    def step(self, *, wait: bool = True) -> None:
+        """Take what has come; with *wait*, wait for it.
+
+        Raises DeadlineExceeded or TooSlow when nothing comes in time, and what dialling raises.
+        """
+        if wait:
+            self._wait(self._patience.left_s())
+        _, running = self._multi.perform()
+        while self._dialled:
+            self._dialled.pop().close()  # libcurl has a copy
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
+        self._patience.count(self._received)
+        self._received = 0
+        if not running:
+            self._ended()
+
+    def taken(self) -> bytes:
+        """What has come of the body since the last call."""
+        pieces, self.pieces = self.pieces, []
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def finish(self) -> None:
+        """End the transfer; its connection is kept if the transfer was done."""
+        if self._easy is not None:
+            easy, self._easy = self._easy, None
+            self._multi.remove_handle(easy)
+            if easy is not self._getter:
+                easy.close()
+        bandwidth = self._settings.pace.bandwidth
+        if bandwidth is not None:
+            bandwidth.give_back(max(0, self._paid_bytes))
+
+    def close(self) -> None:
+        """End all connections."""
+        self.finish()
+        self._getter.close()
+        self._multi.close()
+
+    # --- what is known of it
+
+    @property
+    def is_http2(self) -> bool:
+        return self._told(pycurl.INFO_HTTP_VERSION) == _HTTP_2
+
+    @property
+    def is_new(self) -> bool:
+        """Whether a connection was made for this transfer."""
+        return self._told(pycurl.NUM_CONNECTS) > 0
+
+    @property
+    def verify_result(self) -> int:
+        """What OpenSSL said of the server's certificate, as an X509_V_ERR number."""
+        return int(self._told(pycurl.SSL_VERIFYRESULT))
+
+    def names_of_certificate(self) -> list[str]:
+        """Those that the server's certificate is for."""
+        if self._easy is None:
+            return []
+        for certificate in self._easy.getinfo(pycurl.INFO_CERTINFO)[:1]:
+            for name, value in certificate:
+                if name == "X509v3 Subject Alternative Name":
+                    return re.findall(r"(?:DNS|IP Address):\s*([^,\s]+)", value)
+        return []
+
+    def _told(self, info: int) -> int:
+        return 0 if self._easy is None else int(self._easy.getinfo(info))
+
+    # --- within
+
+    def _wait(self, for_s: float) -> None:
+        its_own_ms = self._multi.timeout()
+        if its_own_ms >= 0:
+            for_s = min(for_s, its_own_ms / 1000)
+        if self._multi.select(for_s) < 0:  # no socket to wait for
+            time.sleep(min(for_s, _NO_SOCKET_S))
+
+    def _ended(self) -> None:
+        _, _, failed = self._multi.info_read()
+        self.done = True
+        if failed:
+            _, self.code, self.message = failed[0]
+
+    def _made(self) -> pycurl.Curl:
+        settings, easy = self._settings, pycurl.Curl()
+        options: list[tuple[int, object]] = [
+            (pycurl.NOSIGNAL, 1),
+            (pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS),
+            (pycurl.FOLLOWLOCATION, 0),
+            (pycurl.PROXY, ""),  # nor one of the environment
+            (pycurl.NOPROXY, "*"),
+            (pycurl.NETRC, 0),
+            (pycurl.HTTP09_ALLOWED, 0),
+            (pycurl.HTTP_CONTENT_DECODING, 0),
+            (pycurl.HTTP_TRANSFER_DECODING, 0),  # we read chunks more strictly
+            (pycurl.PATH_AS_IS, 1),
+            (pycurl.CONNECT_TO, ["::127.0.0.1:"]),  # it looks no name up: whoever dials does
+            (pycurl.OPENSOCKETFUNCTION, self._on_connect),
+            (pycurl.SOCKOPTFUNCTION, _connected),
+            (pycurl.PREREQFUNCTION, self._on_send),
+            (pycurl.HEADERFUNCTION, self._on_header),
+            (pycurl.WRITEFUNCTION, self._on_body),
+            (pycurl.CONNECTTIMEOUT_MS, max(1, int(settings.connect_timeout_s * 1000))),
+            (pycurl.BUFFERSIZE, _BUFFER_BYTES if settings.pace.bandwidth is None else STEP_BYTES),
+            (pycurl.SSLVERSION, pycurl.SSLVERSION_TLSv1_2),
+            (pycurl.SSL_VERIFYPEER, int(settings.verify)),
+            (pycurl.SSL_VERIFYHOST, 2 if settings.verify else 0),
+            (pycurl.OPT_CERTINFO, 1),
+            (
+                pycurl.HTTP_VERSION,
+                # what HTTP/2 sends ahead of our reading is not bounded by the socket's buffer
+                pycurl.CURL_HTTP_VERSION_2TLS
+                if settings.pace.bandwidth is None
+                else pycurl.CURL_HTTP_VERSION_1_1,
+            ),
+        ]
+        if settings.verify:
+            options.append((pycurl.CAPATH if settings.trusted_is_folder else pycurl.CAINFO, settings.trusted))
+        for option, value in options:
+            easy.setopt(option, value)
+        return easy
+
+    def _on_connect(self, _purpose: int, _address: object) -> socket.socket | int:
+        """Dial: libcurl wants a connection."""
+        if self.sent_at:  # it would send the request a second time, by itself
+            self._failure = IdleConnectionLost("an idle connection was lost")
+            return -1
+        try:
+            sock = self._dial(*self._place, min(self._settings.connect_timeout_s, self._patience.left_s()))
+        except BaseException as exc:  # noqa: BLE001 - libcurl can't pass it on; step() raises it
+            self._failure = exc
+            return -1
+        self._dialled.append(sock)
+        return sock
+
+    def _on_send(self, *_addresses: object) -> int:
+        """Note when the request is sent: libcurl is about to do it."""
+        if self.sent_at:
+            self._failure = IdleConnectionLost("an idle connection was lost")
+            return _STOP
+        self.sent_at = time.monotonic()
+        return _GO
+
+    def _on_header(self, line: bytes) -> int | None:
+        """Keep a line of the header. A number that is not its length ends the transfer, by one of http1's limits."""
+        size = len(line)
+        self._received += size
+        if self.header_done:
+            return None  # a trailer
+        if len(self.lines) > self._block:  # the status line has a limit of its own
+            self._block_bytes += size
+        self.lines.append(line)
+        if line not in _BLANK:
+            many = len(self.lines) - self._block > MAX_HEADER_LINES + 1
+            return -1 if many or self._block_bytes > MAX_HEADER_BYTES else None
+        status = self.lines[self._block].split(None, 2)[1:2]
+        if not status or not status[0].startswith(b"1") or status[0] == _SWITCHING_PROTOCOLS:
+            self.header_done = True
+            return None
+        self._block, self._block_bytes = len(self.lines), 0
+        self._interim += 1
+        return -1 if self._interim > MAX_INTERIM else None
+
+    def _on_body(self, piece: bytes) -> int | None:
+        size = len(piece)
+        self._received += size
+        self.pieces.append(piece)
+        bandwidth = self._settings.pace.bandwidth
+        if bandwidth is not None:  # for the next read, and for what a server sends ahead of it
+            self._paid_bytes -= size
+            missing = AHEAD_BYTES + STEP_BYTES - self._paid_bytes
+            try:
+                waited_s = bandwidth.take(missing)
+            except BaseException as exc:  # noqa: BLE001 - libcurl can't pass it on; step() raises it
+                self._failure = exc
+                return -1
+            self._paid_bytes += missing
+            self.waited_s += waited_s
+            self._patience.extend(waited_s)
+        return None
+
+
+def _connected(_fd: int, _purpose: int) -> int:
+    return _IS_CONNECTED
+
+
+def _field_lines(request: Outgoing) -> list[bytes]:
+    """The header as libcurl takes it: a name without a value takes back what it would add."""
+    lines = []
+    given = set()
+    for name, value in request.headers.items():
+        folded = name.lower()
+        given.add(folded)
+        if folded != "content-length":  # which it knows itself
+            lines.append(f"{name}: {value}".encode("latin-1") if value else f"{name};".encode("latin-1"))
+    return lines + [line for name, line in _NONE_OF_ITS_OWN.items() if name not in given]
+
+
+_NONE_OF_ITS_OWN = {
+    "user-agent": b"User-Agent:",
+    "accept": b"Accept:",
+    "content-type": b"Content-Type:",
+    "expect": b"Expect:",
+}
