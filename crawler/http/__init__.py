@@ -1,8 +1,8 @@
 """HTTP for harvesters, downloaders and the browser: the Transport protocol, and the values it takes and gives.
 
-Three classes are called a transport. RequestsTransport (requests_transport.py) sends requests. RetryingTransport
-(retrying.py) wraps it, and repeats a failed fetch within seconds. Both are a Transport as defined here. RpcTransport
-(queues/rpc) is none: it connects workers to the manager.
+EngineTransport (engine_transport.py) sends requests by an engine: RequestsTransport and CurlTransport are that with one
+each, and transports.py chooses. RetryingTransport (retrying.py) wraps it, and repeats a failed fetch within seconds. All
+are a Transport as defined here. RpcTransport (queues/rpc) is none: it connects workers to the manager.
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ class Exchanging(TypedDict, total=False):
 
 
 class Transport(Protocol):
-    """One way to fetch a URL; every implementation passes tests/contract/test_transport.py and test_exchange.py.
+    """One way to fetch a URL; every implementation passes the tests in tests/contract that have each_transport.
 
     Thread-safe.
     """

@@ -36,22 +36,19 @@ class CurlAnswer:
         request: Outgoing,
         patience: Patience,
         release: Callable[[CurlHandle, bool], None],
-        *,
-        place: tuple[str, int],
     ) -> None:
         self._handle = handle
         self._url = request.url
-        self._place = place
         self._patience = patience
         self._release = release
-        kind = _Framing2 if handle.lines[0].startswith(b"HTTP/2") and handle.is_http2 else Response
+        kind = _Framing2 if handle.lines[0].startswith(b"HTTP/2") and handle.is_http2 else _Framing
         self._framing = kind(_Lines(handle.lines), method=request.method)  # type: ignore[arg-type]
         try:
             self._framing.begin()
         except http.client.RemoteDisconnected as exc:
             raise ConnectionLost(f"the server closed the connection {lost_when(self._url, 0)}") from exc
         self.status = self._framing.status
-        self.fields = tuple(self._framing.msg.items())
+        self.fields = tuple(self._framing.fields)
         self.sent_at = handle.sent_at
         self.will_close = self._framing.will_close
         self._chunks: Response | None = None
@@ -87,7 +84,7 @@ class CurlAnswer:
         if broken and self._chunks is not None and handle.code == RECEIVE and "chunk" in handle.message:
             broken = False  # what libcurl can't make out has been read already
         if broken:
-            raise error_of(handle, url=self._url, place=self._place, http_status=self.status, trusted="")
+            raise error_of(handle, url=self._url, http_status=self.status, trusted="")
         return b""
 
     def hurry(self, within_s: float) -> None:
@@ -136,7 +133,12 @@ class _Body(io.RawIOBase):
         return count
 
 
-class _Framing2(Response):
+class _Framing(Response):
+    def _tell(self, fields: list[tuple[str, str]]) -> None:
+        """Do nothing: nobody asks http.client."""
+
+
+class _Framing2(_Framing):
     """The header of an answer by HTTP/2, which frames the content itself (RFC 9113, section 8.1)."""
 
     def _status_line(self) -> tuple[int, int, str]:

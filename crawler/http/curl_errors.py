@@ -45,6 +45,8 @@ class Failed(Protocol):
     message: str
     sent_at: float
     """0 for none that was sent."""
+    place: tuple[str, int]
+    """Host and port."""
 
     @property
     def verify_result(self) -> int: ...
@@ -59,14 +61,12 @@ def is_not_understood(failed: Failed) -> bool:
     )
 
 
-def error_of(
-    failed: Failed, *, url: str, place: tuple[str, int], http_status: int, trusted: str
-) -> TaskError:
-    """The error of a transfer that failed at *place*, host and port; *http_status* is 0 without an answer.
+def error_of(failed: Failed, *, url: str, http_status: int, trusted: str) -> TaskError:
+    """The error of a transfer that failed; *http_status* is 0 without an answer.
 
     Raises ConfigError when the authorities in *trusted* can't be read.
     """
-    error = _error(failed, url, *place, http_status, trusted)
+    error = _error(failed, url, *failed.place, http_status, trusted)
     error.http_status, error.final_url = http_status, url
     return error
 

@@ -21,6 +21,7 @@ from crawler.http.bandwidth import AHEAD_BYTES, STEP_BYTES
 from crawler.http.engine import IdleConnectionLost, Outgoing
 from crawler.http.http1 import MAX_HEADER_BYTES, MAX_HEADER_LINES, MAX_INTERIM
 from crawler.http.paced_reader import Patience, ReadPace
+from crawler.urls import host_key
 
 Dial = Callable[[str, int, float], socket.socket]
 """Connects to a host and port within so many seconds; raises a TaskError."""
@@ -78,6 +79,9 @@ class CurlHandle:
         self._getter = self._made()
         self._easy: pycurl.Curl | None = None
         self._dialled: list[socket.socket] = []
+        self._origin = ""
+        self.place = "", 0
+        """Host and port that the transfer is for."""
         self._clear()
 
     def _clear(self) -> None:
@@ -107,17 +111,13 @@ class CurlHandle:
         Raises InvalidUrl for a URL that would make another request.
         """
         self._clear()
-        parts = urlsplit(request.url)
-        origin = f"{parts.scheme}://{parts.netloc}"
-        target = request.url[len(origin) :]
-        if not target.startswith("/") or _UNSENDABLE.search(request.url):
+        origin = host_key(request.url)
+        if _UNSENDABLE.search(request.url):
             raise InvalidUrl("the URL has characters that can't be sent")
+        if origin != self._origin:
+            self._origin, self.place = origin, place_of(origin)
         self._patience = patience
         self._dial = dial
-        self._place = (
-            (parts.hostname or "").strip("[]"),
-            parts.port or (443 if parts.scheme == "https" else 80),
-        )
         easy = self._getter if request.method == "GET" else self._made()
         if request.method == "HEAD":
             easy.setopt(pycurl.NOBODY, 1)
@@ -127,7 +127,7 @@ class CurlHandle:
         elif request.method != "GET":
             easy.setopt(pycurl.CUSTOMREQUEST, request.method)
         easy.setopt(pycurl.URL, f"{origin}/")
-        easy.setopt(pycurl.REQUEST_TARGET, target)
+        easy.setopt(pycurl.REQUEST_TARGET, request.url[len(origin) :])
         easy.setopt(pycurl.HTTPHEADER, _field_lines(request))
         if self._settings.pace.bandwidth is not None:
             self._paid_bytes = AHEAD_BYTES
@@ -192,13 +192,19 @@ class CurlHandle:
 
     def names_of_certificate(self) -> list[str]:
         """Those that the server's certificate is for."""
-        if self._easy is None:
-            return []
-        for certificate in self._easy.getinfo(pycurl.INFO_CERTINFO)[:1]:
-            for name, value in certificate:
-                if name == "X509v3 Subject Alternative Name":
-                    return re.findall(r"(?:DNS|IP Address):\s*([^,\s]+)", value)
+        for name, value in self._certificate():
+            if name == "X509v3 Subject Alternative Name":
+                return re.findall(r"(?:DNS|IP Address):\s*([^,\s]+)", value)
         return []
+
+    @property
+    def is_nameless(self) -> bool:
+        """Whether the server has sent a certificate that is for no name; it sends none to resume a TLS session."""
+        return bool(self._certificate()) and not self.names_of_certificate()
+
+    def _certificate(self) -> list[tuple[str, str]]:
+        chain = [] if self._easy is None else self._easy.getinfo(pycurl.INFO_CERTINFO)
+        return chain[0] if chain else []
 
     def _told(self, info: int) -> int:
         return 0 if self._easy is None else int(self._easy.getinfo(info))
@@ -263,7 +269,7 @@ class CurlHandle:
             self._failure = IdleConnectionLost("an idle connection was lost")
             return -1
         try:
-            sock = self._dial(*self._place, min(self._settings.connect_timeout_s, self._patience.left_s()))
+            sock = self._dial(*self.place, min(self._settings.connect_timeout_s, self._patience.left_s()))
         except BaseException as exc:  # noqa: BLE001 - libcurl can't pass it on; step() raises it
             self._failure = exc
             return -1
@@ -315,6 +321,12 @@ class CurlHandle:
             self.waited_s += waited_s
             self._patience.extend(waited_s)
         return None
+
+
+def place_of(origin: str) -> tuple[str, int]:
+    """Host and port of an *origin*; the host as it is in sockets, without the brackets of IPv6."""
+    parts = urlsplit(origin)
+    return (parts.hostname or "").strip("[]"), parts.port or (443 if parts.scheme == "https" else 80)
 
 
 def _connected(_fd: int, _purpose: int) -> int:

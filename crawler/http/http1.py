@@ -47,6 +47,8 @@ class Response(http.client.HTTPResponse):
 
     fp: Any
     chunk_left: int | None
+    fields: list[tuple[str, str]]
+    """The header's fields, in their order."""
     is_faulty: bool
     """Whether the framing contradicts itself: the connection must not be used again."""
     _method: str | None
@@ -66,10 +68,15 @@ class Response(http.client.HTTPResponse):
         self.reason = reason
         self.version = 11 if minor else 10
         self._frame(fields)
+        self.fields = fields
+        self._decide_close(fields)
+        self._tell(fields)
+
+    def _tell(self, fields: list[tuple[str, str]]) -> None:
+        """Tell of the fields as http.client does."""
         message = http.client.HTTPMessage()
         message._headers = fields  # type: ignore[attr-defined]  # noqa: SLF001 - set_raw, without a check for each
         self.headers = self.msg = message
-        self._decide_close(fields)
 
     def _status_line(self) -> tuple[int, int, str]:
         line = self.fp.readline(_MAX_LINE_BYTES + 1)

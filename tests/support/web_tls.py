@@ -33,14 +33,18 @@ class Authority:
         )
         self.file.write_bytes(certificate.public_bytes(Encoding.PEM))
 
-    def issue(self, *names: str, days: tuple[int, int] = (-1, 2)) -> Path:
-        """A file with a key and a certificate for *names*, good from one day to another, counted from today."""
+    def issue(self, *names: str, days: tuple[int, int] = (-1, 2), common_name: str = "Test server") -> Path:
+        """A file with a key and a certificate for *names*, good from one day to another, counted from today.
+
+        Without *names* it has nothing but a *common_name*.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         held = [
             x509.IPAddress(ip_address(name)) if name[0].isdigit() else x509.DNSName(name) for name in names
         ]
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Test server")])
-        certificate = self._signed(subject, key, days=days, extension=x509.SubjectAlternativeName(held))
+        extension = x509.SubjectAlternativeName(held) if held else x509.BasicConstraints(False, None)
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+        certificate = self._signed(subject, key, days=days, extension=extension)
         pem = self._folder / f"{secrets.token_hex(4)}.pem"
         secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         pem.write_bytes(secret + certificate.public_bytes(Encoding.PEM))
