@@ -50,12 +50,16 @@ class Retrying:
         )
 
     def __call__(self, call: Callable[[], _T]) -> _T:
-        last: BaseException | None = None
+        try:
+            return call()  # as nearly always; tenacity alone takes 0.05 ms
+        except BaseException as exc:  # noqa: BLE001 - raised again
+            last, is_told = exc, False
 
         def attempt() -> _T:
-            nonlocal last
-            if last is not None and self.stop.is_set():
-                raise last  # the wait was cut short
+            nonlocal last, is_told
+            if not is_told or self.stop.is_set():  # or the wait was cut short
+                is_told = True
+                raise last
             try:
                 return call()
             except BaseException as exc:

@@ -15,6 +15,7 @@ import base64
 import hashlib
 import re
 import unicodedata
+from functools import lru_cache
 from urllib.parse import SplitResult, quote, unquote_to_bytes, urlsplit
 
 from crawler.crawlfile.file_names import IMAGES_FOLDER
@@ -138,8 +139,12 @@ def _host_folder(parts: SplitResult) -> tuple[str, bool]:
     return folder or "_", altered
 
 
+@lru_cache(maxsize=1024)
 def _readable(segment: str) -> tuple[str, bool]:
-    """A path segment as a file name on any system, and whether that took more than decoding it."""
+    """A path segment as a file name on any system, and whether that took more than decoding it.
+
+    Cached, as many images share a host and folders.
+    """
     try:
         text = unquote_to_bytes(segment).decode()
     except UnicodeDecodeError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mmap
 import os
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from crawler.sandbox.child_main import (
     NO_MEMORY,
     PART,
     READY,
+    SHARED_BYTES,
     SIZE_BYTES,
     ChildOrders,
 )
@@ -53,6 +55,7 @@ class Child:
         self.overdue = False
         command = [spawn.get_executable(), "-I", "-c", _BOOT]
         self._lifeline = Lifeline()
+        self._shared = SharedMemory()
         try:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter
                 [*map(os.fsdecode, command), json.dumps(sys.path)],
@@ -60,10 +63,11 @@ class Child:
                 stdout=subprocess.PIPE,
                 bufsize=BUFFER_BYTES,
                 creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-                pass_fds=self._lifeline.passed,
+                pass_fds=(*self._lifeline.passed, *self._shared.passed),
             )
         except BaseException:
             self._lifeline.close()
+            self._shared.close()
             raise
         self._lifeline.hand_over()
         assert self._process.stdin
@@ -72,7 +76,11 @@ class Child:
         self._replies: IO[bytes] = self._process.stdout
         for pipe in (self._requests, self._replies):
             _widen(pipe)
-        orders = msgspec.structs.replace(orders, lifeline=next(iter(self._lifeline.passed), -1))
+        orders = msgspec.structs.replace(
+            orders,
+            lifeline=next(iter(self._lifeline.passed), -1),
+            shared_memory=next(iter(self._shared.passed), -1),
+        )
         told = msgspec.json.encode(orders)  # not as arguments, which all users can see
         with suppress(OSError):  # is_ready() tells
             self._send(len(told).to_bytes(SIZE_BYTES, "little"), told)
@@ -92,8 +100,10 @@ class Child:
         EOFError or OSError if the child dies, OutOfMemoryError.
         """
         self.requests += 1
-        numbers = (sum(map(len, request)), granted_bytes)
-        self._send(*(number.to_bytes(SIZE_BYTES, "little") for number in numbers), *request)
+        shared_bytes = self._shared.write(request)
+        piped = () if shared_bytes else request
+        numbers = (shared_bytes, sum(map(len, piped)), granted_bytes)
+        self._send(*(number.to_bytes(SIZE_BYTES, "little") for number in numbers), *piped)
         size_bytes = 0
         while True:
             match self._heard():
@@ -147,7 +157,43 @@ class Child:
             self._process.wait()
         self._replies.close()
         self._lifeline.close()
+        self._shared.close()
         return self._process.returncode
+
+
+class SharedMemory:
+    """Memory in which a child finds its request: through a pipe 100 KB took the parent 0.05 ms, and the child as much.
+
+    Linux only (memfd_create(2)), and for requests of up to SHARED_BYTES; all others go through the pipe. The child may
+    write to it as well: the parent never reads it.
+    """
+
+    def __init__(self) -> None:
+        self._memory: mmap.mmap | None = None
+        self.passed: tuple[int, ...] = ()
+        """The descriptor that the child inherits, if there is such memory."""
+        if hasattr(os, "memfd_create"):
+            descriptor = os.memfd_create("request")
+            self.passed = (descriptor,)
+            os.ftruncate(descriptor, SHARED_BYTES)
+            self._memory = mmap.mmap(descriptor, SHARED_BYTES)
+
+    def write(self, parts: tuple[bytes, ...]) -> int:
+        """Write *parts* one behind the other; returns their length, 0 if they have to go through the pipe."""
+        length = sum(map(len, parts))
+        if self._memory is None or length > SHARED_BYTES:
+            return 0
+        at = 0
+        for part in parts:
+            self._memory[at : at + len(part)] = part
+            at += len(part)
+        return length
+
+    def close(self) -> None:
+        if self._memory is not None:
+            self._memory.close()
+            os.close(self.passed[0])
+            self._memory = None
 
 
 class Lifeline:

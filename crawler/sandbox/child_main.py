@@ -1,8 +1,9 @@
 """The child's side: serves one request after the other, with a limit to the memory and the time of each.
 
-Two pipes carry the protocol. The parent sends the orders, after 8 bytes of length, then requests: 8 bytes of length, 8
-bytes with the memory that may be taken, the request itself. The child sends messages: one byte for the kind, 4 bytes of
-length, the data. The kinds are:
+Two pipes carry the protocol. The parent sends the orders, after 8 bytes of length, then requests: three numbers of 8
+bytes and what is in the pipe. The numbers are the length of the request if it lies in the shared memory, its length if
+it comes through the pipe (the other one is 0), and the memory that may be taken. The child sends messages: one byte for
+the kind, 4 bytes of length, the data. The kinds are:
 
 - ``READY``, once, before the first request;
 - ``NEED``, with 8 bytes: the memory that the work needs in all. The parent answers with 8 bytes, the memory granted;
@@ -16,6 +17,7 @@ from __future__ import annotations
 import faulthandler
 import gc
 import importlib
+import mmap
 import os
 import signal
 import sys
@@ -29,6 +31,8 @@ import msgspec
 READY, NEED, PART, END, LAST, NO_MEMORY = (bytes((code,)) for code in range(1, 7))
 SIZE_BYTES = 8
 LENGTH_BYTES = 4
+SHARED_BYTES = 2**21
+"""Size of the memory that a child shares with its parent for requests; larger ones come through the pipe."""
 BUFFER_BYTES = 2**17
 """Size of the buffers: most requests and replies are smaller, and take one system call."""
 _ORPHAN_GRACE_S = 2.0
@@ -67,6 +71,8 @@ class ChildOrders(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes that a child may take at most when it asks."""
     lifeline: int = -1
     """Descriptor of the pipe for :func:`die_with`; -1 for none."""
+    shared_memory: int = -1
+    """Descriptor of the memory of SHARED_BYTES for requests; -1 for none."""
 
 
 def main() -> None:
@@ -98,6 +104,8 @@ class Inside:
         self._memory = Memory(orders.allowance_bytes, orders.most_bytes)
         self._granted_bytes = 0
         self._waiting: list[bytes] = []
+        shared = orders.shared_memory
+        self._shared = mmap.mmap(shared, SHARED_BYTES, access=mmap.ACCESS_READ) if shared >= 0 else None
 
     def settle_down(self) -> None:
         """Freeze the objects that exist after the imports, set the memory limit, report READY."""
@@ -111,9 +119,12 @@ class Inside:
         served = 0
         while True:
             try:
-                size = _number(self._requests)
+                shared_bytes, piped_bytes = _number(self._requests), _number(self._requests)
                 self._grant(_number(self._requests))
-                data = _read(self._requests, size)
+                if shared_bytes and self._shared is not None:
+                    data = self._shared[:shared_bytes]
+                else:
+                    data = _read(self._requests, piped_bytes)
             except EOFError:
                 return
             served += 1

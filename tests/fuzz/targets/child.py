@@ -19,7 +19,7 @@ from crawler.harvest.reader_pool import ReaderPool
 from crawler.harvest.reader_protocol import MOST_TITLE_CHARS
 from crawler.http import Fetched
 from crawler.models import NewTask, Task, TaskKind
-from crawler.sandbox.child import _MAX_PART_BYTES, Child, Lifeline, OutOfMemoryError
+from crawler.sandbox.child import _MAX_PART_BYTES, Child, Lifeline, OutOfMemoryError, SharedMemory
 from crawler.sandbox.memory_budget import Budget
 from tests.fuzz.drawn import Drawn
 
@@ -45,6 +45,7 @@ def child(said: bytes) -> Child:
     made = Child.__new__(Child)
     made.requests, made.is_spent, made.due, made.overdue = 0, False, None, False
     made._lifeline = Lifeline()
+    made._shared = SharedMemory()
     asked, told = os.pipe()
     heard, answered = os.pipe()
     made._process = NoProcess()  # type: ignore[assignment]

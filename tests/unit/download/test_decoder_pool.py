@@ -30,6 +30,7 @@ from crawler.errors import (
     TooMuchMemory,
     TruncatedImage,
 )
+from crawler.sandbox.child_main import SHARED_BYTES
 from crawler.sandbox.memory_budget import Budget
 from tests.support.cpu_time import soon
 from tests.support.decoders import FAULTS, HEAD, HOARDING, OK
@@ -244,9 +245,16 @@ def test_one_that_died_idle_is_replaced_without_a_word() -> None:
             assert pool.verify(HEAD + b"ok").height_px != first
 
 
-def test_a_large_file_goes_over_whole(faulty: DecoderPool) -> None:
-    size = 20 * 2**20
-    assert faulty.verify(HEAD + b" " + bytes(size)).width_px == size + len(HEAD) + 1
+@pytest.mark.parametrize("is_shared", [True, False], ids=["shared memory", "pipe alone"])
+def test_a_file_goes_over_whole_whatever_its_size(
+    *, is_shared: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not is_shared:
+        monkeypatch.delattr(os, "memfd_create", raising=False)
+    with decoders(most=1) as pool:
+        for size in (20 * 2**20, SHARED_BYTES, SHARED_BYTES + 1, SHARED_BYTES - 1, 65, 20 * 2**20, 64):
+            data = (HEAD + b" ").ljust(size, b"\0")
+            assert pool.verify(data).width_px == size
 
 
 def test_a_child_is_replaced_in_time(faulty: DecoderPool, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from crawler.sandbox import child as module
 from crawler.sandbox import pool as pool_module
-from crawler.sandbox.child import Child, Lifeline
+from crawler.sandbox.child import Child, Lifeline, SharedMemory
 from crawler.sandbox.child_main import NEED, PART, READY, ChildOrders
 from crawler.sandbox.memory_budget import Budget
 from crawler.sandbox.pool import CrashedError, LateError, Pool
@@ -34,6 +34,7 @@ class Hostile(Child):
     def __init__(self, _: ChildOrders) -> None:
         self.requests, self.is_spent, self.due, self.overdue = 0, False, None, False
         self._lifeline = Lifeline()
+        self._shared = SharedMemory()
         asked, ours = os.pipe()
         theirs, self._told = os.pipe()
         self._requests, self._replies = os.fdopen(ours, "wb", 0), os.fdopen(theirs, "rb")
@@ -76,6 +77,7 @@ class Hostile(Child):
         for thread in self._threads:
             thread.join(5)
         self._lifeline.close()
+        self._shared.close()
         return self.returncode
 
 
