@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from itertools import chain
 
 import msgspec
@@ -28,7 +29,7 @@ from crawler.harvest.shingles import pieces
 from crawler.harvest.sniffing import is_xml, opened
 from crawler.harvest.styles import images_among
 from crawler.harvest.task_policy import TaskPolicy, against_images, against_links
-from crawler.harvest.tasks import LINKS_OF_A_PAGE, Document
+from crawler.harvest.tasks import Document, Source
 from crawler.harvest.xhtml import as_html
 from crawler.http import Fetched
 from crawler.http.robots import product_token
@@ -38,7 +39,6 @@ from crawler.opt_outs import directives
 from crawler.opt_outs.purposes import NOINDEX
 from crawler.scope import EXCLUDED, Scope
 from crawler.text.not_an_image import what_it_is
-from crawler.urls import without_tracking
 
 MAX_SRCDOCS = 100
 """Documents in ``<iframe srcdoc>`` that are read on one page."""
@@ -50,23 +50,6 @@ _OF_ITSELF = {NOINDEX, directives.NOFOLLOW}
 stay out of search results.
 """
 _UNSEEN = {"0", "1", "0px", "1px"}
-NO_DIRECTIVES: frozenset[str] = frozenset()
-
-
-class Source(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a document comes from, and what the headers of its answer say."""
-
-    url: str
-    depth: int
-    """Links from a seed."""
-    content_type: str = ""
-    """The whole header."""
-    obeyed: frozenset[str] = NO_DIRECTIVES
-    """Directives for robots in the headers, as far as they are obeyed."""
-    named: Sequence[Element] = ()
-    """What the headers name, as elements of a page."""
-    left_out: Counter[str] = msgspec.field(default_factory=Counter)
-    """Counts what is not read or not taken, by a slug of LEFT_OUT."""
 
 
 class DocumentReader:
@@ -79,6 +62,7 @@ class DocumentReader:
         self._config = config
         self._agent = product_token(config.fetch.user_agent)
         self._policy = TaskPolicy(scope, config, now=now)
+        self._document = partial(Document, config=config.scope)
 
     def words(self, fetched: Fetched) -> set[str]:
         """The shingles of a page's text, see :func:`crawler.harvest.shingles.pieces`."""
@@ -292,32 +276,6 @@ class DocumentReader:
             page.left_out["markup-cut"] += 1
             return []
         return _numbered(elements, after=after, heading=heading)
-
-    def _document(
-        self,
-        source: Source,
-        *,
-        base: str = "",
-        title: str = "",
-        encoding: str = "utf-8",
-        limit: int = LINKS_OF_A_PAGE,
-        obeyed: frozenset[str] | None = None,
-        upgrades: bool = False,
-    ) -> Document:
-        scope = self._config.scope
-        return Document(
-            source.url,
-            base=base or source.url,
-            depth=source.depth,
-            title=title,
-            obeyed=source.obeyed if obeyed is None else obeyed,
-            encoding=encoding,
-            limit=scope.max_links_per_page or limit,
-            image_limit=scope.max_links_per_page or None,
-            tidy=without_tracking if scope.strip_tracking else None,
-            upgrades=upgrades,
-            left_out=source.left_out,
-        )
 
 
 def _as_html(fetched: Fetched, content: bytes) -> tuple[str, str]:

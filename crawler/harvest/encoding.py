@@ -42,11 +42,6 @@ _NO_ENCODING = "replacement"
 """The encoding of labels that hide markup from filters; browsers show nothing of such documents."""
 
 
-def decode_html(content: bytes, content_type: str = "") -> str:
-    """The text of an HTML document; *content_type* is the whole header. Never raises."""
-    return decoded(content, encoding_of_html(content, content_type))
-
-
 def encoding_of_html(content: bytes, content_type: str = "") -> str:
     """Python's name for the encoding of an HTML document; *content_type* is the whole header."""
     return _encoding(content, content_type, _declared_in_html)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from datetime import datetime
+from functools import partial
 from http import HTTPStatus
 
 from crawler.config import Config
 from crawler.errors import NoSitemap, RepeatedPage, TaskError
 from crawler.harvest import links, sitemap
-from crawler.harvest.harvest import Harvest
 from crawler.harvest.link_filter import A_PAGE, LinkFilter
 from crawler.harvest.reader_pool import Read, Reading
 from crawler.harvest.reader_protocol import Head, in_order
@@ -19,7 +19,7 @@ from crawler.harvest.sitemap import SITEMAPS
 from crawler.http import Fetched
 from crawler.http.bot_challenges import challenger
 from crawler.http.status import challenged
-from crawler.models import NewTask, PageStatus, TaskKind
+from crawler.models import NewTask, PageStatus, Task, TaskKind
 from crawler.scope import Scope
 from crawler.task_handler import HandlerContext, TaskHandler, Visit
 
@@ -33,12 +33,8 @@ _ACCEPT = {
     links.FEED: "application/atom+xml,application/rss+xml,application/feed+json,application/xml;q=0.9,*/*;q=0.8",
     **dict.fromkeys(SITEMAPS, "application/xml,text/xml,text/plain;q=0.9,*/*;q=0.8"),
 }
-
-
 PAGE_CUT = "page-cut"
 """Slug for a document of more than max_page_bytes, of which the rest is left out."""
-
-
 _KEPT_PARTS = 1
 """Parts of a document's tasks that its result holds; further parts are put before the result."""
 
@@ -63,9 +59,7 @@ class PageHandler(TaskHandler):
         super().__init__(context)
         config, scope = context.config, context.scope
         self._renders = RenderChoice(config.render.render, scope, templates)
-        self._link_filter = (
-            LinkFilter(scope, config.scope, now=self._now) if config.scope.avoid_traps else None
-        )
+        self._link_filter = LinkFilter(scope, config.scope, now=self._now)
         self._read = read or reading_here(scope, config, now=self._now)
         self._put_early = put_early
 
@@ -82,11 +76,7 @@ class PageHandler(TaskHandler):
             raise
 
     def _visit(self, visit: Visit) -> None:
-        if (
-            self._link_filter is not None
-            and visit.task.origin is not None
-            and self._link_filter.is_repeat(visit.task.url)
-        ):
+        if visit.task.origin is not None and self._link_filter.is_repeat(visit.task.url):
             raise RepeatedPage("it differs from a page that was visited in nothing but a session id")
         fetched = self._fetched(visit)
         if fetched.http_status == HTTPStatus.NOT_MODIFIED:
@@ -96,15 +86,14 @@ class PageHandler(TaskHandler):
         with self._read(visit.task, fetched) as reading:
             head = reading.head
             images, links, kept_out = self._found(reading)
-        if self._link_filter is not None:
-            links = self._link_filter.filtered(
-                head.kind,
-                fetched.final_url,
-                task_url=visit.task.url,
-                images={image.url for image in images} - head.dots,
-                links=links,
-                shingles=reading.words,
-            )
+        links = self._link_filter.filtered(
+            head.kind,
+            fetched.final_url,
+            task_url=visit.task.url,
+            images={image.url for image in images} - head.dots,
+            links=links,
+            shingles=reading.words,
+        )
         rendering, renders = "", list[NewTask]()
         if head.kind == A_PAGE:
             rendering, renders = self._renders.of(visit.task, head.looks, url=fetched.final_url)
@@ -131,7 +120,7 @@ class PageHandler(TaskHandler):
         images: list[NewTask] = []
         links: list[NewTask] = []
         kept_out: list[NewTask] = []
-        for number, part in enumerate(reading.tasks()):
+        for number, part in enumerate(reading.tasks):
             if number > _KEPT_PARTS and self._put_early is not None:
                 self._put_early([*images, *kept_out])
                 images, kept_out = [], []
@@ -170,16 +159,9 @@ def reading_here(scope: Scope, config: Config, *, now: Callable[[], datetime]) -
 
     reader = DocumentReader(scope, config, now=now)
 
-    class Here:
-        def __init__(self, harvest: Harvest, fetched: Fetched) -> None:
-            self.head = Head.of(harvest)
-            self._harvest = harvest
-            self._fetched = fetched
+    def read(task: Task, fetched: Fetched) -> nullcontext[Reading]:
+        harvest = reader.read(task, fetched)
+        parts = iter((in_order(harvest),))
+        return nullcontext(Reading(Head.of(harvest), parts, partial(reader.words, fetched)))
 
-        def tasks(self) -> Iterator[list[NewTask]]:
-            return iter((in_order(self._harvest),))
-
-        def words(self) -> set[str]:
-            return reader.words(self._fetched)
-
-    return lambda task, fetched: nullcontext(Here(reader.read(task, fetched), fetched))
+    return read

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
-import msgspec
+from msgspec import Meta
 
 from crawler.harvest.script_signs import ScriptSigns
-from crawler.models import NewTask
+from crawler.models import NewTask, Value
 
 if TYPE_CHECKING:
     from crawler.harvest.tasks import Document
 
+MOST_TITLE_CHARS = 500
 
-class Harvest(msgspec.Struct, frozen=True, kw_only=True):
-    """The images and links of one document. No task is in two of the three tuples."""
 
-    title: str = ""
-    images: tuple[NewTask, ...] = ()
-    links: tuple[NewTask, ...] = ()
-    kept_out: tuple[NewTask, ...] = ()
-    """Images and links that are not to be visited, each with what forbids it."""
-    left_out: dict[str, int] = {}
-    """Number of things that were not read or not taken, by a slug of LEFT_OUT. Does not count *kept_out*."""
+class DocumentFacts(Value):
+    """What is known of a document beside its tasks."""
+
+    title: Annotated[str, Meta(max_length=MOST_TITLE_CHARS)] = ""
+    left_out: Mapping[str, int] = {}
+    """Number of things that were not read or not taken, by a slug of LEFT_OUT; tasks that are kept out do not count."""
     kind: str = ""
     """A_PAGE, A_FEED, AN_ATTACHMENT, or empty; see link_filter.py."""
     dots: frozenset[str] = frozenset()
@@ -34,33 +33,29 @@ class Harvest(msgspec.Struct, frozen=True, kw_only=True):
     against_links: str = ""
     """The owner's directive against following any link of the page, if it is obeyed: a slug of LEFT_OUT."""
 
+
+class Harvest(DocumentFacts):
+    """The images and links of one document. No task is in two of the three tuples."""
+
+    images: tuple[NewTask, ...] = ()
+    links: tuple[NewTask, ...] = ()
+    kept_out: tuple[NewTask, ...] = ()
+    """Images and links that are not to be visited, each with what forbids it."""
+
     @property
     def is_empty(self) -> bool:
         return not (self.images or self.links or self.kept_out)
 
     @classmethod
     def of(
-        cls,
-        page: Document,
-        images: tuple[NewTask, ...],
-        links: tuple[NewTask, ...] = (),
-        *,
-        kind: str = "",
-        dots: frozenset[str] = frozenset(),
-        looks: ScriptSigns | None = None,
-        against_images: str = "",
-        against_links: str = "",
+        cls, page: Document, images: tuple[NewTask, ...], links: tuple[NewTask, ...] = (), **facts: Any
     ) -> Harvest:
-        """The harvest of *page*, its tasks sorted by whether something forbids them."""
+        """The harvest of *page*, its tasks sorted by whether something forbids them; *facts* are further fields."""
         return cls(
             title=page.title,
             left_out=dict(+page.left_out),
             images=tuple(task for task in images if not task.kept_out_by),
             links=tuple(task for task in links if not task.kept_out_by),
             kept_out=tuple(task for task in (*images, *links) if task.kept_out_by),
-            kind=kind,
-            dots=dots,
-            looks=looks,
-            against_images=against_images,
-            against_links=against_links,
+            **facts,
         )

@@ -10,7 +10,6 @@ RULES with the elements it applies to, and put a page with its expected images i
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 from crawler.harvest import json_data, json_ld, lazy, scripts, styles
 from crawler.harvest.candidates import FALLBACK, PLAIN, Candidate, Rule, alone, group_of, in_srcset
@@ -105,34 +104,18 @@ def amp_image(element: Element) -> Iterator[Candidate]:
 
 # --- links, and what the head says ------------------------------------------------------------------------
 
-_ICON_RELS = frozenset(
-    {
-        "icon",
-        "apple-touch-icon",
-        "apple-touch-icon-precomposed",
-        "apple-touch-startup-image",
-        "mask-icon",
-        "fluid-icon",
-    }
-)
+_APPLE_RELS = {f"apple-touch-{name}" for name in ("icon", "icon-precomposed", "startup-image")}
+_ICON_RELS = _APPLE_RELS | {"icon", "mask-icon", "fluid-icon"}
+_TILES = ("square70x70logo", "square150x150logo", "wide310x150logo", "square310x310logo", "tileimage")
 _META_NAMES = {
-    "og:image": "og",
-    "og:image:url": "og",
-    "og:image:secure_url": "og",
-    "og:video:thumbnail": "og",
-    "twitter:image": "twitter",
-    "twitter:image:src": "twitter",
-    "twitter:image0": "twitter",
-    "msapplication-tileimage": "msapplication",
-    "msapplication-square70x70logo": "msapplication",
-    "msapplication-square150x150logo": "msapplication",
-    "msapplication-wide310x150logo": "msapplication",
-    "msapplication-square310x310logo": "msapplication",
-    "thumbnail": "meta",
-    "parsely-image-url": "meta",
-    "sailthru.image.full": "meta",
-    "sailthru.image.thumb": "meta",
+    **dict.fromkeys(("og:image", "og:image:url", "og:image:secure_url", "og:video:thumbnail"), "og"),
+    **dict.fromkeys(("twitter:image", "twitter:image:src", "twitter:image0"), "twitter"),
+    **dict.fromkeys((f"msapplication-{name}" for name in _TILES), "msapplication"),
+    **dict.fromkeys(
+        ("thumbnail", "parsely-image-url", "sailthru.image.full", "sailthru.image.thumb"), "meta"
+    ),
 }
+"""Where an image is found that a ``<meta>`` names, by the ``property`` or ``name`` of that."""
 _PROPERTIES = frozenset(
     {"image", "thumbnail", "thumbnailurl", "logo", "photo", "screenshot", "primaryimageofpage"}
 )
@@ -196,41 +179,31 @@ def _embeds_image(element: Element, attribute: str) -> bool:
     )
 
 
-class _On(NamedTuple):
-    rule: Rule
-    names: frozenset[str] | None
-    """Names of the elements that the rule applies to; None for all."""
-
-
-def _on(rule: Rule, *names: str) -> _On:
-    return _On(rule, frozenset(names) or None)
-
-
-RULES: tuple[_On, ...] = (
-    _on(img_src, "img"),
-    _on(img_srcset, "img", "source"),
-    _on(input_image, "input"),
-    _on(poster),
-    _on(frame_image, "iframe", "frame"),
-    _on(object_data, "object"),
-    _on(embed_src, "embed"),
-    _on(svg_image, "image", "feimage"),
-    _on(svg_use, "use"),
-    _on(amp_image, "amp-img", "amp-anim"),
-    _on(linked_image, "a", "area"),
-    _on(link_relations, "link"),
-    _on(meta_images, "meta"),
-    _on(properties),
-    _on(json_ld.json_ld, "script"),
-    _on(json_data.in_script, "script"),
-    _on(json_data.astro_props, "astro-island"),
-    _on(styles.style_element, "style"),
-    _on(lazy.lazy_attributes),
-    _on(lazy.other_attributes),
-    _on(styles.background_attribute),
-    _on(styles.style_attribute),
+RULES: tuple[tuple[Rule, str], ...] = (
+    (img_src, "img"),
+    (img_srcset, "img source"),
+    (input_image, "input"),
+    (poster, ""),
+    (frame_image, "iframe frame"),
+    (object_data, "object"),
+    (embed_src, "embed"),
+    (svg_image, "image feimage"),
+    (svg_use, "use"),
+    (amp_image, "amp-img amp-anim"),
+    (linked_image, "a area"),
+    (link_relations, "link"),
+    (meta_images, "meta"),
+    (properties, ""),
+    (json_ld.json_ld, "script"),
+    (json_data.in_script, "script"),
+    (json_data.astro_props, "astro-island"),
+    (styles.style_element, "style"),
+    (lazy.lazy_attributes, ""),
+    (lazy.other_attributes, ""),
+    (styles.background_attribute, ""),
+    (styles.style_attribute, ""),
 )
-
+"""Each rule with the names of the elements that it applies to; without any for all."""
 LAST_RULES: tuple[Rule, ...] = (scripts.image_urls,)
 """Rules that guess; only used on request."""
 
@@ -238,12 +211,9 @@ _PLAIN_ATTRIBUTES = frozenset(
     {"alt", "class", "height", "href", "id", "name", "rel", "src", "title", "type", "width"}
 )
 """Attributes that rules for elements of any name ignore; most elements have no others."""
-_NAMED_RULES = {
-    name: tuple(on.rule for on in RULES if on.names is not None and name in on.names)
-    for name in frozenset().union(*(on.names for on in RULES if on.names))
-}
-_RULES_OF_ALL = tuple(on.rule for on in RULES if on.names is None)
+_NAMES = {name for _, names in RULES for name in names.split()}
+_NAMED_RULES = {name: tuple(rule for rule, names in RULES if name in names.split()) for name in _NAMES}
+_RULES_OF_ALL = tuple(rule for rule, names in RULES if not names)
 _RULES_OF = {
-    name: tuple(on.rule for on in RULES if on.names is None or name in on.names)
-    for name in frozenset().union(*(on.names for on in RULES if on.names))
+    name: tuple(rule for rule, names in RULES if not names or name in names.split()) for name in _NAMES
 }

@@ -18,7 +18,7 @@ from crawler.harvest.candidates import Candidate
 from crawler.harvest.cuts import Cut
 from crawler.harvest.data_images import images_in
 from crawler.harvest.js_literals import NotALiteralError
-from crawler.harvest.parser_base import Element
+from crawler.harvest.parser_base import Element, media_type
 
 _OF_CODE = frozenset(
     {"", "module", "text/javascript", "application/javascript", "text/ecmascript", "application/x-javascript"}
@@ -35,18 +35,18 @@ def in_script(element: Element) -> Iterator[Candidate | Cut]:
     text = element.text
     if "{" not in text and "[" not in text:
         return
-    media_type = element.attributes.get("type", "").partition(";")[0].strip().lower()
-    if media_type in _NO_DATA:
+    kind = media_type(element)
+    if kind in _NO_DATA:
         return
     told = msgspec.structs.replace(element, heading="", caption="")  # the position of a script means nothing
-    if media_type in _OF_CODE:
+    if kind in _OF_CODE:
         for number, value in enumerate(script_data.assigned(text)):
             if isinstance(value, Cut):
                 yield value
             else:
                 yield from images_in(value, told, scope=f"{element.number}.{number}")
     else:
-        yield from _island(told, is_declared=media_type.endswith("json"))
+        yield from _island(told, is_declared=kind.endswith("json"))
 
 
 def in_streams(elements: Iterable[Element]) -> Iterator[Candidate | Cut]:

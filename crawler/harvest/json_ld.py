@@ -15,18 +15,15 @@ from crawler.harvest import loose_json
 from crawler.harvest.candidates import FALLBACK, FULL_SIZE, Candidate
 from crawler.harvest.cuts import Cut, at_most
 from crawler.harvest.extensions import leads_elsewhere, leads_to_image
-from crawler.harvest.parser_base import Element
+from crawler.harvest.parser_base import Element, media_type
 
 _MAX_CHARS = 2**20
 _MAX_VALUES = 20_000
 _MAX_DEPTH = 64
 
-_PROPERTIES = frozenset(
-    {"image", "images", "logo", "photo", "photos", "primaryimageofpage", "screenshot"}
-    | {"thumbnail", "thumbnailurl"}
-)
-"""Properties whose value is an image or its URL; in lower case, as pages get the case wrong."""
 _THUMBNAILS = frozenset({"thumbnail", "thumbnailurl"})
+_PROPERTIES = _THUMBNAILS | {"image", "images", "logo", "photo", "photos", "primaryimageofpage", "screenshot"}
+"""Properties whose value is an image or its URL; in lower case, as pages get the case wrong."""
 _IMAGE_TYPES = frozenset({"imageobject", "imageobjectsnapshot", "barcode", "photograph"})
 
 _NAMED_STRING = re.compile(
@@ -40,7 +37,7 @@ def json_ld(element: Element) -> Iterator[Candidate | Cut]:
     Of an image's own URL and its thumbnail the first is best. Slightly broken JSON is read; of other text, strings
     under the usual names are taken.
     """
-    if element.attributes.get("type", "").partition(";")[0].strip().lower() != "application/ld+json":
+    if media_type(element) != "application/ld+json":
         return
     document = loose_json.read(element.text) if len(element.text) <= _MAX_CHARS else loose_json.BROKEN
     if document is not loose_json.BROKEN:
@@ -68,35 +65,22 @@ class _Walk:
         self._images = 0
         self.is_cut = False
 
-    def over(self, value: Any, depth: int = 0) -> Iterator[Candidate]:
+    def over(self, value: Any, depth: int = 0, *, is_image: bool = False) -> Iterator[Candidate]:
+        """The images in *value*; *is_image*: it is that of a property for images."""
         self._left -= 1
         if self._left < 0 or depth > _MAX_DEPTH:
             self.is_cut = True
         elif isinstance(value, list):
             for item in value:
-                yield from self.over(item, depth + 1)
+                yield from self.over(item, depth + 1, is_image=is_image)
         elif isinstance(value, dict):
-            if _is_image(value):
+            if is_image or _is_image(value):
                 yield from self._image(value, depth)
                 return
             for name, item in value.items():
-                if name.lower() in _PROPERTIES:
-                    yield from self._shown(item, depth + 1)
-                else:
-                    yield from self.over(item, depth + 1)
-
-    def _shown(self, value: Any, depth: int) -> Iterator[Candidate]:
-        """The images in the value of a property for images."""
-        self._left -= 1
-        if self._left < 0 or depth > _MAX_DEPTH:
-            self.is_cut = True
-        elif isinstance(value, str):
+                yield from self.over(item, depth + 1, is_image=name.lower() in _PROPERTIES)
+        elif isinstance(value, str) and is_image:
             yield _candidate(self._element, value)
-        elif isinstance(value, list):
-            for item in value:
-                yield from self._shown(item, depth + 1)
-        elif isinstance(value, dict):
-            yield from self._image(value, depth)
 
     def _image(self, image: dict[str, Any], depth: int) -> Iterator[Candidate]:
         """The image that an object describes: its bytes are at ``contentUrl``, else at ``url``, which may also be a
@@ -117,12 +101,10 @@ class _Walk:
             yield _candidate(told, reference)
         for name, value in facts.items():
             if name in _THUMBNAILS:
-                for found in self._shown(value, depth + 1):
+                for found in self.over(value, depth + 1, is_image=True):
                     yield msgspec.structs.replace(found, group=group, rank=FALLBACK)
-            elif name in _PROPERTIES:
-                yield from self._shown(value, depth + 1)
             else:
-                yield from self.over(value, depth + 1)
+                yield from self.over(value, depth + 1, is_image=name in _PROPERTIES)
 
 
 def _is_image(value: dict[str, Any]) -> bool:

@@ -20,16 +20,17 @@ A_PAGE, A_FEED, AN_ATTACHMENT = "page", "feed", "attachment"
 
 
 class LinkFilter:
-    """Keeps out links to pages that only repeat others; safe to be used by several threads."""
+    """Keeps out links to pages that only repeat others, where the setting ``avoid_traps`` wants that. Thread-safe."""
 
     def __init__(self, scope: Scope, config: ScopeConfig, *, now: Callable[[], datetime]) -> None:
         self._scope = scope
         self._now = now
+        self._is_on = config.avoid_traps
         self._novelty = Novelty(domain_of) if config.scope in ("domain", "any") else Novelty()
 
     def is_repeat(self, url: str) -> bool:
         """Whether *url* is a known page with another session id."""
-        return self._novelty.is_repeat(url)
+        return self._is_on and self._novelty.is_repeat(url)
 
     def filtered(
         self,
@@ -46,6 +47,8 @@ class LinkFilter:
         *task_url* is the URL of its task, *images* are the URLs of its images. *shingles* returns those of its text; it
         is only called when they are needed.
         """
+        if not self._is_on:
+            return links
         found = {link.url for link in links}
         if kind == A_PAGE:
             standing = self._novelty.visit(

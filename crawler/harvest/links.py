@@ -13,8 +13,9 @@ from crawler.harvest.cuts import Cut
 from crawler.harvest.encoding import with_query_in
 from crawler.harvest.extensions import may_lead_to_page
 from crawler.harvest.page_numbers import Numbered
-from crawler.harvest.parser_base import Element
+from crawler.harvest.parser_base import Element, media_type
 from crawler.harvest.placeholders import is_template
+from crawler.harvest.sniffing import FEED_TYPES
 from crawler.scope import OUT_OF_SCOPE, Scope
 from crawler.urls import MAX_URL_CHARS, Base, is_too_long, resolve
 
@@ -35,9 +36,6 @@ BY_CHANCE = frozenset({"a", "area", "iframe", "frame", "refresh"}) | NAMED
 FROM_ANYWHERE = frozenset({STYLE_SHEET, MANIFEST})
 """Parts of a page that are fetched from anywhere; directives about links do not concern them."""
 _PAGE_TYPES = frozenset({"", "text/html", "application/xhtml+xml"})
-_FEED_TYPES = frozenset(
-    {"application/rss+xml", "application/atom+xml", "application/feed+json", "application/rdf+xml"}
-)
 
 _MOST_OF_A_CHARACTER = 12
 """Four bytes, percent-encoded."""
@@ -222,14 +220,10 @@ def _attached(element: Element) -> Iterator[Link]:
         yield Link(reference, STYLE_SHEET)
     elif MANIFEST in rels:
         yield Link(reference, MANIFEST)
-    elif "alternate" in rels and _media_type(element) in _FEED_TYPES:
+    elif "alternate" in rels and media_type(element) in FEED_TYPES:
         yield Link(reference, FEED)
-    elif (found_in := _named(rels)) and _media_type(element) in _PAGE_TYPES and may_lead_to_page(reference):
+    elif (found_in := _named(rels)) and media_type(element) in _PAGE_TYPES and may_lead_to_page(reference):
         yield Link(reference, found_in, says_nofollow(element), found_in != ALTERNATE)
-
-
-def _media_type(element: Element) -> str:
-    return element.attributes.get("type", "").partition(";")[0].strip().lower()
 
 
 def _named(rels: Collection[str]) -> str:

@@ -25,8 +25,6 @@ NAMES = HEADINGS | SHOWING | {
     "style", "title", "use",
 }  # fmt: skip
 """Elements that are always kept."""
-
-
 _MAX_INLINE = 4
 """Nested inline elements that may begin with the same text."""
 _UNREAD = frozenset({"script", "style", "template"})
@@ -173,6 +171,11 @@ def link_target(attributes: Mapping[str, str]) -> str | None:
         return href
     shown = attributes["data-src"]
     return shown if leads_to_image(shown) else href
+
+
+def media_type(element: Element) -> str:
+    """The ``type`` of an element without parameters, in lower case; empty for none."""
+    return element.attributes.get("type", "").partition(";")[0].strip().lower()
 
 
 def may_tell(attributes: dict[str, str]) -> bool:

@@ -6,7 +6,8 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
-from typing import Protocol
+from functools import partial
+from typing import NamedTuple
 
 import msgspec
 
@@ -34,19 +35,14 @@ _HEADS = msgspec.msgpack.Decoder(Head)
 _WORDS = msgspec.msgpack.Decoder(set[str])
 
 
-class Reading(Protocol):
+class Reading(NamedTuple):
     """The harvest of one document, read part by part."""
 
-    @property
-    def head(self) -> Head: ...
-
-    def tasks(self) -> Iterator[list[NewTask]]:
-        """The tasks in parts: images and kept out ones first, then links."""
-        ...
-
-    def words(self) -> set[str]:
-        """The shingles of the document (:func:`crawler.harvest.shingles.pieces`); to be called after ``tasks``."""
-        ...
+    head: Head
+    tasks: Iterator[list[NewTask]]
+    """The tasks in parts: images and kept out ones first, then links. A queue checks them."""
+    words: Callable[[], set[str]]
+    """The shingles of the document (:func:`crawler.harvest.shingles.pieces`); to be called after the tasks are read."""
 
 
 Read = Callable[[Task, Fetched], AbstractContextManager[Reading]]
@@ -61,10 +57,10 @@ class ReaderPool:
 
     def __init__(self, seeds: tuple[str, ...], config: Config, *, most: int, budget: Budget) -> None:
         self._timeout_s = config.harvest.page_timeout_s
-        told = ReaderSettings(seeds=seeds, config=_without_secrets(config))
+        settings = ReaderSettings(seeds=seeds, config=_without_secrets(config))
         orders = ChildOrders(
             make="crawler.harvest.reader_main:make",
-            settings=msgspec.json.encode(told).decode(),
+            settings=msgspec.json.encode(settings).decode(),
             timeout_s=self._timeout_s,
             allowance_bytes=ALLOWANCE_BYTES,
             most_bytes=budget.total_bytes,
@@ -76,7 +72,7 @@ class ReaderPool:
         """As DocumentReader.read. Raises what that raises; PageTimeout, ReaderCrashed and TooMuchMemory, which are the
         document's doing as well; OutOfMemory, which is not; InternalError.
         """
-        with self._asked(READ, task, fetched) as parts:
+        with self._replied(READ, task, fetched) as parts:
             head = _HEADS.decode(next(parts, b""))
             if not head.left_out.keys() <= LEFT_OUT.keys():
                 raise msgspec.ValidationError(
@@ -87,10 +83,10 @@ class ReaderPool:
             if head.fault:
                 tell(log, INTERNAL_ERROR, url=task.url, traceback=head.fault)
             head.check()
-            yield _Asked(self, head, parts, task, fetched)
+            yield Reading(head, map(TASKS.decode, parts), partial(self.words, task, fetched))
 
     @contextmanager
-    def _asked(self, about: str, task: Task, fetched: Fetched) -> Iterator[Iterator[bytes]]:
+    def _replied(self, about: str, task: Task, fetched: Fetched) -> Iterator[Iterator[bytes]]:
         question = _ENCODER.encode(
             Question(
                 about=about,
@@ -112,7 +108,7 @@ class ReaderPool:
             yield parts
 
     def words(self, task: Task, fetched: Fetched) -> set[str]:
-        with self._asked(WORDS, task, fetched) as parts:
+        with self._replied(WORDS, task, fetched) as parts:
             return _WORDS.decode(b"".join(parts))
 
     def close(self) -> None:
@@ -130,22 +126,3 @@ def _without_secrets(config: Config) -> Config:
         images=config.images,
         fetch=FetchConfig(user_agent=config.fetch.user_agent),
     )
-
-
-class _Asked:
-    """A Reading from a reader process."""
-
-    def __init__(
-        self, readers: ReaderPool, head: Head, parts: Iterator[bytes], task: Task, fetched: Fetched
-    ) -> None:
-        self.head = head
-        self._readers = readers
-        self._parts = parts
-        self._task = task
-        self._fetched = fetched
-
-    def tasks(self) -> Iterator[list[NewTask]]:
-        return map(TASKS.decode, self._parts)  # the queue checks them
-
-    def words(self) -> set[str]:
-        return self._readers.words(self._task, self._fetched)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Annotated, Self
 
 import msgspec
@@ -10,8 +10,7 @@ from msgspec import Meta
 
 from crawler.config import Config
 from crawler.errors import REASONS, InternalError, TaskError
-from crawler.harvest.harvest import Harvest
-from crawler.harvest.script_signs import ScriptSigns
+from crawler.harvest.harvest import DocumentFacts, Harvest
 from crawler.http import Fetched
 from crawler.message_parts import MESSAGE_BUDGET_BYTES, parts
 from crawler.models import NewTask, Task, Value
@@ -20,8 +19,7 @@ READ, WORDS = "read", "words"
 QUESTION_BYTES = 4
 """Size of the length of a Question, which comes before the content."""
 
-
-MOST_TITLE_CHARS, MOST_FAULT_CHARS, _MOST_DETAIL_CHARS = 500, 4000, 64 * 1024
+MOST_FAULT_CHARS, _MOST_DETAIL_CHARS = 4000, 64 * 1024
 """Bounds of a reader's messages: a stranger may have taken it over. Details name URLs, which may be long."""
 
 
@@ -42,18 +40,11 @@ class Question(Value):
     """The answer without its content."""
 
 
-class Head(Value):
-    """A Harvest without its tasks, or why the document was not read."""
+class Head(DocumentFacts):
+    """A Harvest with the numbers of its tasks, or why the document was not read."""
 
-    title: Annotated[str, Meta(max_length=MOST_TITLE_CHARS)] = ""
     images: Annotated[int, Meta(ge=0, lt=2**31)] = 0
     links: Annotated[int, Meta(ge=0, lt=2**31)] = 0
-    left_out: Mapping[str, int] = {}
-    kind: str = ""
-    dots: frozenset[str] = frozenset()
-    looks: ScriptSigns | None = None
-    against_images: str = ""
-    against_links: str = ""
     reason: str = ""
     """Reason of the TaskError that reading ended in."""
     detail: Annotated[str, Meta(max_length=_MOST_DETAIL_CHARS)] = ""
@@ -63,17 +54,8 @@ class Head(Value):
 
     @classmethod
     def of(cls, harvest: Harvest) -> Self:
-        return cls(
-            title=harvest.title,
-            images=len(harvest.images),
-            links=len(harvest.links),
-            left_out=harvest.left_out,
-            kind=harvest.kind,
-            dots=harvest.dots,
-            looks=harvest.looks,
-            against_images=harvest.against_images,
-            against_links=harvest.against_links,
-        )
+        facts = {name: getattr(harvest, name) for name in DocumentFacts.__struct_fields__}
+        return cls(images=len(harvest.images), links=len(harvest.links), **facts)
 
     @classmethod
     def of_refusal(cls, error: TaskError) -> Self:

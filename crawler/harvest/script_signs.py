@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Meta
 
-from crawler.harvest.parser_base import Element
+from crawler.harvest.parser_base import Element, media_type
 from crawler.models import SIGNS, Value
 from crawler.urls import MAX_URL_CHARS, resolve
 
@@ -122,8 +122,7 @@ def route_template(template: str, url: str) -> str:
 
 
 def is_program(script: Element) -> bool:
-    kind = script.attributes.get("type", "").partition(";")[0].strip().lower()
-    return kind in _PROGRAMS and ("src" in script.attributes or script.text.strip() != "")
+    return media_type(script) in _PROGRAMS and ("src" in script.attributes or script.text.strip() != "")
 
 
 def _digest(parts: Iterable[str]) -> str:

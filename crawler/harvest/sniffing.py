@@ -42,15 +42,13 @@ _PAGE = re.compile(rb"<(?:!doctype\s+html|html|body)[\s>]", re.IGNORECASE)
 _LOOKED_AT_BYTES = 65_536
 """Bytes in which the root of a sitemap or feed is sought: PHP warnings and plug-ins' comments may come first."""
 _SNIFFED_BYTES = 1445
+FEED_TYPES = frozenset(f"application/{name}" for name in ("rss+xml", "atom+xml", "rdf+xml", "feed+json"))
 _DECLARED = {
     "text/html": "html",
     "application/xhtml+xml": "html",
     "text/css": "css",
     "application/manifest+json": "manifest",
-    "application/rss+xml": "feed",
-    "application/atom+xml": "feed",
-    "application/rdf+xml": "feed",
-    "application/feed+json": "feed",
+    **dict.fromkeys(FEED_TYPES, "feed"),
 }
 
 

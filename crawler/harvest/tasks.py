@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
+from crawler.config import ScopeConfig
 from crawler.harvest import links
 from crawler.harvest.candidates import Candidate
 from crawler.harvest.data_urls import TOO_LARGE, InlineImages, is_inline
@@ -16,6 +17,7 @@ from crawler.harvest.parser_base import Element
 from crawler.harvest.pictures import Located, Other, Picture, in_all_sizes, pictures, words_of
 from crawler.models import MAX_ALTERNATIVES, Alternative, NewTask, Origin, TaskKind
 from crawler.models.image_words import trimmed
+from crawler.urls import without_tracking
 
 MAX_LINKS = "max-links-per-page"
 LINKS_OF_A_PAGE = 10_000
@@ -26,39 +28,54 @@ _LEAST_INLINE_BYTES = 256
 """A smaller inline image is no size of a picture: it is a placeholder."""
 
 
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a document comes from, and what the headers of its answer say."""
+
+    url: str
+    depth: int
+    """Links from a seed."""
+    content_type: str = ""
+    """The whole header."""
+    obeyed: frozenset[str] = frozenset()
+    """Directives for robots in the headers, as far as they are obeyed."""
+    named: Sequence[Element] = ()
+    """What the headers name, as elements of a page."""
+    left_out: Counter[str] = msgspec.field(default_factory=Counter)
+    """Counts what is not read or not taken, by a slug of LEFT_OUT."""
+
+
 class Document:
     """One document that tasks are made of, and the counts of what is left out of it.
 
-    *base* resolves its references. *limit* is the number of links that are taken; *image_limit* the number of images,
-    None for all. *tidy* is applied to each URL. *obeyed* are the owner's directives for robots that are obeyed.
-    *upgrades*: its content security policy asks for https. *left_out* has the counts so far.
+    *base* resolves its references; its own URL does by default. *limit* is the number of links that are taken unless a
+    setting says otherwise. *obeyed* are the owner's directives for robots that are obeyed, those of the headers by
+    default. *upgrades*: its content security policy asks for https.
     """
 
     def __init__(
         self,
-        url: str,
+        source: Source,
         *,
-        base: str,
-        depth: int,
+        config: ScopeConfig,
+        base: str = "",
         title: str = "",
-        obeyed: frozenset[str] = frozenset(),
-        limit: int,
-        image_limit: int | None = None,
         encoding: str = "utf-8",
-        tidy: Callable[[str], str] | None = None,
+        limit: int = LINKS_OF_A_PAGE,
+        obeyed: frozenset[str] | None = None,
         upgrades: bool = False,
-        left_out: Counter[str] | None = None,
     ) -> None:
-        self.url = url
-        self.depth = depth
+        self.url = source.url
+        self.depth = source.depth
+        self.left_out = source.left_out
         self.title = title
-        self.obeyed = obeyed
-        self._upgrades = upgrades or url.startswith("https:")
-        self.left_out: Counter[str] = Counter() if left_out is None else left_out
-        """Counts of what was not read or not taken, by a slug of LEFT_OUT."""
-        self.resolve = links.Resolver(base, encoding=encoding, tidy=tidy, left_out=self.left_out)
-        self._limit = limit
-        self._image_limit = image_limit
+        self.obeyed = source.obeyed if obeyed is None else obeyed
+        self._upgrades = upgrades or source.url.startswith("https:")
+        tidy = without_tracking if config.strip_tracking else None
+        self.resolve = links.Resolver(
+            base or source.url, encoding=encoding, tidy=tidy, left_out=source.left_out
+        )
+        self._limit = config.max_links_per_page or limit
+        self._image_limit = config.max_links_per_page or None
         self._inline = InlineImages(self.left_out)
 
     def image_tasks(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -72,7 +72,7 @@ class RenderQueue(Templates, TurnQueue, Protocol):
     """What a renderer asks of the TaskQueue."""
 
 
-_Read = tuple[Head, list[NewTask], list[NewTask]]
+_Read = tuple[Head, list[NewTask], Sequence[NewTask]]
 """What a document says of itself, all that is found on it, and of this the links."""
 
 
@@ -146,15 +146,12 @@ class RenderHandler(TaskHandler):
         script: str,
     ) -> None:
         super().__init__(context)
-        config, scope = context.config, context.scope
         self._read = read
         self._templates = templates
         self._browsers = browsers
         self._network = network
         self._script = script
-        self._link_filter = (
-            LinkFilter(scope, config.scope, now=self._now) if config.scope.avoid_traps else None
-        )
+        self._link_filter = LinkFilter(context.scope, context.config.scope, now=self._now)
 
     def close(self) -> None:
         self._browsers.close()
@@ -295,19 +292,15 @@ class RenderHandler(TaskHandler):
         """With the links judged."""
         with self._read(task, fetched) as reading:
             head = reading.head
-            tasks = [found for part in reading.tasks() for found in part]
-            links = [found for found in tasks if found.kind is not TaskKind.IMAGE]
-            if self._link_filter is not None:
-                links = list(
-                    self._link_filter.filtered(
-                        head.kind,
-                        fetched.final_url,
-                        task_url=task.url,
-                        images={found.url for found in tasks if found.kind is TaskKind.IMAGE} - head.dots,
-                        links=links,
-                        shingles=reading.words,
-                    )
-                )
+            tasks = [found for part in reading.tasks for found in part]
+            links = self._link_filter.filtered(
+                head.kind,
+                fetched.final_url,
+                task_url=task.url,
+                images={found.url for found in tasks if found.kind is TaskKind.IMAGE} - head.dots,
+                links=[found for found in tasks if found.kind is not TaskKind.IMAGE],
+                shingles=reading.words,
+            )
         return head, tasks, links
 
     def _before_crash(

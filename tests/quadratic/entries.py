@@ -76,7 +76,7 @@ from crawler.urls import (
 from tests.quadratic import Shape
 from tests.quadratic.patterns import hash_of
 from tests.quadratic.units import ALL
-from tests.support.harvesting import answer
+from tests.support.harvesting import answer, decode_html
 
 URL = "https://example.org/p/"
 IN_ALL_SIZES, WITH_SOUP = {"images": "all"}, {"parser": "beautifulsoup"}
@@ -331,7 +331,7 @@ ENTRIES: dict[str, Entry] = {
     "set-cookie": Entry(_cookies, ("headers",), (("a=b", ""), ("a=b; expires=", ""))),
     "product token": Entry(product_token, ("headers",)),
     "content type": Entry(
-        lambda text: (encoding.decode_html(b"a", text), sniffing.kind_of(text, b"a"), sniffing.is_xml(text)),
+        lambda text: (decode_html(b"a", text), sniffing.kind_of(text, b"a"), sniffing.is_xml(text)),
         ("headers",),
         (("text/html; charset=", ""),),
     ),
@@ -421,7 +421,7 @@ ENTRIES: dict[str, Entry] = {
     "sitemap": Entry(_bytes(sitemap.read), ("xml", "url"), (("<urlset>", "</urlset>"),)),
     "manifest": Entry(_bytes(manifest.images), ("json",)),
     "html encoding": Entry(
-        _bytes(encoding.decode_html),
+        _bytes(decode_html),
         ("html",),
         (
             ("<meta content='charset", "'>"),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from crawler.errors import NotFound
+from crawler.harvest.encoding import decoded, encoding_of_html
 from crawler.http import Fetched
 
 
@@ -49,3 +50,8 @@ def answer(
         headers={"content-type": content_type} if content_type else {},
         content=content.encode() if isinstance(content, str) else content,
     )
+
+
+def decode_html(content: bytes, content_type: str = "") -> str:
+    """The text of an HTML document; *content_type* is the whole header."""
+    return decoded(content, encoding_of_html(content, content_type))

@@ -15,8 +15,8 @@ from crawler.config import Config
 from crawler.download.decoder_pool import DecoderPool
 from crawler.download.formats import EXTENSIONS
 from crawler.errors import LEFT_OUT, REASONS, TaskError
+from crawler.harvest.harvest import MOST_TITLE_CHARS
 from crawler.harvest.reader_pool import ReaderPool
-from crawler.harvest.reader_protocol import MOST_TITLE_CHARS
 from crawler.http import Fetched
 from crawler.models import NewTask, Task, TaskKind
 from crawler.sandbox.child import _MAX_PART_BYTES, Child, Lifeline, OutOfMemoryError, SharedMemory
@@ -144,7 +144,7 @@ def _harvest(drawn: Drawn) -> None:
         assert reading.head.images >= 0
         assert reading.head.left_out.keys() <= LEFT_OUT.keys()
         assert len(reading.head.title) <= MOST_TITLE_CHARS
-        for tasks in reading.tasks():  # whether they can be right, the queue asks
+        for tasks in reading.tasks:  # whether they can be right, the queue asks
             assert all(isinstance(task, NewTask) for task in tasks)
     with suppress(TaskError):
         words = readers.words(_TASK, _FETCHED)

@@ -6,6 +6,7 @@ import codecs
 
 from crawler.harvest import encoding, legacy_encodings
 from tests.fuzz.drawn import Drawn
+from tests.support.harvesting import decode_html
 
 _LABELS = (
     "", "utf-8", "utf-16le", "utf-16be", "shift_jis", "euc-jp", "iso-2022-jp", "gb18030", "big5", "euc-kr",
@@ -19,7 +20,7 @@ def fuzz(data: bytes) -> None:
     header = f"text/html; charset={label}" if label else ""
     content = drawn.rest()
     for text in (
-        encoding.decode_html(content, header),
+        decode_html(content, header),
         encoding.decode_css(content, header),
         encoding.decode_xml(content, header),
     ):

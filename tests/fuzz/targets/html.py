@@ -6,12 +6,12 @@ from collections import Counter
 from string import ascii_uppercase
 
 from crawler.errors import LEFT_OUT, NotHtml
-from crawler.harvest.encoding import decode_html
 from crawler.harvest.html import PARSERS, parse
 from crawler.harvest.html_bombs import made_harmless
 from crawler.harvest.parser_base import Element
 from crawler.harvest.shingles import pieces
 from crawler.harvest.xhtml import as_html
+from tests.support.harvesting import decode_html
 
 
 def fuzz(data: bytes) -> None:

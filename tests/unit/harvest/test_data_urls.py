@@ -18,8 +18,8 @@ from crawler.config import Config, ImagesConfig, QueueConfig, ScopeConfig, load
 from crawler.download.handler import ImageHandler
 from crawler.download.naming import image_path
 from crawler.harvest.data_urls import MAX_CONTENT_BYTES, InlineImages, decode, is_inline
-from crawler.harvest.documents import DocumentReader, Source
-from crawler.harvest.tasks import MAX_INLINE_BYTES
+from crawler.harvest.documents import DocumentReader
+from crawler.harvest.tasks import MAX_INLINE_BYTES, Source
 from crawler.models import (
     ImageRecord,
     ImageStatus,

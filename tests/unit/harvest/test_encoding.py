@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from webencodings.labels import LABELS
 
-from crawler.harvest.encoding import decode_css, decode_html, python_codec, with_query_in
+from crawler.harvest.encoding import decode_css, python_codec, with_query_in
 from tests.support.cpu_time import cpu_below
+from tests.support.harvesting import decode_html
 
 
 @pytest.mark.parametrize(

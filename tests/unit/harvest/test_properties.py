@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 
 from crawler.harvest import css, data_urls, feeds, images, json_ld, links, manifest, scripts, sitemap, srcset
 from crawler.harvest.cuts import Cut
-from crawler.harvest.encoding import decode_css, decode_html, encoding_of_html, with_query_in
+from crawler.harvest.encoding import decode_css, encoding_of_html, with_query_in
 from crawler.harvest.html import parse
 from crawler.harvest.html_bombs import made_harmless
 from crawler.harvest.parser_base import Element
 from crawler.urls import resolve
 from tests.support.cpu_time import HOSTILE_BYTES, allowed_s, cpu_s
+from tests.support.harvesting import decode_html
 
 pytestmark = [pytest.mark.slow, pytest.mark.untraced]
 

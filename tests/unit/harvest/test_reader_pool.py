@@ -60,7 +60,7 @@ def faulty(**flags: object) -> ReaderPool:
 
 def read(readers: ReaderPool, fetched: Fetched) -> tuple[Head, list[NewTask]]:
     with readers.read(task(fetched.url), fetched) as reading:
-        return reading.head, [found for part in reading.tasks() for found in part]
+        return reading.head, [found for part in reading.tasks for found in part]
 
 
 def documents() -> Iterator[Fetched]:
