@@ -65,7 +65,8 @@ class _Parser:
             self._skip(" \t")
             if self._at == len(self._text):
                 break
-            self._want(",")
+            if not self._next(","):
+                raise _MalformedError
             self._skip(" \t")
             if self._at == len(self._text):
                 raise _MalformedError  # a comma at the end
@@ -107,10 +108,6 @@ class _Parser:
         there = self._text.startswith(mark, self._at)
         self._at += len(mark) * there
         return there
-
-    def _want(self, mark: str) -> None:
-        if not self._next(mark):
-            raise _MalformedError
 
     def _skip(self, marks: str) -> None:
         while self._at < len(self._text) and self._text[self._at] in marks:

@@ -12,8 +12,7 @@ from typing import Any
 from crawler.logs.events import BROWSER_DETAIL, tell
 from crawler.render import chromium, memory
 from crawler.render.devtools import CALL_TIMEOUT_S, DevTools
-from crawler.render.devtools_messages import DevToolsError, DevToolsTimeout
-from crawler.render.mailbox import DevToolsEvent
+from crawler.render.devtools_messages import DevToolsError, DevToolsEvent, DevToolsTimeout
 from crawler.render.process import START_TIMEOUT_S, Process
 from crawler.render.tab import CRASH, MEMORY, Tab
 from crawler.text.plain_errors import plain
@@ -71,7 +70,6 @@ class Browser:
         self._process = Process(program)
         self.isolation = self._process.isolation
         """``launch.NAMESPACES`` or ``launch.FENCES``."""
-        self.has_own_sandbox = self._process.has_own_sandbox
         self._devtools = DevTools(
             self._process.incoming, self._process.outgoing, on_event=self._happened, on_gone=self._ended
         )
@@ -93,10 +91,6 @@ class Browser:
     @property
     def is_alive(self) -> bool:
         return not self._devtools.is_gone and self._process.is_alive
-
-    def pids(self) -> list[int]:
-        """The ids of its processes, the launcher first."""
-        return [self._process.pid, *memory.Descendants(self._process.pid).look()]
 
     def close(self) -> None:
         """End the browser, whatever is open in it. Returns once its processes have ended."""

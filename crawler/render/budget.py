@@ -20,8 +20,9 @@ class PageBudget:
         self._under_way = 0
         self._left_out: Counter[str] = Counter()
         self.requests = 0
-        """Requests that were answered."""
+        """Requests that were answered, from the network or the cache, without images."""
         self.received_bytes = 0
+        """Bytes of all their answers."""
 
     @property
     def left_out(self) -> dict[str, int]:

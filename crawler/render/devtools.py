@@ -23,11 +23,14 @@ from crawler.render.devtools_messages import (
     PAUSED,
     BrowserGone,
     DevToolsError,
+    DevToolsEvent,
+    DevToolsMessage,
     DevToolsTimeout,
     TabCrashed,
+    decoded,
     decoded_message,
 )
-from crawler.render.mailbox import DevToolsEvent, Mailbox, Raw, decoded
+from crawler.render.mailbox import Mailbox
 from crawler.render.outbox import Outbox
 from crawler.render.session_routes import SessionRoutes
 from crawler.text.plain_errors import plain
@@ -126,12 +129,12 @@ class DevTools:
 
         Raises DevToolsError, and of its kinds DevToolsTimeout, TabCrashed, BrowserGone.
         """
-        asked = self.ask(method, params, session=session)
-        if not asked.answered.wait(max(timeout_s, 0.0)):
-            self.forget(asked)
-            if not asked.answered.is_set():
+        pending = self.ask(method, params, session=session)
+        if not pending.answered.wait(max(timeout_s, 0.0)):
+            self.forget(pending)
+            if not pending.answered.is_set():
                 raise DevToolsTimeout(f"{method}: no answer within {timeout_s:.1f} s")
-        return asked.value()
+        return pending.value()
 
     def ask(
         self,
@@ -145,14 +148,14 @@ class DevTools:
 
         *on_answer* runs in the thread that reads, and has to be quick. Raises BrowserGone.
         """
-        asked = PendingCall(session, on_answer=on_answer)
-        self._ask(method, params, session, asked)
-        return asked
+        pending = PendingCall(session, on_answer=on_answer)
+        self._ask(method, params, session, pending)
+        return pending
 
-    def forget(self, asked: PendingCall) -> None:
+    def forget(self, pending: PendingCall) -> None:
         """Drop a pending call: nobody needs its answer any more."""
         with self._lock:
-            self._pending.pop(asked.number, None)
+            self._pending.pop(pending.number, None)
 
     def send(
         self,
@@ -191,7 +194,7 @@ class DevTools:
         self._end("it was closed")
 
     def _ask(
-        self, method: str, params: Mapping[str, Any] | None, session: str, asked: PendingCall | None
+        self, method: str, params: Mapping[str, Any] | None, session: str, pending: PendingCall | None
     ) -> None:
         number = next(self._numbers)
         message = {"id": number, "method": method, "params": params or {}}
@@ -204,9 +207,9 @@ class DevTools:
         with self._lock:
             if self._gone:
                 raise BrowserGone(str(self._gone))
-            if asked:
-                asked.number = number
-                self._pending[number] = asked
+            if pending:
+                pending.number = number
+                self._pending[number] = pending
         try:
             self._outbox.put(data, is_patient=threading.current_thread() is not self._reader)
         except BrokenPipeError as exc:
@@ -251,7 +254,7 @@ class DevTools:
             self._unread(data, f"what it says can't be read: {plain(exc)}")
             return
         if message.method:
-            self._happened(Raw(message.method, message.params, message.session))
+            self._happened(message)
         else:
             error = DevToolsError(message.error.message, message.error.code) if message.error else None
             self._answered(message.id, message.result, error)
@@ -267,14 +270,14 @@ class DevTools:
         if pending:
             pending.answer(result, error)
 
-    def _happened(self, event: Raw) -> None:
+    def _happened(self, event: DevToolsMessage) -> None:
         if event.session:
             self._routes.deliver(event)
         else:
             with suppress(msgspec.MsgspecError, ValueError, RecursionError):
                 self._on_event(DevToolsEvent(event.method, decoded(event.params), ""))
 
-    def _refuse(self, event: Raw) -> None:
+    def _refuse(self, event: DevToolsMessage) -> None:
         """Fail a request that no mailbox takes: its page waits for an answer."""
         with suppress(DevToolsError, msgspec.MsgspecError):
             match event.method:
@@ -282,13 +285,6 @@ class DevTools:
                     paused = PAUSED.decode(event.params)
                     reason = {"requestId": paused.request_id, "errorReason": "BlockedByClient"}
                     self.send("Fetch.failRequest", reason, session=event.session)
-                case "Fetch.authRequired":
-                    paused = PAUSED.decode(event.params)
-                    answer = {
-                        "requestId": paused.request_id,
-                        "authChallengeResponse": {"response": "CancelAuth"},
-                    }
-                    self.send("Fetch.continueWithAuth", answer, session=event.session)
                 case "Page.javascriptDialogOpening":
                     self.send("Page.handleJavaScriptDialog", {"accept": False}, session=event.session)
 

@@ -1,10 +1,15 @@
-"""Messages and errors of the DevTools protocol."""
+"""Messages, events and errors of the DevTools protocol."""
 
 from __future__ import annotations
 
+import json
+import re
+from typing import Any
+
 import msgspec
 
-from crawler.render.mailbox import repaired
+_OVERHEAD_BYTES = 200
+"""Memory of one waiting event beside its text."""
 
 
 class DevToolsError(Exception):
@@ -32,13 +37,27 @@ class _Error(msgspec.Struct):
     message: str = ""
 
 
-class DevToolsMessage(msgspec.Struct, rename={"session": "sessionId"}):
+class DevToolsMessage(msgspec.Struct, frozen=True, rename={"session": "sessionId"}):
+    """An answer, or an event whose parameters are not decoded yet: it has a *method*."""
+
     id: int = 0
     method: str = ""
     session: str = ""
     params: msgspec.Raw = msgspec.Raw(b"{}")
     result: msgspec.Raw = msgspec.Raw(b"{}")
     error: _Error | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        return len(memoryview(self.params)) + _OVERHEAD_BYTES
+
+
+class DevToolsEvent(msgspec.Struct, frozen=True):
+    """An event of the DevTools protocol."""
+
+    method: str
+    params: dict[str, Any]
+    session: str
 
 
 class Paused(msgspec.Struct, rename="camel"):
@@ -54,3 +73,38 @@ def decoded_message(data: bytes) -> DevToolsMessage:
         return _MESSAGES.decode(data)
     except msgspec.DecodeError:
         return _MESSAGES.decode(repaired(data))
+
+
+def decoded(data: msgspec.Raw) -> Any:
+    """The JSON that *data* is. Raises msgspec.DecodeError, ValueError or RecursionError."""
+    try:
+        return msgspec.json.decode(data)
+    except msgspec.DecodeError:
+        return msgspec.json.decode(repaired(bytes(data)))
+
+
+_HALVES = re.compile("[\ud800-\udfff]")
+
+
+def repaired(data: bytes) -> bytes:
+    """*data*, JSON, with lone surrogates replaced: pages have them in strings, and Chromium passes them on.
+
+    Python's own parser takes them, and is fast: a document may have millions of them. Raises ValueError or
+    RecursionError for what is no JSON.
+    """
+    try:
+        value = json.loads(data.decode("utf-8", "replace"))
+    except ValueError as exc:
+        raise msgspec.DecodeError(str(exc)) from exc
+    return msgspec.json.encode(_whole(value))
+
+
+def _whole(value: Any) -> Any:
+    match value:
+        case str():
+            return _HALVES.sub("\ufffd", value)
+        case list():
+            return [_whole(one) for one in value]
+        case dict():
+            return {_whole(name): _whole(one) for name, one in value.items()}
+    return value

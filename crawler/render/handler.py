@@ -131,8 +131,8 @@ class RefusingHandler(TaskHandler):
 class RenderHandler(TaskHandler):
     """Opens pages in *browsers*.
 
-    *read* says what is found in a document, *templates* what was learned of pages of its kind, *network* answers what
-    the page asks for, *script* has the behaviours.
+    *read* says what is found in a document, *network* answers what the page asks for, *script* has the behaviours;
+    *templates* says what was learned of pages of its kind, if anything is.
     """
 
     def __init__(
@@ -140,10 +140,10 @@ class RenderHandler(TaskHandler):
         context: HandlerContext,
         *,
         read: Read,
-        templates: Templates,
         browsers: Browsers,
         network: Network,
         script: str,
+        templates: Templates | None = None,
     ) -> None:
         super().__init__(context)
         self._read = read
@@ -192,7 +192,7 @@ class RenderHandler(TaskHandler):
 
     def _wanted(self, task: Task, template: str) -> tuple[str, ...] | None:
         """The dear behaviours that are worth it; None for all. Raises NotYet and NoGain."""
-        if not template:
+        if not template or self._templates is None:
             return None
         answer = self._templates.template(host=host_key(task.url), name=template, task=task.id)
         if self._config.render.render == "auto":
@@ -205,7 +205,7 @@ class RenderHandler(TaskHandler):
         return answer.behaviours
 
     def _tell(self, task: Task, template: str, outcome: RenderOutcome) -> None:
-        if template:
+        if template and self._templates is not None:
             self._templates.tell_template(host=host_key(task.url), name=template, outcome=outcome)
 
     def opened(

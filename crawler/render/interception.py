@@ -8,7 +8,9 @@ from enum import Enum, auto
 from typing import Any, NamedTuple
 
 from crawler.harvest.extensions import leads_to_image
-from crawler.http import BrowserRequest
+from crawler.http import METHODS, BrowserRequest
+from crawler.scope import domain_of
+from crawler.urls import canonical, host_key
 
 
 class Action(Enum):
@@ -29,23 +31,20 @@ class Decision(NamedTuple):
 
 _REFUSED = {
     "Media": "render-media",
-    "Font": "",
-    "TextTrack": "",
-    "Manifest": "",
-    "EventSource": "render-sockets",
-    "WebSocket": "render-sockets",
-    "DirectSocket": "render-sockets",
-    "Ping": "render-beacons",
-    "CSPViolationReport": "render-beacons",
-    "Prefetch": "render-prefetch",
-    "SignedExchange": "render-prefetch",
-    "FedCM": "",
+    **dict.fromkeys(("EventSource", "WebSocket", "DirectSocket"), "render-sockets"),
+    **dict.fromkeys(("Ping", "CSPViolationReport"), "render-beacons"),
+    **dict.fromkeys(("Prefetch", "SignedExchange"), "render-prefetch"),
 }
-"""Refused requests, by DevTools' resource type. Text is read without fonts; harvesters read manifests."""
+"""Slugs of refused requests, by DevTools' resource type. Nobody misses the others: text is read without fonts,
+harvesters read manifests.
+"""
 ANSWERED = frozenset({"Document", "Stylesheet", "Script", "XHR", "Fetch", "Preflight", "Other"})
 _DATA = frozenset({"XHR", "Fetch"})
 """Some pages fetch pictures as data. Where the address does not say so, the type of the answer does: see network.py."""
 _PREFETCHED = ("prefetch", "prerender")
+MAX_BODY_BYTES = 2**20
+"""Most bytes of a request body: a query, not an upload."""
+_READING = METHODS - {"POST"}
 
 
 def decide(paused: Mapping[str, Any], *, main_frame: str, is_open: bool) -> Decision:
@@ -73,9 +72,39 @@ def _unwanted(kind: str, headers: Mapping[str, Any]) -> str | None:
     accept = str(headers.get("accept", ""))
     if accept == "text/event-stream":  # DevTools calls it XHR
         return "render-sockets"
-    if kind == "Other" and accept.startswith("image/"):  # the icon of the page, which harvesters know of
+    if kind == "Other" and accept.startswith(
+        "image/"
+    ):  # the icon of the page: it comes with each, for the tab
         return ""
     return None if kind in ANSWERED else _REFUSED.get(kind, "")
+
+
+def refusal(request: BrowserRequest, *, kind: str, page_url: str, posts: str) -> str | None:
+    """The slug that refuses a request for its type, empty for requests that nobody misses; None if it is sent.
+
+    *kind* is DevTools' type of it, *posts* the setting ``render_posts``. A method that is not for reading is refused
+    when the browser asks whether it may be used (CORS preflight), not only once it may.
+    """
+    url = canonical(request.url)
+    if url is None:
+        return ""
+    if kind == "Document" and request.method != "GET":
+        return "render-forms"
+    method = request.method
+    if method == "OPTIONS":  # of a preflight DevTools gives the type of the request that it is for
+        method = request.header("access-control-request-method").strip() or "GET"
+    if method in _READING:
+        return None
+    may_post = method == "POST" and len(request.body) <= MAX_BODY_BYTES
+    if may_post and (posts == "any" or (posts == "site" and is_same_site(url, page_url))):
+        return None
+    return "render-posts"
+
+
+def is_same_site(url: str, other: str) -> bool:
+    """Whether two canonical URLs have one registrable domain or address, at any port, by http or https."""
+    page = canonical(other)
+    return page is not None and domain_of(host_key(url)) == domain_of(host_key(page))
 
 
 def request_of(paused: Mapping[str, Any]) -> BrowserRequest:

@@ -13,6 +13,13 @@ from crawler.render.tab import Tab
 log = logging.getLogger(__name__)
 
 WORLD = "image-crawler"
+_MOST_LISTENERS = 150
+"""Most elements that listen and are looked at. Each costs two calls."""
+_TO_CLICKS = frozenset(
+    {"click", "mousedown", "mouseup", "pointerdown", "pointerup", "touchstart", "touchend"}
+)
+_TO_COMING = frozenset({"mouseenter", "mouseover", "pointerenter", "pointerover", "mousemove"})
+_TELL = "function(coming) { globalThis.image_crawler?.listens(this, coming); }"
 
 
 class IsolatedWorld:
@@ -36,21 +43,21 @@ class IsolatedWorld:
 
     def of(self, frame: str, *, most_s: float) -> int:
         """The execution context of the world in a frame. Raises DevToolsError."""
-        told = self.call("Page.createIsolatedWorld", {"frameId": frame, "worldName": WORLD}, most_s=most_s)
-        return int(told["executionContextId"])
+        world = {"frameId": frame, "worldName": WORLD}
+        return int(self.call("Page.createIsolatedWorld", world, most_s=most_s)["executionContextId"])
 
     def call(self, method: str, params: Mapping[str, Any] | None = None, *, most_s: float) -> dict[str, Any]:
         """Call *method* and return the answer, while the page's requests and dialogs are answered: it may depend on
         them. Raises DevToolsError.
         """
-        asked = self._tab.ask(method, params)
-        self._pump(asked.answered.is_set, most_s)
+        pending = self._tab.ask(method, params)
+        self._pump(pending.answered.is_set, most_s)
         try:
-            return asked.value()
+            return pending.value()
         finally:
-            self._tab.forget(asked)
+            self._tab.forget(pending)
 
-    def asked(self, call: str, *, most_s: float, context: int = 0) -> Any:
+    def value_of(self, call: str, *, most_s: float, context: int = 0) -> Any:
         """Evaluate a call of our script, here or in *context*, a frame's, while the page's requests are answered.
 
         None without a value in time. Raises BrowserGone.
@@ -68,7 +75,36 @@ class IsolatedWorld:
             raise
         except DevToolsError:
             return None
-        if told := answer.get("exceptionDetails"):
-            what = told.get("exception", told).get("description", told)
-            tell(log, BROWSER_DETAIL, what=call[:80], reason=what, url=self._url)
+        if details := answer.get("exceptionDetails"):
+            reason = details.get("exception", details).get("description", details)
+            tell(log, BROWSER_DETAIL, what=call[:80], reason=reason, url=self._url)
         return answer.get("result", {}).get("value")
+
+    def tell_listeners(self, *, most_s: float) -> None:
+        """Tell our script of elements that listen to the mouse: a person would try them, whatever they look like.
+
+        Each call may take *most_s*. What can't be told is left; raises BrowserGone.
+        """
+        try:
+            document = self.call("Runtime.evaluate", {"expression": "document"}, most_s=most_s)
+            whole = {"objectId": document["result"]["objectId"], "depth": -1, "pierce": True}
+            listeners = self.call("DOMDebugger.getEventListeners", whole, most_s=most_s)["listeners"]
+        except BrowserGone:
+            raise
+        except (DevToolsError, KeyError):
+            return
+        kinds: dict[object, set[str]] = {}
+        for listener in listeners:
+            if listener.get("type") in _TO_CLICKS | _TO_COMING:
+                kinds.setdefault(listener.get("backendNodeId"), set()).add(listener["type"])
+        for node, types in list(kinds.items())[:_MOST_LISTENERS]:
+            try:
+                wanted = {"backendNodeId": node, "executionContextId": self.context}
+                element = self.call("DOM.resolveNode", wanted, most_s=most_s)["object"]["objectId"]
+                is_to_coming = {"value": not types.isdisjoint(_TO_COMING)}
+                tell_it = {"objectId": element, "functionDeclaration": _TELL, "arguments": [is_to_coming]}
+                self.call("Runtime.callFunctionOn", tell_it, most_s=most_s)
+            except BrowserGone:
+                raise
+            except (DevToolsError, KeyError):
+                continue

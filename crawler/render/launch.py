@@ -12,7 +12,7 @@ system permits, they have namespaces (``namespaces``). The keeper is then proces
 The profile is in memory, which goes with them, whoever is killed. Elsewhere Chromium has a dead proxy and no name
 service. Its profile is a folder, which the launcher removes, or the next launcher.
 
-One line on stdout tells the isolation: NAMESPACES or FENCES, a tab, and SANDBOX or NO_SANDBOX for Chromium's own.
+One line on stdout tells the isolation: NAMESPACES or FENCES.
 Chromium's messages are on stderr. The exit code is Chromium's, or 1 if it could not be started.
 """
 
@@ -36,8 +36,6 @@ from crawler.text.plain_errors import plain
 
 NAMESPACES = "network namespace"
 FENCES = "dead proxy, no resolver"
-SANDBOX = "sandbox"
-NO_SANDBOX = "no sandbox"
 
 _TO_CHROMIUM, _FROM_CHROMIUM = 3, 4
 """The descriptors that --remote-debugging-pipe means."""
@@ -140,11 +138,9 @@ def _be_keeper(orders: LaunchOrders, rung: Rung, folder: str, leash: int, report
     namespaces.adopt_orphans()
     home = namespaces.furnish(rung, program) if rung.namespaces else folder
     stays_root = orders.is_root and not (rung.as_nobody or rung.own_users)
-    sandbox = not stays_root and (
-        not orders.is_root or namespaces.has_user_namespaces(as_nobody=rung.as_nobody)
-    )
     command = [*orders.command, f"--user-data-dir={home}/profile"]
-    if not sandbox:  # as root Chromium refuses to start with one
+    # as root Chromium refuses to start with a sandbox
+    if stays_root or (orders.is_root and not namespaces.has_user_namespaces(as_nobody=rung.as_nobody)):
         command.append("--no-sandbox")
     if rung.namespaces or not _has_shared_memory():
         command.append("--disable-dev-shm-usage")  # but that of the profile's folder
@@ -156,8 +152,7 @@ def _be_keeper(orders: LaunchOrders, rung: Rung, folder: str, leash: int, report
         problem = lines.read()
     if problem:
         raise OSError(problem.removeprefix("failed "))
-    isolated = NAMESPACES if rung.namespaces else FENCES
-    os.write(report, f"started {isolated}\t{SANDBOX if sandbox else NO_SANDBOX}\n".encode())
+    os.write(report, f"started {NAMESPACES if rung.namespaces else FENCES}\n".encode())
     os.close(report)
     try:
         return _keep(chromium, leash, awake)

@@ -12,7 +12,9 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from typing import NamedTuple
+
+import msgspec
 
 from crawler.config import Config
 from crawler.errors import (
@@ -26,7 +28,7 @@ from crawler.errors import (
     TaskError,
 )
 from crawler.harvest.data_urls import MAX_CONTENT_BYTES
-from crawler.http import BrowserRequest, Exchanged, Fetched, Pairs, Transport, merged
+from crawler.http import BrowserRequest, Exchanged, Fetched, Transport, merged
 from crawler.http.page_turns import PageTurns
 from crawler.http.retrying import refused_for_s
 from crawler.http.robots import Robots
@@ -37,7 +39,7 @@ from crawler.models import Task
 from crawler.render.budget import PageBudget
 from crawler.render.cache import HttpCache
 from crawler.render.host_backoff import HostBackoff
-from crawler.render.request_filter import refusal
+from crawler.render.interception import refusal
 from crawler.urls import canonical, host_key
 
 log = logging.getLogger(__name__)
@@ -60,18 +62,13 @@ the pages of a site all name the same hosts.
 """
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Answer:
+class Answer(Exchanged):
     """The answer that the page gets."""
 
-    http_status: int
-    headers: Pairs
-    content: bytes
     is_image: bool = False
     """The URL is an image's, and the page gets a stand-in. A content of bearable size is kept: then it is not
     downloaded a second time.
     """
-    is_cut: bool = False
 
     @property
     def is_redirect(self) -> bool:
@@ -100,8 +97,7 @@ class Answer:
         )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Refused:
+class Refused(NamedTuple):
     """The request is refused."""
 
     slug: str = ""
@@ -150,10 +146,10 @@ class PageNetwork:
     def __init__(self, network: Network, turns: PageTurns) -> None:
         config = network.config
         self._network = network
-        self._turns = turns
         self._posts = config.render_posts
         self._within_s = config.render_timeout_s
-        self._allowance = PageBudget(requests=config.render_requests, received_bytes=config.render_bytes)
+        self.turns = turns
+        self.budget = PageBudget(requests=config.render_requests, received_bytes=config.render_bytes)
         self._image_bytes = 0
         self._refused_by: set[str] = set()
         """Hosts that have refused this page something: it sends them no more requests."""
@@ -161,26 +157,6 @@ class PageNetwork:
         """Seconds for which the page's own host has refused a resource, 0 if it did not say; None if it has not
         refused.
         """
-
-    @property
-    def requests(self) -> int:
-        """Requests answered, from the network or the cache, without images."""
-        return self._allowance.requests
-
-    @property
-    def received_bytes(self) -> int:
-        """Bytes of all answers."""
-        return self._allowance.received_bytes
-
-    @property
-    def left_out(self) -> Mapping[str, int]:
-        """What the page did not get, by a slug of LEFT_OUT."""
-        return self._allowance.left_out
-
-    @property
-    def waited_s(self) -> float:
-        """Seconds that resources of the page have waited for their turn."""
-        return self._turns.waited_s
 
     def ask(
         self,
@@ -202,25 +178,25 @@ class PageNetwork:
             return self._of_page(request, within_s)
         slug = refusal(request, kind=kind, page_url=page_url, posts=self._posts)
         if slug is None:
-            slug = self._allowance.begin()
+            slug = self.budget.begin()
             if not slug:
                 return self._of_part(request, kind, within_s)
         return self._refused(slug)
 
     def _refused(self, slug: str, error: TaskError | None = None) -> Refused:
         if slug:
-            self._allowance.leave_out(slug)
-        return Refused(slug=slug, error=error)
+            self.budget.leave_out(slug)
+        return Refused(slug, error)
 
     def _of_page(self, request: BrowserRequest, within_s: float) -> Answer:
-        self._allowance.begin(anyway=True)
+        self.budget.begin(anyway=True)
         size_bytes: int | None = None
         try:
             exchanged = self._exchanged(request, "Document", within_s, is_page=True)
             size_bytes = len(exchanged.content)
             return _answer(exchanged)
         finally:
-            self._allowance.end(size_bytes=size_bytes)
+            self.budget.end(size_bytes=size_bytes)
 
     def _of_part(self, request: BrowserRequest, kind: str, within_s: float) -> Answer | Refused:
         size_bytes: int | None = None
@@ -241,7 +217,7 @@ class PageNetwork:
             tell(log, BROWSER_DETAIL, what="not to be had", reason=exc, url=request.url)
             return self._refused("", exc)
         finally:
-            fits = self._allowance.end(size_bytes=size_bytes)
+            fits = self.budget.end(size_bytes=size_bytes)
         return answer if fits and not answer.is_cut else self._refused("render-bytes")
 
     def _shared(self, request: BrowserRequest, kind: str, within_s: float) -> Answer:
@@ -257,8 +233,8 @@ class PageNetwork:
     def _wait(self, event: threading.Event, for_s: float) -> bool:
         """Wait for another page's request of the same URL, which may have to wait for its turn."""
         end = time.monotonic() + for_s
-        with self._turns.waiting():
-            while not self._turns.is_over and (left_s := end - time.monotonic()) > 0:
+        with self.turns.waiting():
+            while not self.turns.is_over and (left_s := end - time.monotonic()) > 0:
                 if event.wait(min(left_s, _LOOK_S)):
                     return True
         return event.is_set()
@@ -267,7 +243,7 @@ class PageNetwork:
         self, request: BrowserRequest, kind: str, within_s: float, *, is_page: bool = False
     ) -> Exchanged:
         """The server's answer, once it is its turn. Raises a TaskError, or NotYet."""
-        network, turns = self._network, self._turns
+        network, turns = self._network, self.turns
         url = canonical(request.url) or ""
         host = host_key(url) if url else ""
         if not is_page and (host in self._refused_by or network.alone.is_alone(host)):
@@ -282,7 +258,7 @@ class PageNetwork:
                         network.robots.check(url, turn)
                 answer = network.transport.exchange(
                     request,
-                    max_bytes=self._allowance.room_bytes,
+                    max_bytes=self.budget.room_bytes,
                     within_s=within_s,
                     check=turn,
                     sent=turn.sent,
@@ -320,7 +296,7 @@ class PageNetwork:
             return
         self._refused_by.add(host)
         self._network.alone.leave(host, refused_s)
-        if host == self._turns.own_host:
+        if host == self.turns.own_host:
             self.refused_for_s = max(refused_s, self.refused_for_s or 0.0)
 
 
@@ -343,13 +319,7 @@ class _NoQueue:
 
 
 def _answer(exchanged: Exchanged, *, is_image: bool = False) -> Answer:
-    return Answer(
-        http_status=exchanged.http_status,
-        headers=exchanged.headers,
-        content=exchanged.content,
-        is_image=exchanged.stopped or is_image,
-        is_cut=exchanged.is_cut,
-    )
+    return Answer(**msgspec.structs.asdict(exchanged), is_image=exchanged.stopped or is_image)
 
 
 def _is_image(answer: Exchanged) -> bool:

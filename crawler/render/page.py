@@ -23,7 +23,6 @@ from crawler.render import behaviours
 from crawler.render.behaviours import Behaviour
 from crawler.render.devtools_messages import BrowserGone, DevToolsError, DevToolsTimeout
 from crawler.render.isolated_world import IsolatedWorld
-from crawler.render.listeners import tell_listeners
 from crawler.render.navigation_errors import is_refused, why_not_opened
 from crawler.render.network import PageNetwork
 from crawler.render.page_events import PageEvents, PageLinks
@@ -153,9 +152,9 @@ class OpenPage:
             seen=self._requests.images,
             held=self._requests.held,
             left_for=self._links.urls,
-            left_out=dict(self._left_out + Counter(self._network.left_out)),
-            requests=self._network.requests,
-            received_bytes=self._network.received_bytes,
+            left_out=dict(self._left_out + Counter(self._network.budget.left_out)),
+            requests=self._network.budget.requests,
+            received_bytes=self._network.budget.received_bytes,
         )
 
     def _rendered(self, wanted: Collection[str] | None) -> str:
@@ -173,8 +172,8 @@ class OpenPage:
         self._read_until = time.monotonic() + self._read_s
         try:
             snapshot = Snapshot(
-                self._tab,
-                self._world,
+                tab=self._tab,
+                world=self._world,
                 sent=self._requests.document.content,
                 max_html_chars=self._max_html_chars,
                 most_s=self._read_s,
@@ -194,7 +193,7 @@ class OpenPage:
     @property
     def _left_s(self) -> float:
         """Seconds left of its time; waits for its hosts do not count."""
-        spent_s = time.monotonic() - self._began - self._network.waited_s
+        spent_s = time.monotonic() - self._began - self._network.turns.waited_s
         return self._config.render_timeout_s - spent_s
 
     @property
@@ -235,13 +234,13 @@ class OpenPage:
 
     def _behave(self, wanted: Collection[str] | None) -> None:
         self._world.open(most_s=self._left_s)
-        known = behaviours.listed(self._world.asked("list()", most_s=self._left_s))
+        known = behaviours.listed(self._world.value_of("list()", most_s=self._left_s))
         chosen = [one for one in known if not one.dear or wanted is None or one.name in wanted]
         for number, one in sorted(enumerate(known), key=lambda pair: pair[1].dear):
             if one not in chosen or self._is_over:
                 continue
             if one.name in ("hover", "clicks"):
-                tell_listeners(self._world.call, context=self._world.context, most_s=_CALL_S)
+                self._world.tell_listeners(most_s=_CALL_S)
             acted = self._do(number, one)
             if one.name in ("more", "clicks") and acted:  # what it has brought may wait to be seen
                 again = next((n for n, other in enumerate(known) if other.name == "scroll"), None)
@@ -265,7 +264,7 @@ class OpenPage:
             before = self._requests.count
             began = time.monotonic()
             did, changes = _pair(
-                self._world.asked(f"step({number}, {json.dumps(told)})", most_s=self._left_s)
+                self._world.value_of(f"step({number}, {json.dumps(told)})", most_s=self._left_s)
             )
             if did <= 0:
                 break
@@ -281,7 +280,7 @@ class OpenPage:
         if not self._events.routed_to:
             return
         self._events.routed_to = ""
-        self._world.asked("back()", most_s=1.0)
+        self._world.value_of("back()", most_s=1.0)
         self._wait_until_quiet(QUIET_AFTER_STEP_S, since=time.monotonic())
         self._events.routed_to = ""
 
@@ -290,13 +289,13 @@ class OpenPage:
     def _wait_until_quiet(self, quiet_s: float, *, since: float) -> None:
         """Wait until no request since *since* is under way or was for *quiet_s*; MOST_QUIET_S at most."""
         end = time.monotonic() + self._patience_s
-        waited_s = self._network.waited_s
+        waited_s = self._network.turns.waited_s
 
         def is_quiet() -> bool:
             now = time.monotonic()
             latest = self._requests.active_at()
             if latest is None:
-                return now - (self._network.waited_s - waited_s) >= end
+                return now - (self._network.turns.waited_s - waited_s) >= end
             return now - max(latest, since) >= quiet_s or now >= end
 
         self._pump_until(is_quiet)

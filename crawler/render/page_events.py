@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from crawler.render.devtools_messages import DevToolsEvent
 from crawler.render.isolated_world import WORLD, IsolatedWorld
-from crawler.render.mailbox import DevToolsEvent
 from crawler.render.page_requests import LOAD, PageRequests
 from crawler.render.tab import Tab
 from crawler.urls import MAX_URL_CHARS, canonical

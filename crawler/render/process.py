@@ -18,7 +18,6 @@ from typing import IO
 
 from crawler.errors import BrowserFailed
 from crawler.render import chromium
-from crawler.render.launch import SANDBOX
 from crawler.text.plain_errors import plain
 
 _BOOT = (
@@ -72,8 +71,7 @@ class Process:
         )
         self._listener.start()
         try:
-            # NAMESPACES or FENCES of launch, and whether Chromium's own sandbox is on
-            self.isolation, self.has_own_sandbox = self._isolation(self._launcher.stdout)
+            self.isolation = self._isolation(self._launcher.stdout)  # NAMESPACES or FENCES of launch
         except BrowserFailed:
             os.close(self.incoming)
             os.close(self.outgoing)
@@ -114,7 +112,7 @@ class Process:
             )
         return BrowserFailed(f"{self._program}: {why}{': ' if said else ''}{said[-_MAX_SAID:]}")
 
-    def _isolation(self, stdout: IO[bytes]) -> tuple[str, bool]:
+    def _isolation(self, stdout: IO[bytes]) -> str:
         """The isolation that the launcher has reported."""
         end = time.monotonic() + START_TIMEOUT_S
         word = b""
@@ -129,8 +127,7 @@ class Process:
                 if not part:
                     raise self.failure("it did not start")
                 word = (word + part)[-_WORD_BYTES:]
-        isolation, _, sandbox = word.decode("utf-8", "replace").strip().partition("\t")
-        return isolation, sandbox == SANDBOX
+        return word.decode("utf-8", "replace").strip()
 
     def _listen(self, stderr: IO[bytes]) -> None:
         """Read stderr for ever: a full pipe would stop Chromium."""

@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 import msgspec
 
-from crawler.render.mailbox import Mailbox, Raw
+from crawler.render.devtools_messages import DevToolsMessage
+from crawler.render.mailbox import Mailbox
 
 _MAX_STRANGERS = 64
 _STRANGER_BYTES = 2**20
@@ -28,7 +29,7 @@ class SessionRoutes:
     routed. *refuse* gets each event that no mailbox takes.
     """
 
-    def __init__(self, refuse: Callable[[Raw], None]) -> None:
+    def __init__(self, refuse: Callable[[DevToolsMessage], None]) -> None:
         self._refuse = refuse
         self._lock = threading.RLock()
         self._mailboxes: dict[str, Mailbox] = {}
@@ -48,7 +49,7 @@ class SessionRoutes:
         for event in refused:
             self._refuse(event)
 
-    def remove(self, mailbox: Mailbox) -> list[Raw]:
+    def remove(self, mailbox: Mailbox) -> list[DevToolsMessage]:
         """Remove the mailbox and its sessions. Returns the events left in it."""
         with self._lock:
             for session in [name for name, box in self._mailboxes.items() if box is mailbox]:
@@ -56,7 +57,7 @@ class SessionRoutes:
                 self._leave(session)
             return mailbox.drain()
 
-    def deliver(self, event: Raw) -> None:
+    def deliver(self, event: DevToolsMessage) -> None:
         with self._lock:
             mailbox = self._of(event.session)
             child = _ATTACHED.decode(event.params).session_id if event.method in _CHANGES else ""

@@ -9,7 +9,7 @@ from crawler.config import Config
 from crawler.errors import NoBrowser
 from crawler.harvest.handler import reading_here
 from crawler.http import Transport
-from crawler.models import RenderOutcome, Task, TaskKind, TemplateAnswer, TemplateVerdict
+from crawler.models import Task, TaskKind
 from crawler.render import behaviours
 from crawler.render.browsers import Browsers
 from crawler.render.chromium import find
@@ -18,17 +18,6 @@ from crawler.render.network import Network
 from crawler.render.page import Rendered
 from crawler.scope import Scope
 from crawler.task_handler import HandlerContext
-
-
-class _Unlearned:
-    """A template queue that knows nothing and learns nothing."""
-
-    def template(self, *, host: str, name: str, task: int | None = None) -> TemplateAnswer:
-        del host, name, task
-        return TemplateAnswer(verdict=TemplateVerdict.RENDER)
-
-    def tell_template(self, *, host: str, name: str, outcome: RenderOutcome) -> None:
-        del host, name, outcome
 
 
 def open_once(url: str, config: Config, transport: Transport) -> tuple[Rendered, Compared]:
@@ -44,7 +33,6 @@ def open_once(url: str, config: Config, transport: Transport) -> tuple[Rendered,
     handler = RenderHandler(
         HandlerContext(transport=transport, scope=scope, config=config, worker_id=""),
         read=reading_here(scope, config, now=lambda: datetime.now(UTC)),
-        templates=_Unlearned(),
         browsers=browsers,
         network=Network(transport, config=config),
         script=behaviours.source(behaviours.read_file(config.machine.behaviours)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections import Counter
+from dataclasses import dataclass
 from typing import Any
 
 from crawler.render import stand_in_images
@@ -18,6 +19,7 @@ _MOST_TOLD_CHARS = 8 * 2**20
 """Most characters of one answer, for documents that are larger than an answer of Chromium may be."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class Snapshot:
     """The snapshot of the page in *tab* with the isolated *world*.
 
@@ -25,22 +27,12 @@ class Snapshot:
     limits.
     """
 
-    def __init__(
-        self,
-        tab: Tab,
-        world: IsolatedWorld,
-        *,
-        sent: bytes,
-        max_html_chars: int,
-        most_s: float,
-        left_out: Counter[str],
-    ) -> None:
-        self._tab = tab
-        self._world = world
-        self._sent = sent
-        self._max_html_chars = max_html_chars
-        self._read_s = most_s
-        self._left_out = left_out
+    tab: Tab
+    world: IsolatedWorld
+    sent: bytes
+    max_html_chars: int
+    most_s: float
+    left_out: Counter[str]
 
     def take(self) -> str:
         """The HTML of the document, with closed shadow roots, frames, canvases, and elements that scripts have removed.
@@ -50,66 +42,64 @@ class Snapshot:
         markup = self._markup()
         parts: list[str] = []
         with contextlib.suppress(DevToolsTimeout):
-            self._world.open(most_s=self._read_s)
+            self.world.open(most_s=self.most_s)
             # what ends a script may have met this one
-            kept = self._world.asked("kept()", most_s=self._read_s) or self._world.asked(
-                "kept()", most_s=self._read_s
-            )
-            if isinstance(kept, dict):
-                parts.append(str(kept.get("html", "")))
-                self._left_out["render-images"] += _count(kept.get("missed"))
-            drawn = self._world.asked(f"drawn({json.dumps(limits)})", most_s=self._read_s)
+            removed = self._value_of("kept()") or self._value_of("kept()")
+            if isinstance(removed, dict):
+                parts.append(str(removed.get("html", "")))
+                self.left_out["render-images"] += _count(removed.get("missed"))
+            drawn = self._value_of(f"drawn({json.dumps(limits)})")
             if isinstance(drawn, dict):
                 parts.append(str(drawn.get("html", "")))
-                self._left_out["render-drawn"] += _count(drawn.get("cut"))
+                self.left_out["render-drawn"] += _count(drawn.get("cut"))
                 markup = self._without(drawn.get("blank"), markup)
             parts += self._frames()
-        room = max(0, self._max_html_chars - sum(map(len, parts)))
-        self._left_out["page-cut"] += len(markup) > room
+        room = max(0, self.max_html_chars - sum(map(len, parts)))
+        self.left_out["page-cut"] += len(markup) > room
         return "\n".join([markup[:room], *filter(None, parts)])
 
     def _without(self, blank: Any, markup: str) -> str:
         """*html* without the empty images in data: URLs that only scripts have put there."""
-        for url in blank[:_MOST_DRAWN] if isinstance(blank, list) else []:
-            if url.encode("utf-8", "replace") not in self._sent:
+        for url in blank[:_MOST_DRAWN] if isinstance(blank, list) else ():
+            if url.encode("utf-8", "replace") not in self.sent:
                 markup = markup.replace(f'"{url}"', '""')
         return markup
 
     def _markup(self) -> str:
         """The markup of the document. A script that does not end is stopped for it."""
         try:
-            root = self._root(most_s=self._read_s / 3)
+            root = self._root(most_s=self.most_s / 3)
         except DevToolsTimeout:
-            self._tab.send("Runtime.terminateExecution")
-            root = self._root(most_s=self._read_s)
+            self.tab.send("Runtime.terminateExecution")
+            root = self._root(most_s=self.most_s)
         try:
-            found = self._world.call(
-                "DOM.getOuterHTML", {"backendNodeId": root, "includeShadowDOM": True}, most_s=self._read_s
-            )
-            return str(found["outerHTML"])
+            whole = {"backendNodeId": root, "includeShadowDOM": True}
+            return str(self.world.call("DOM.getOuterHTML", whole, most_s=self.most_s)["outerHTML"])
         except BrowserGone:
             raise
         except DevToolsError:
-            most_chars = min(self._max_html_chars, _MOST_TOLD_CHARS)
-            return str(self._world.asked(f"markup({most_chars})", most_s=self._read_s) or "")
+            most_chars = min(self.max_html_chars, _MOST_TOLD_CHARS)
+            return str(self._value_of(f"markup({most_chars})") or "")
+
+    def _value_of(self, call: str) -> Any:
+        return self.world.value_of(call, most_s=self.most_s)
 
     def _root(self, *, most_s: float) -> int:
-        return int(self._world.call("DOM.getDocument", {"depth": 0}, most_s=most_s)["root"]["backendNodeId"])
+        return int(self.world.call("DOM.getDocument", {"depth": 0}, most_s=most_s)["root"]["backendNodeId"])
 
     def _frames(self) -> list[str]:
         """The images of the page's frames."""
         found: list[str] = []
-        waiting = list(
-            self._world.call("Page.getFrameTree", most_s=self._read_s)["frameTree"].get("childFrames", [])
-        )
+        tree = self.world.call("Page.getFrameTree", most_s=self.most_s)["frameTree"]
+        waiting = list(tree.get("childFrames", []))
         while waiting and len(found) < MOST_FRAMES:
             frame = waiting.pop(0)
             waiting += frame.get("childFrames", [])[:MOST_FRAMES]
             if "unreachableUrl" in frame["frame"]:  # a page of Chromium's own stands there
                 continue
             with contextlib.suppress(DevToolsError):
-                context = self._world.of(frame["frame"]["id"], most_s=1.0)
-                found.append(str(self._world.asked("framed()", most_s=1.0, context=context) or ""))
+                context = self.world.of(frame["frame"]["id"], most_s=1.0)
+                found.append(str(self.world.value_of("framed()", most_s=1.0, context=context) or ""))
         return found
 
 

@@ -53,7 +53,6 @@ _SIGNATURES = (
     (b"version https://git-lfs", "the stand-in of a file that is kept by Git LFS"),
 )
 _RIFF = {b"AVI ": "a film (AVI)", b"WAVE": "sound (WAV)"}
-_NOT_FILMS = frozenset({b"mif1", b"msf1", b"heic", b"heix", b"avif", b"avis"})
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff", b"<\0", b"\0<")
 _OF_TEXT = frozenset((*b"\t\n\f\r", 27))  # escape: encodings of Japanese have it
 _FIRST_PRINTABLE = 0x20

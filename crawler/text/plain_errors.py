@@ -15,6 +15,7 @@ import ssl
 import struct
 import tomllib
 from collections.abc import Callable
+from typing import Any
 from xml.parsers.expat import ExpatError
 
 import msgspec
@@ -156,8 +157,7 @@ def is_plain(text: str) -> bool:
     return _OF_PROGRAMS.search(text) is None
 
 
-def _system(exc: BaseException) -> str:
-    assert isinstance(exc, OSError)
+def _system(exc: OSError) -> str:
     if exc.errno in _BY_ERRNO:
         return _BY_ERRNO[exc.errno]
     if isinstance(exc, ConnectionRefusedError):
@@ -169,15 +169,11 @@ def _system(exc: BaseException) -> str:
     return told[:MOST_QUOTED] if told and is_plain(told) else _UNKNOWN
 
 
-def _name(exc: BaseException) -> str:
-    assert isinstance(exc, socket.gaierror)
-    if exc.errno in _NO_SUCH_NAME:
-        return "there is no such name"
-    return "the name service does not answer"
+def _name(exc: socket.gaierror) -> str:
+    return "there is no such name" if exc.errno in _NO_SUCH_NAME else "the name service does not answer"
 
 
-def _tls(exc: BaseException) -> str:
-    assert isinstance(exc, ssl.SSLError)
+def _tls(exc: ssl.SSLError) -> str:
     if isinstance(exc, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
         return _CLOSED
     if isinstance(exc, ssl.SSLCertVerificationError):
@@ -196,16 +192,14 @@ def _incomplete(exc: BaseException) -> str:
     return "it ends early"
 
 
-def _not_text(exc: BaseException) -> str:
-    assert isinstance(exc, UnicodeError)
+def _not_text(exc: UnicodeError) -> str:
     encoding = getattr(exc, "encoding", "")
     if encoding in {"idna", "punycode"} or not encoding:
         return "it has characters that can't be there"
     return f"it is no text in {encoding.upper()}, from byte {getattr(exc, 'start', 0):,} on"
 
 
-def _json(exc: BaseException) -> str:
-    assert isinstance(exc, json.JSONDecodeError)
+def _json(exc: json.JSONDecodeError) -> str:
     return f"it is no JSON, from line {exc.lineno} on"
 
 
@@ -214,8 +208,7 @@ def _toml(exc: BaseException) -> str:
     return said[:1].lower() + said[1:] if is_plain(said) else "it can't be read"
 
 
-def _xml(exc: BaseException) -> str:
-    assert isinstance(exc, ExpatError)
+def _xml(exc: ExpatError) -> str:
     what = _XML.get(str(exc).partition(":")[0], one_line(str(exc).partition(":")[0]))
     line = getattr(exc, "lineno", 0)
     return f"{what}, at line {line}, column {getattr(exc, 'offset', 0) + 1}" if line else what
@@ -253,9 +246,7 @@ def _expected(types: str, rest: str, *, is_length: bool) -> str:
     return f"expected {wanted}"
 
 
-_KINDS: tuple[
-    tuple[type[BaseException] | tuple[type[BaseException], ...], Callable[[BaseException], str]], ...
-] = (
+_KINDS: tuple[tuple[type[BaseException], Callable[[Any], str]], ...] = (
     (ssl.SSLError, _tls),
     (socket.gaierror, _name),
     (TimeoutError, lambda _: _LATE),

@@ -29,7 +29,7 @@ from crawler.render import browsers, chromium
 from crawler.render.browser import Browser
 from crawler.render.browsers import Browsers
 from crawler.render.memory import own_bytes
-from tests.support.browsers import Pages, pss_bytes
+from tests.support.browsers import Pages, pids_of, pss_bytes
 
 BATCH = 100
 COMPARED = 5
@@ -55,7 +55,7 @@ def pages() -> Pages:
 
 def cpu_s(browser: Browser) -> float:
     total = 0
-    for pid in browser.pids():
+    for pid in pids_of(browser):
         with suppress(OSError):
             text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
             total += sum(map(int, text.rpartition(")")[2].split()[11:15]))
@@ -102,7 +102,7 @@ class Run:
         after = current(self.browsers)
         spent_s = cpu_s(after) - (before_s if after is before else 0.0)
         open_bytes = statistics.median(self.pss_bytes)
-        return Batch(self.navigations_s, spent_s / BATCH, open_bytes, sum(map(own_bytes, after.pids())))
+        return Batch(self.navigations_s, spent_s / BATCH, open_bytes, sum(map(own_bytes, pids_of(after))))
 
     def work(self) -> None:
         while True:

@@ -13,7 +13,7 @@ from crawler.errors import BrowserFailed
 from crawler.render import memory, process
 from crawler.render.browsers import Browsers
 from crawler.render.devtools_messages import DevToolsError
-from tests.support.browsers import Pages, value
+from tests.support.browsers import Pages, pids_of, value
 
 PAGES = Pages({"/": "<title>here</title>"})
 
@@ -25,7 +25,7 @@ def main(program: str, boot: str) -> None:
         for tab in (one, two):
             PAGES.load(tab, "http://x.example/")
         assert browsers._current
-        pids = browsers._current.browser.pids()
+        pids = pids_of(browsers._current.browser)
         say(pids=pids, pages=[pid for pid in pids if memory.is_renderer(pid)])
         input()
         alive = 0

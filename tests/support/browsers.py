@@ -16,6 +16,7 @@ import pytest
 
 from crawler.render import chromium, namespaces, profiles
 from crawler.render.browser import Browser
+from crawler.render.memory import Descendants
 from crawler.render.namespaces import Rung
 from crawler.render.tab import Tab
 from tests.support import marks
@@ -151,9 +152,15 @@ def value(tab: Tab, expression: str, *, timeout_s: float = 30.0) -> Any:
     return tab.call("Runtime.evaluate", asked, timeout_s=timeout_s)["result"].get("value")
 
 
+def pids_of(browser: Browser) -> list[int]:
+    """The ids of its processes, the launcher first."""
+    launcher = browser._process.pid
+    return [launcher, *Descendants(launcher).look()]
+
+
 def pss_bytes(browser: Browser) -> int:
     """Memory of all its processes, in bytes; shared memory counts once. 0 where the system does not tell."""
-    return sum(map(proportional_bytes, browser.pids()))
+    return sum(map(proportional_bytes, pids_of(browser)))
 
 
 def proportional_bytes(pid: int) -> int:

@@ -99,7 +99,7 @@ PURE = (
     " http.robots_patterns http.bot_challenges http.content_encoding http.browser_headers queues.politeness"
     " queues.lanes queues.policy queues.host_health queues.host_evidence queues.host_report queues.throttle"
     " queues.bandwidth queues.page_templates queues.fallback"
-    " render.freshness render.interception render.request_filter render.stand_in_images"
+    " render.freshness render.interception render.stand_in_images"
 )
 """Neither sockets nor files, neither clocks nor threads; and they import only what is so as well, or VALUES."""
 IMPURE = (

@@ -32,7 +32,6 @@ def handler(*, wrapped: Callable[[Read], Read] = lambda read: read, **settings: 
     return RenderHandler(
         HandlerContext(transport=NoTransport(), scope=scope, config=config, worker_id="w"),
         read=wrapped(reading_here(scope, config, now=lambda: datetime.now(UTC))),
-        templates=nobody,
         browsers=nobody,
         network=nobody,
         script="",

@@ -38,8 +38,8 @@ from crawler.models import FileAnswer, HostFile, Task, TaskKind
 from crawler.queues.politeness import Politeness
 from crawler.render.budget import PageBudget
 from crawler.render.host_backoff import HostBackoff
+from crawler.render.interception import MAX_BODY_BYTES, is_same_site, refusal
 from crawler.render.network import Answer, Network, PageNetwork, Refused
-from crawler.render.request_filter import MAX_BODY_BYTES, is_same_site, refusal
 from crawler.urls import host_key
 from tests.support.backend import Says, Seen, backend, says
 from tests.support.cpu_time import soon
@@ -194,7 +194,7 @@ def test_a_page_and_its_parts(make: Callable[..., Made]) -> None:
         assert got(ask(page, f"{site.url}/", "Document", is_page=True)) == b"<html>"
         assert got(ask(page, f"{site.url}/app.js", "Script")) == b"js"
         assert got(ask(page, f"{site.url}/api?q=%2F", "Fetch", headers={"X-Token": "1"})) == b"{}"
-        assert (page.requests, page.received_bytes, page.left_out) == (3, 10, {})
+        assert (page.budget.requests, page.budget.received_bytes, page.budget.left_out) == (3, 10, {})
         assert site.asked("/api?q=%2F")[0].get("x-token") == "1"
 
 
@@ -229,7 +229,7 @@ def test_what_turns_out_to_be_an_image_is_not_downloaded(make: Callable[..., Mad
             assert not answer.is_image
         assert site.sent_bytes < 32 * 2**20
         assert len(site.asked("/big")) == 1, "one header says it for all"
-        assert page.requests == 2, "images are none"
+        assert page.budget.requests == 2, "images are none"
 
 
 def test_an_image_that_is_the_page_itself_comes_whole(make: Callable[..., Made]) -> None:
@@ -245,7 +245,7 @@ def test_films_and_sounds_are_not_data(make: Callable[..., Made]) -> None:
             == slug(ask(page, f"{site.url}/sound", "Fetch"))
             == "render-media"
         )
-        assert (page.left_out, page.requests) == ({"render-media": 2}, 0)
+        assert (page.budget.left_out, page.budget.requests) == ({"render-media": 2}, 0)
         assert site.sent_bytes < 32 * 2**20
 
 
@@ -314,7 +314,7 @@ def test_what_is_in_the_way_of_a_page_is_raised(make: Callable[..., Made]) -> No
                 ask(page, f"{site.url}/no", "Document", is_page=True)
             with pytest.raises(InvalidUrl):
                 ask(page, "ftp://a.example/", "Document", is_page=True)
-            assert page.left_out == {}, "that is what its record says"
+            assert page.budget.left_out == {}, "that is what its record says"
         with make(guard=AddressGuard()).page(site.url) as page, pytest.raises(ForbiddenAddress):
             ask(page, f"{site.url}/", "Document", is_page=True)
         with make().page("http://127.0.0.1:9") as page, pytest.raises(ConnectFailed):
@@ -333,7 +333,7 @@ def test_a_page_whose_turn_is_far_off_goes_back(make: Callable[..., Made]) -> No
             ask(page, f"{site.url}/", "Document", is_page=True)
         assert raised.value.wait_s == 30.0
         assert site.paths() == []
-        assert page.waited_s < 1.0
+        assert page.turns.waited_s < 1.0
 
 
 def test_a_page_is_cut_where_a_document_would_be(make: Callable[..., Made]) -> None:
@@ -395,13 +395,6 @@ def test_a_preflight_is_refused_with_what_it_is_for(wanted: str, posts: str, ref
         assert refusal(request, kind=kind, page_url="http://a.example/", posts=posts) == refused
 
 
-def test_nobody_sees_the_icon_of_a_tab() -> None:
-    accept = (("Accept", "image/avif,image/webp,*/*;q=0.8"),)
-    for kind, refused in (("Other", ""), ("XHR", None)):
-        request = BrowserRequest(url="http://a.example/favicon.ico", headers=accept)
-        assert refusal(request, kind=kind, page_url="http://a.example/", posts="any") == refused
-
-
 def test_an_upload_is_no_query() -> None:
     for size, refused in ((MAX_BODY_BYTES, None), (MAX_BODY_BYTES + 1, "render-posts")):
         request = BrowserRequest(url="http://a.example/", method="POST", body=bytes(size))
@@ -442,7 +435,7 @@ def test_posts_go_where_the_setting_says(make: Callable[..., Made]) -> None:
                 ]
                 assert told == [to_site, to_site, to_foreign]
                 refused = told.count(False)
-                assert page.left_out == ({"render-posts": refused} if refused else {})
+                assert page.budget.left_out == ({"render-posts": refused} if refused else {})
         assert {seen.body for seen in site.asked()} == {b"{}"}
 
 
@@ -463,7 +456,7 @@ def test_robots_txt_is_heeded_for_every_part_at_every_host(make: Callable[..., M
             assert slug(ask(page, f"{host.url}/private/a", method="POST")) == "render-robots"
             assert host.paths() == ["/a"]
             assert len(host.seen) == 2, "its robots.txt was asked for once"
-        assert page.left_out == {"render-robots": 4}
+        assert page.budget.left_out == {"render-robots": 4}
 
 
 def test_without_robots_txt_nothing_is_looked_up(make: Callable[..., Made]) -> None:
@@ -489,7 +482,7 @@ def test_what_can_not_be_had_is_the_pages_loss_and_counted_nowhere(make: Callabl
         assert isinstance(refused, Refused)
         assert refused.error is not None
         assert refused.error.reason == "connection-lost"
-        assert (page.left_out, page.requests) == ({}, 0)
+        assert (page.budget.left_out, page.budget.requests) == ({}, 0)
 
 
 # --- how much a page gets
@@ -503,7 +496,7 @@ def test_a_page_makes_so_many_requests(make: Callable[..., Made]) -> None:
         refused = [answer for answer in answers if isinstance(answer, Refused)]
         assert len(refused) == 21
         assert {answer.slug for answer in refused} == {"render-requests"}
-        assert (page.requests, page.left_out) == (10, {"render-requests": 21})
+        assert (page.budget.requests, page.budget.left_out) == (10, {"render-requests": 21})
         assert len(site.asked()) == 10
 
 
@@ -512,7 +505,7 @@ def test_images_are_no_requests_and_no_way_around_the_limit(make: Callable[..., 
         images = [ask(page, f"{site.url}/a.png?{n}") for n in range(100)]
         taken = [one for one in images if isinstance(one, Answer)]
         assert len(taken) == len(site.asked()) == 20
-        assert page.requests == 0
+        assert page.budget.requests == 0
 
 
 def test_what_is_refused_may_be_tried_so_often(make: Callable[..., Made]) -> None:
@@ -532,9 +525,9 @@ def test_a_page_gets_so_many_bytes(make: Callable[..., Made]) -> None:
     ):
         assert [len(got(ask(page, f"{site.url}/a?{n}"))) for n in range(2)] == [4000, 4000]
         assert slug(ask(page, f"{site.url}/b")) == "render-bytes", "the start of a script is none"
-        assert page.received_bytes == 8000
+        assert page.budget.received_bytes == 8000
         assert got(ask(page, f"{site.url}/404")) == b""
-        assert page.left_out == {"render-bytes": 1}
+        assert page.budget.left_out == {"render-bytes": 1}
 
 
 def test_several_at_once_get_no_more_bytes_together(make: Callable[..., Made]) -> None:
@@ -543,8 +536,8 @@ def test_several_at_once_get_no_more_bytes_together(make: Callable[..., Made]) -
         with ThreadPoolExecutor(6) as pool:
             answers = list(pool.map(lambda n: ask(page, f"{site.url}/a?{n}"), range(6)))
         assert len([answer for answer in answers if isinstance(answer, Answer)]) == 2
-        assert page.received_bytes == 8000
-        assert page.left_out == {"render-bytes": 4}
+        assert page.budget.received_bytes == 8000
+        assert page.budget.left_out == {"render-bytes": 4}
 
 
 def test_a_bomb_is_within_the_limit(make: Callable[..., Made]) -> None:
@@ -589,7 +582,7 @@ def test_between_any_two_requests_of_two_pages_lies_the_crawl_delay(make: Callab
                 parts = [f"{site.url}/api?{number}-{n}" for n in range(2)] + [f"{other.url}/api?{number}"]
                 for answer in pool.map(lambda url: ask(page, url), parts):
                     got(answer)
-                return page.waited_s
+                return page.turns.waited_s
 
         with ThreadPoolExecutor(2) as pages:
             waited_s = list(pages.map(visit, (1, 2)))
@@ -650,7 +643,7 @@ def test_a_part_that_would_wait_for_long_is_left_out(make: Callable[..., Made]) 
         started = time.monotonic()
         assert slug(ask(page, f"{other.url}/a")) == "render-waits"
         assert soon(time.monotonic() - started, 1.0)
-        assert page.left_out == {"render-waits": 1}
+        assert page.budget.left_out == {"render-waits": 1}
         assert got(ask(page, f"{site.url}/")) == b"<html>"
 
 
@@ -745,7 +738,7 @@ def test_guests_go_whatever_comes_of_a_request(make: Callable[..., Made]) -> Non
             urls = [f"{host.url}{path}" for host in (site, other) for path in [*answers, "/no", "/404"]] * 2
             answered = list(pool.map(lambda url: ask(page, url), urls))
             assert {type(answer) for answer in answered} == {Answer, Refused}
-            assert page.requests < len(urls)
+            assert page.budget.requests < len(urls)
         assert queue.guests == set()
 
 
@@ -760,7 +753,7 @@ def test_what_the_queue_raises_is_raised_and_the_place_is_free(make: Callable[..
                 ask(page, f"{site.url}/")
             with pytest.raises(QueueError):
                 ask(page, f"{site.url}/", "Document", is_page=True)
-        assert page.requests == 0
+        assert page.budget.requests == 0
 
 
 def test_a_fault_of_our_own_leaves_nothing_behind(make: Callable[..., Made]) -> None:
@@ -777,7 +770,7 @@ def test_a_fault_of_our_own_leaves_nothing_behind(make: Callable[..., Made]) -> 
             with pytest.raises(ZeroDivisionError):
                 ask(page, "http://b.example/a.js", "Script")
         assert queue.guests == set()
-        assert page.requests == 0
+        assert page.budget.requests == 0
 
 
 def test_when_a_page_is_over_what_waits_gives_up(make: Callable[..., Made]) -> None:
@@ -820,7 +813,9 @@ def test_a_thousand_pages_ask_for_a_script_once(make: Callable[..., Made]) -> No
                 got(ask(page, f"{site.url}/", "Document", is_page=True))
                 assert got(ask(page, f"{site.url}/app.js", "Script")) == b"/app.js"
                 assert got(ask(page, f"{site.url}/app.css", "Stylesheet")) == b"/app.css"
-                assert (page.requests, page.received_bytes) == (3, 21), "what it uses is its own"
+                assert (page.budget.requests, page.budget.received_bytes) == (3, 21), (
+                    "what it uses is its own"
+                )
 
         with ThreadPoolExecutor(8) as pages:
             list(pages.map(visit, range(1, 41)))
@@ -879,7 +874,7 @@ def test_a_page_that_ends_while_others_wait_for_what_it_asks_leaves_it_to_them(
                 wait_until(lambda: sum(is_in(thread, "ask", "wait") for thread in pool._threads) == 2)
             assert slug(leading.result(5)) == "render-waits"
             assert got(following.result(5)) == b"js"
-            assert patient.waited_s > 0.1
+            assert patient.turns.waited_s > 0.1
         assert site.paths() == ["/", "/app.js"]
 
 
@@ -890,5 +885,5 @@ def test_without_a_queue_a_page_stands_alone() -> None:
         task = Task(id=1, serial=1, kind=TaskKind.RENDER, url=f"{site.url}/", depth=0, attempt=1)
         with network.page(task) as page, ThreadPoolExecutor(10) as pool:
             list(pool.map(lambda n: got(ask(page, f"{site.url}/a?{n}")), range(20)))
-            assert page.requests == 20
+            assert page.budget.requests == 20
         transport.close()

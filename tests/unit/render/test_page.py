@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from crawler.errors import BadRedirect, BrowserFailed, TaskError, TooManyRedirects
-from crawler.render.mailbox import Mailbox, Raw, repaired
+from crawler.render.devtools_messages import DevToolsMessage, repaired
+from crawler.render.mailbox import Mailbox
 from crawler.render.navigation_errors import why_not_opened
 from tests.support.cpu_time import cpu_below, soon
 
@@ -35,14 +36,18 @@ def test_an_answer_wakes_up_who_waits_for_events() -> None:
     assert mailbox.get(10.0) is None
     assert soon(time.monotonic() - began, 1.0)
     mailbox.wake()
-    mailbox.put(Raw("A.b", msgspec.Raw(b"{}"), "s"))
+    mailbox.put(DevToolsMessage(method="A.b", params=msgspec.Raw(b"{}"), session="s"))
     assert mailbox.get(0.0) is not None, "an event comes first"
 
 
 def test_requests_that_find_no_room_are_counted() -> None:
     mailbox = Mailbox(max_bytes=1000)
-    paused = Raw("Fetch.requestPaused", msgspec.Raw(b'{"requestId":"%b"}' % (b"x" * 500)), "s")
-    other = Raw("Network.dataReceived", msgspec.Raw(b'{"requestId":"%b"}' % (b"x" * 500)), "s")
+    paused = DevToolsMessage(
+        method="Fetch.requestPaused", params=msgspec.Raw(b'{"requestId":"%b"}' % (b"x" * 500)), session="s"
+    )
+    other = DevToolsMessage(
+        method="Network.dataReceived", params=msgspec.Raw(b'{"requestId":"%b"}' % (b"x" * 500)), session="s"
+    )
     assert mailbox.put(paused)
     assert not mailbox.put(paused)
     assert not mailbox.put(other)
