@@ -185,19 +185,14 @@ def _of_member(around: _Around, said: Meaning, *, is_image: bool, own_group: str
     match said.kind:
         case Kind.IMAGE:
             is_size = is_image and not said.picture and not said.is_list
-            return msgspec.structs.replace(
-                around, is_image=True, group=group or (own_group if is_size else "")
-            )
+            is_image, group = True, group or (own_group if is_size else "")
         case Kind.SIZES:
-            return msgspec.structs.replace(around, is_image=is_image, group=own_group if is_image else "")
+            group = own_group if is_image else ""
         case Kind.ADDRESS:
-            return msgspec.structs.replace(
-                around, is_image=is_image, group=group or (own_group if is_image else "")
-            )
-        case Kind.INSIDE:
-            return msgspec.structs.replace(around, is_image=is_image)
-        case _:
-            return msgspec.structs.replace(around, is_image=False, group="")
+            group = group or (own_group if is_image else "")
+        case Kind.OTHER | Kind.SRCSET | Kind.NO_ADDRESS:
+            is_image, group = False, ""
+    return msgspec.structs.replace(around, is_image=is_image, group=group)
 
 
 # --- what is an image -------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import partial
 from itertools import chain
@@ -11,25 +11,32 @@ from itertools import chain
 import msgspec
 
 from crawler.config import Config
-from crawler.errors import Excluded, NotHtml, OutOfScope
+from crawler.errors import (
+    EmptyBody,
+    Excluded,
+    NoSitemap,
+    NotAStyleSheet,
+    NotHtml,
+    OutOfScope,
+    Rejection,
+    UnexpectedContent,
+)
 from crawler.harvest import css, feeds, headers, images, links, manifest, sitemap
 from crawler.harvest.candidates import Candidate
 from crawler.harvest.cuts import Cut, at_most, without_cuts
 from crawler.harvest.encoding import decode_css, decode_xml, decoded, encoding_of_html, encoding_of_xml
-from crawler.harvest.expected import empty, expected_kind, found_in, is_acceptable, unexpected
-from crawler.harvest.extensions import may_lead_to_page
+from crawler.harvest.extensions import extension, may_lead_to_page
 from crawler.harvest.harvest import Harvest
 from crawler.harvest.html import parse
-from crawler.harvest.https_upgrade import wants_upgrades
 from crawler.harvest.link_filter import A_FEED, A_PAGE, AN_ATTACHMENT
 from crawler.harvest.links import Followed, Link
 from crawler.harvest.parser_base import Element
-from crawler.harvest.script_signs import ScriptSigns, looks_of
+from crawler.harvest.script_signs import looks_of
 from crawler.harvest.shingles import pieces
 from crawler.harvest.sniffing import is_xml, opened
 from crawler.harvest.styles import images_among
 from crawler.harvest.task_policy import TaskPolicy, against_images, against_links
-from crawler.harvest.tasks import Document, Source
+from crawler.harvest.tasks import Document, Source, wants_upgrades
 from crawler.harvest.xhtml import as_html
 from crawler.http import Fetched
 from crawler.http.robots import product_token
@@ -50,6 +57,13 @@ _OF_ITSELF = {NOINDEX, directives.NOFOLLOW}
 stay out of search results.
 """
 _UNSEEN = {"0", "1", "0px", "1px"}
+_EXPECTED = {
+    links.STYLE_SHEET: "style sheet",
+    links.MANIFEST: "manifest",
+    links.FEED: "feed",
+    **dict.fromkeys(sitemap.SITEMAPS, "sitemap"),
+}
+"""The kind of document that a task expects, by where its URL was found; any other expects a page."""
 
 
 class DocumentReader:
@@ -72,8 +86,9 @@ class DocumentReader:
         """The harvest of the answer to *task*. Raises a Rejection when it is nothing to harvest."""
         named = headers.elements(fetched.headers, fetched.final_url)
         if not fetched.content and not named:
-            raise empty(task, fetched)
-        expected = expected_kind(task)
+            is_guess = _found_in(task) == sitemap.GUESSED
+            raise _unexpected(task, fetched) if is_guess else EmptyBody("the answer has no content")
+        expected = _expected_kind(task)
         left_out: Counter[str] = Counter()
         content, kind = opened(
             fetched.content,
@@ -82,8 +97,8 @@ class DocumentReader:
             max_bytes=sitemap.MAX_BYTES,
             left_out=left_out,
         )
-        if expected and not is_acceptable(task, kind):
-            raise unexpected(task, fetched)
+        if expected and not _is_acceptable(task, kind):
+            raise _unexpected(task, fetched)
         source = Source(
             url=fetched.final_url,
             depth=task.depth,
@@ -106,9 +121,9 @@ class DocumentReader:
             case "feed":
                 return self._read_feed(decode_xml(content, source.content_type), source)
             case "sitemap":
-                harvest = self._read_sitemap(content, source, is_nested=found_in(task) == sitemap.FROM_INDEX)
-                if kind == "other" and found_in(task) == sitemap.GUESSED and harvest.is_empty:
-                    raise unexpected(task, fetched)
+                harvest = self._read_sitemap(content, source, is_nested=_found_in(task) == sitemap.FROM_INDEX)
+                if kind == "other" and _found_in(task) == sitemap.GUESSED and harvest.is_empty:
+                    raise _unexpected(task, fetched)
                 return harvest
             case _:
                 return self._read_headers_alone(task, source, fetched.content)
@@ -170,26 +185,21 @@ class DocumentReader:
         )
         candidates = images.found_on(elements, guess=self._config.harvest.script_urls)
         image_tasks = self._policy.images(page, candidates, elements)
+        looks = None
+        if self._config.render.render != "never":
+            looks = looks_of(html, elements, url=page.url, base=base, images=len(image_tasks))
+        if looks is not None:
+            page.left_out["render-images"] += looks.more_routes
         return Harvest.of(
             page,
             image_tasks,
             self._policy.links(page, located),
             kind=A_PAGE,
             dots=_dots(page, elements),
-            looks=self._looks(html, elements, page, base=base, images=len(image_tasks)),
+            looks=looks,
             against_images=against_images(page),
             against_links=against_links(page),
         )
-
-    def _looks(
-        self, html: str, elements: Sequence[Element], page: Document, *, base: str, images: int
-    ) -> ScriptSigns | None:
-        if self._config.render.render == "never":
-            return None
-        looks = looks_of(html, elements, url=page.url, base=base, images=images)
-        if looks is not None and looks.more_routes:
-            page.left_out["render-images"] += looks.more_routes
-        return looks
 
     def _read_srcdocs(self, page: Document, elements: list[Element]) -> None:
         """Append the elements of the documents in ``srcdoc``, and of the documents in these."""
@@ -276,6 +286,36 @@ class DocumentReader:
             page.left_out["markup-cut"] += 1
             return []
         return _numbered(elements, after=after, heading=heading)
+
+
+def _found_in(task: Task) -> str:
+    return task.origin.found_in if task.origin else ""
+
+
+def _expected_kind(task: Task) -> str:
+    """``style sheet``, ``manifest``, ``feed``, ``sitemap``, or empty for a page."""
+    return _EXPECTED.get(_found_in(task), "")
+
+
+def _is_acceptable(task: Task, kind: str) -> bool:
+    """Whether *kind*, as sniffed, may be the document that *task* expects.
+
+    A sitemap that robots.txt names may be an HTML page of links, unless its URL has the extension of a sitemap file. A
+    sitemap whose URL was guessed may not.
+    """
+    if _found_in(task) == sitemap.GUESSED:
+        return kind in ("sitemap", "feed", "other")
+    return kind != "html" or (
+        _found_in(task) == sitemap.SITEMAP and extension(task.url) not in ("xml", "gz", "txt")
+    )
+
+
+def _unexpected(task: Task, fetched: Fetched) -> Rejection:
+    """The error for an answer that is not the document that *task* expects."""
+    if _found_in(task) == sitemap.GUESSED:
+        return NoSitemap(f"none at {task.url}: it answers {fetched.content_type}")
+    error = NotAStyleSheet if _found_in(task) == links.STYLE_SHEET else UnexpectedContent
+    return error(f"a {_expected_kind(task)} was expected at {task.url}; it answers {fetched.content_type}")
 
 
 def _as_html(fetched: Fetched, content: bytes) -> tuple[str, str]:

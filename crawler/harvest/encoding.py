@@ -115,10 +115,8 @@ def _encoding(content: bytes, content_type: str, declared: Callable[[bytes], str
         if content.startswith(bom):
             return encoding
     header = _HEADER_CHARSET.search(content_type)
-    told = (python_codec(header[1]) if header else None) or declared(content)
-    if told is not None:
-        return told
-    return "utf-8" if _is_utf_8(content) else "cp1252"
+    encoding_told = (python_codec(header[1]) if header else None) or declared(content)
+    return encoding_told or ("utf-8" if _is_utf_8(content) else "cp1252")
 
 
 def _is_utf_8(content: bytes) -> bool:
@@ -131,10 +129,8 @@ def _is_utf_8(content: bytes) -> bool:
 
 def decoded(content: bytes, encoding: str) -> str:
     """The text of *content*, without its byte order mark, in *encoding*, a name of Python's. Never raises."""
-    for bom, _ in _BOMS:
-        if content.startswith(bom):
-            return legacy_encodings.decode(content[len(bom) :], encoding)
-    return legacy_encodings.decode(content, encoding)
+    bom = next((bom for bom, _ in _BOMS if content.startswith(bom)), b"")
+    return legacy_encodings.decode(content.removeprefix(bom), encoding)
 
 
 def python_codec(label: str) -> str | None:

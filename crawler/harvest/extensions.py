@@ -23,8 +23,6 @@ OTHER_EXTENSIONS = frozenset(
 )
 """Extensions of neither images nor pages."""
 _NO_PAGES = IMAGE_EXTENSIONS | OTHER_EXTENSIONS
-
-
 _FORMATS = {
     "jpeg": "jfif jpe jpeg jpg pjp pjpeg",
     "png": "apng png",

@@ -1,11 +1,10 @@
-"""Tells the kind of a document by its declared type or its first bytes."""
+"""Tells the kind of a document by its declared type or its first bytes, and decompresses it (``sitemap.xml.gz``)."""
 
 from __future__ import annotations
 
 import re
+import zlib
 from collections import Counter
-
-from crawler.harvest.gzipped import MAGIC, gunzipped
 
 _UNTOLD_TYPES = frozenset(
     {
@@ -42,6 +41,11 @@ _PAGE = re.compile(rb"<(?:!doctype\s+html|html|body)[\s>]", re.IGNORECASE)
 _LOOKED_AT_BYTES = 65_536
 """Bytes in which the root of a sitemap or feed is sought: PHP warnings and plug-ins' comments may come first."""
 _SNIFFED_BYTES = 1445
+GZIP_MAGIC = b"\x1f\x8b"
+_STEP_BYTES = 4096
+_MAX_MEMBERS = 10_000
+_MAX_LAYERS = 3
+"""Layers of gzip: a compressed file that its server compresses again, and one more."""
 FEED_TYPES = frozenset(f"application/{name}" for name in ("rss+xml", "atom+xml", "rdf+xml", "feed+json"))
 _DECLARED = {
     "text/html": "html",
@@ -65,7 +69,7 @@ def kind_of(content_type: str, content: bytes) -> str:
         kind = _sniffed(content[:_SNIFFED_BYTES])
     if kind is None and content_type.endswith("xml"):
         kind = root_kind(content) or None
-    return kind or ("gzip" if content.startswith(MAGIC) else "other")
+    return kind or ("gzip" if content.startswith(GZIP_MAGIC) else "other")
 
 
 def is_xml(content_type: str) -> bool:
@@ -82,7 +86,7 @@ def opened(
     """
     sought = wanted in ("feed", "sitemap")
     kind = kind_of(content_type, content)
-    if kind == "gzip" or (sought and content.startswith(MAGIC)):
+    if kind == "gzip" or (sought and content.startswith(GZIP_MAGIC)):
         what = wanted if sought else "sitemap"
         content = gunzipped(content, max_bytes=max_bytes, left_out=left_out, what=what)
         kind = kind_of("", content)
@@ -109,3 +113,53 @@ def _sniffed(head: bytes) -> str | None:
         return "image"
     found = _XML_START.match(head)
     return found.lastgroup if found else None
+
+
+def gunzipped(content: bytes, *, max_bytes: int, left_out: Counter[str], what: str) -> bytes:
+    """*content* without gzip (RFC 1952), as far as it can be decompressed: several members, one layer in another.
+
+    At most *max_bytes*; a larger file counts ``WHAT-cut`` in *left_out*. A file that ends early or is broken yields all
+    before that point, and counts ``WHAT-broken``. Never raises.
+    """
+    for _ in range(_MAX_LAYERS):
+        if not content.startswith(GZIP_MAGIC):
+            break
+        content, flaw = _undone(content, max_bytes)
+        if flaw:
+            left_out[f"{what}-{flaw}"] += 1
+    return content
+
+
+def _undone(content: bytes, max_bytes: int) -> tuple[bytes, str]:
+    """The contents of one layer, and its flaw, if any. Bytes after the last member are padding."""
+    found = bytearray()
+    position = 0
+    for _ in range(_MAX_MEMBERS):
+        if not content.startswith(GZIP_MAGIC, position):
+            return bytes(found), ""
+        stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+        while not stream.eof:
+            step = content[position : position + _STEP_BYTES]
+            position += len(step)
+            before = stream.copy()
+            try:
+                found += stream.decompress(step, max_bytes + 1 - len(found))
+            except zlib.error:
+                return bytes(found + _up_to_the_fault(before, step))[:max_bytes], "broken"
+            if len(found) > max_bytes:
+                return bytes(found[:max_bytes]), "cut"
+            if not step:
+                return bytes(found), "broken"
+        position -= len(stream.unused_data)
+    return bytes(found), "cut"
+
+
+def _up_to_the_fault(stream: zlib._Decompress, step: bytes) -> bytes:
+    """The bytes that zlib makes of *step* before its error: within one call it withholds them."""
+    found = bytearray()
+    try:
+        for byte in step:
+            found += stream.decompress(bytes((byte,)))
+    except zlib.error:
+        pass
+    return bytes(found)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -11,7 +13,6 @@ from crawler.config import ScopeConfig
 from crawler.harvest import links
 from crawler.harvest.candidates import Candidate
 from crawler.harvest.data_urls import TOO_LARGE, InlineImages, is_inline
-from crawler.harvest.https_upgrade import is_loaded, upgraded
 from crawler.harvest.links import Followed
 from crawler.harvest.parser_base import Element
 from crawler.harvest.pictures import Located, Other, Picture, in_all_sizes, pictures, words_of
@@ -26,6 +27,11 @@ MAX_INLINE_BYTES = 16 * 2**20
 """Bytes of all inline images of one page."""
 _LEAST_INLINE_BYTES = 256
 """A smaller inline image is no size of a picture: it is a placeholder."""
+_POLICY = "content-security-policy"
+_DIRECTIVE = re.compile(r"(?:^|[;,])\s*+upgrade-insecure-requests\s*+(?=[;,]|$)", re.IGNORECASE)
+_NOT_LOADED = frozenset({"a", "area", "meta", "script", "url", "item", "entry"})
+"""Elements that refer to an image, but do not load it."""
+_WITHOUT_CERTIFICATES = re.compile(r"(?:.*\.)?localhost|.*:.*|(?:\d+\.){3}\d+")
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,7 +130,7 @@ class Document:
         located = [
             (url, one) for one in candidates if (url := self._locate(one.reference)) not in (None, self.url)
         ]
-        secure = {url: upgraded(url) for url, one in located if self._upgrades and is_loaded(one)}
+        secure = {url: upgraded(url) for url, one in located if self._upgrades and _is_loaded(one)}
         for url, candidate in located:
             secure_url = secure.get(url, "")
             if secure_url:
@@ -209,3 +215,34 @@ def _within(limit: int | None, tasks: Iterable[NewTask]) -> Iterator[NewTask]:
         taken += not task.kept_out_by
         is_over = limit is not None and taken > limit and not task.kept_out_by
         yield msgspec.structs.replace(task, kept_out_by=MAX_LINKS) if is_over else task
+
+
+# --- images that browsers fetch by https although their page says http ------------------------------------
+
+
+def wants_upgrades(elements: Iterable[Element]) -> bool:
+    """Whether a document's policy, in its head or headers, upgrades all that it loads to https."""
+    return any(
+        _DIRECTIVE.search(element.attributes.get("content", ""))
+        for element in elements
+        if element.name == "meta" and element.attributes.get("http-equiv", "").strip().lower() == _POLICY
+    )
+
+
+def _is_loaded(candidate: Candidate) -> bool:
+    """Whether a browser loads the image with its page."""
+    return candidate.element.name not in _NOT_LOADED
+
+
+def upgraded(url: str) -> str:
+    """*url* with https instead of http; empty where browsers do not upgrade: local names, and IP addresses, which have
+    no certificates.
+    """
+    if not url.startswith("http:"):
+        return ""
+    parts = urlsplit(url)
+    return (
+        ""
+        if _WITHOUT_CERTIFICATES.fullmatch(parts.hostname or "") or not parts.hostname
+        else f"https:{url[5:]}"
+    )

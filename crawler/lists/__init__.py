@@ -8,8 +8,6 @@ from pathlib import Path
 
 FOUND_IN = "list"
 """``found_in`` in the records of images that a list names."""
-
-
 Report = Callable[[str], None]
 """A function that is told how far a list has been read."""
 

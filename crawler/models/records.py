@@ -227,7 +227,6 @@ RENDERINGS = {
 }
 """Values of PageRecord.render, and what each means."""
 
-
 Gains = Annotated[dict[Slug, Small], Meta(max_length=64)]
 """Number of images by the behaviour of the browser that brought them."""
 

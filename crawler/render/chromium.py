@@ -46,8 +46,6 @@ _BEHIND_SCRIPTS = {
 """The program that a package's start script ends in, by the path of the script. The scripts add keys for services of
 Google, extensions and flags, and take a tenth of a second.
 """
-
-
 _SCRIPT_BYTES = 16_384
 
 

@@ -29,8 +29,8 @@ class IsolatedWorld:
     """
 
     def __init__(self, tab: Tab, *, url: str, pump: Callable[[Callable[[], bool], float], None]) -> None:
-        self._tab = tab
-        self._url = url
+        self.tab = tab
+        self.url = url
         self._pump = pump
         self.main_frame = ""
         self.context = 0
@@ -50,12 +50,12 @@ class IsolatedWorld:
         """Call *method* and return the answer, while the page's requests and dialogs are answered: it may depend on
         them. Raises DevToolsError.
         """
-        pending = self._tab.ask(method, params)
+        pending = self.tab.ask(method, params)
         self._pump(pending.answered.is_set, most_s)
         try:
             return pending.value()
         finally:
-            self._tab.forget(pending)
+            self.tab.forget(pending)
 
     def value_of(self, call: str, *, most_s: float, context: int = 0) -> Any:
         """Evaluate a call of our script, here or in *context*, a frame's, while the page's requests are answered.
@@ -77,7 +77,7 @@ class IsolatedWorld:
             return None
         if details := answer.get("exceptionDetails"):
             reason = details.get("exception", details).get("description", details)
-            tell(log, BROWSER_DETAIL, what=call[:80], reason=reason, url=self._url)
+            tell(log, BROWSER_DETAIL, what=call[:80], reason=reason, url=self.url)
         return answer.get("result", {}).get("value")
 
     def tell_listeners(self, *, most_s: float) -> None:

@@ -11,11 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from crawler.config import RenderConfig
-from crawler.errors import (
-    BrowserFailed,
-    DeadlineExceeded,
-    PageCrashed,
-)
+from crawler.errors import BrowserFailed, DeadlineExceeded, PageCrashed
 from crawler.http import Check, Fetched
 from crawler.logs.events import BROWSER_DETAIL, tell
 from crawler.models import Value
@@ -25,8 +21,8 @@ from crawler.render.devtools_messages import BrowserGone, DevToolsError, DevTool
 from crawler.render.isolated_world import IsolatedWorld
 from crawler.render.navigation_errors import is_refused, why_not_opened
 from crawler.render.network import PageNetwork
-from crawler.render.page_events import PageEvents, PageLinks
-from crawler.render.page_requests import BATCH_S, PageRequests
+from crawler.render.page_events import PageEvents
+from crawler.render.page_requests import BATCH_S, PageLinks, PageRequests
 from crawler.render.snapshot import Snapshot
 from crawler.render.tab import MEMORY, Tab
 from crawler.text.plain_errors import plain
@@ -95,26 +91,16 @@ class OpenPage:
         self._config = config
         self._max_html_chars = max_html_chars
         self._began = time.monotonic()
-        self._left_out: Counter[str] = Counter()
-        self._links = PageLinks(self._left_out)
+        self._links = PageLinks()
+        self._left_out = self._links.left_out
         self._spent: Counter[str] = Counter()
         self._world = IsolatedWorld(
             tab, url=url, pump=lambda is_done, most_s: self._pump_until(is_done, most_s=most_s)
         )
         self._requests = PageRequests(
-            tab,
-            network,
-            self._world,
-            url=url,
-            config=config,
-            check=check,
-            left_s=lambda: self._left_s,
-            note_link=self._links.note,
-            left_out=self._left_out,
+            network, self._world, self._links, config=config, check=check, left_s=lambda: self._left_s
         )
-        self._events = PageEvents(
-            tab, self._world, self._requests, self._links, url=url, script=script, left_out=self._left_out
-        )
+        self._events = PageEvents(self._world, self._requests, self._links, script=script)
         self._is_shown = True
         """Whether the browser shows the document: it does not show a download, say."""
         self._patience_s = MOST_QUIET_S
@@ -172,7 +158,6 @@ class OpenPage:
         self._read_until = time.monotonic() + self._read_s
         try:
             snapshot = Snapshot(
-                tab=self._tab,
                 world=self._world,
                 sent=self._requests.document.content,
                 max_html_chars=self._max_html_chars,

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 from crawler.render.devtools_messages import DevToolsEvent
 from crawler.render.isolated_world import WORLD, IsolatedWorld
-from crawler.render.page_requests import LOAD, PageRequests
-from crawler.render.tab import Tab
+from crawler.render.page_requests import LOAD, PageLinks, PageRequests
 from crawler.urls import MAX_URL_CHARS, canonical
 
-MOST_LINKS = 1000
 MOST_ADDRESS_CHARS = 8 * MAX_URL_CHARS
 """Eight times as long as the URL of a task may be."""
 _COUNTED = {
@@ -21,64 +18,25 @@ _COUNTED = {
     "Page.downloadWillBegin": "render-downloads",
 }
 """Events of things that a page does not get, by the slug that counts them."""
-
-
-class PageLinks:
-    """Where a page would have gone: URLs that it opens, goes to or shows as its own address.
-
-    At most MOST_LINKS are kept; each one over that is counted in *left_out*.
-    """
-
-    def __init__(self, left_out: Counter[str]) -> None:
-        self._left_out = left_out
-        self._links: dict[str, None] = {}
-        self._forms: set[str] = set()
-
-    def note(self, url: str) -> None:
-        """Keep *url*, if it is short enough and there is room."""
-        if len(url) > MAX_URL_CHARS:
-            self._left_out["url-too-long"] += 1
-        elif len(self._links) < MOST_LINKS:
-            self._links[url] = None
-        elif url not in self._links:
-            self._left_out["render-images"] += 1
-
-    def note_form(self, url: str) -> None:
-        """A form would be sent to *url*: by GET, that looks like a link once it is asked for."""
-        if len(url) <= MAX_URL_CHARS and len(self._forms) < MOST_LINKS:
-            self._left_out["render-forms"] += url not in self._forms
-            self._forms.add(url)
-
-    @property
-    def urls(self) -> tuple[str, ...]:
-        """All of them, in their order, but for those of forms."""
-        return tuple(url for url in self._links if url not in self._forms)
+_FORMS = ("formSubmissionGet", "formSubmissionPost")
 
 
 class PageEvents:
-    """Handles the events of the page in *tab*, and keeps what they say of it. All methods are for one thread.
+    """Handles the events of the page in *world*, and keeps what they say of it. All methods are for one thread.
 
     *script* runs in every document before the page's own scripts.
     """
 
     def __init__(
-        self,
-        tab: Tab,
-        world: IsolatedWorld,
-        requests: PageRequests,
-        links: PageLinks,
-        *,
-        url: str,
-        script: str,
-        left_out: Counter[str],
+        self, world: IsolatedWorld, requests: PageRequests, links: PageLinks, *, script: str
     ) -> None:
-        self._tab = tab
+        self._tab = world.tab
+        self._url = world.url
         self._world = world
         self._requests = requests
         self._links = links
-        self._url = url
+        self._left_out = links.left_out
         self._script = script
-        self._left_out = left_out
         self._arrivals = 0
         self.is_away = False
         """The page has left for a document that is not asked for (about:blank, blob:)."""
@@ -108,11 +66,9 @@ class PageEvents:
                 self._requests.has_loaded = True  # in a used tab the blank page between two pages loads first
             case "Page.navigatedWithinDocument":
                 self._routed(params)
-            case "Page.frameRequestedNavigation":
-                self._requested(params)
-            case "Page.frameNavigated" if (
-                self._requests.is_open
-            ):  # before it is, that is the blank page of the tab
+            case "Page.frameRequestedNavigation" if params.get("reason") in _FORMS:
+                self._links.note_form(str(params.get("url", "")))
+            case "Page.frameNavigated" if self._requests.is_open:  # before, that is the blank page of the tab
                 self._navigated(params.get("frame", {}))
             case "Target.attachedToTarget":
                 self._attached(params)
@@ -143,12 +99,11 @@ class PageEvents:
             self._silence()
         if params.get("frameId") != self._world.main_frame:
             return
-        if url != self._url and canonical(url) != canonical(self._url):
+        is_another = url != self._url and canonical(url) != canonical(self._url)
+        if is_another or ("#" in url and url != self._url):
             self._links.note(url)
-            if self._requests.stage != LOAD:
-                self.routed_to = url
-        elif "#" in url and url != self._url:
-            self._links.note(url)
+        if is_another and self._requests.stage != LOAD:
+            self.routed_to = url
 
     def _silence(self) -> None:
         """Switch the page's scripts off, and read it as it is.
@@ -158,11 +113,6 @@ class PageEvents:
         if not self.is_silenced:
             self.is_silenced = True
             self._tab.send("Emulation.setScriptExecutionDisabled", {"value": True})
-
-    def _requested(self, params: Mapping[str, Any]) -> None:
-        """Note a form that is being sent: by GET it looks like a link."""
-        if str(params.get("reason", "")).startswith("formSubmission"):
-            self._links.note_form(str(params.get("url", "")))
 
     def _navigated(self, frame: Mapping[str, Any]) -> None:
         """Note whether the page has arrived, or has left for a document without a request (about:blank, blob:)."""

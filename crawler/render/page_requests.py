@@ -23,7 +23,6 @@ from crawler.render.devtools_messages import BrowserGone, DevToolsError
 from crawler.render.interception import Action, Decision, decide, headers_for_browser, request_of
 from crawler.render.isolated_world import IsolatedWorld
 from crawler.render.network import Answer, PageNetwork, Refused
-from crawler.render.tab import Tab
 from crawler.urls import MAX_URL_CHARS, canonical
 
 log = logging.getLogger(__name__)
@@ -31,6 +30,7 @@ log = logging.getLogger(__name__)
 LOAD = "load"
 """The name of the first stage, in which no behaviour is run."""
 MOST_RELOADS = 2
+MOST_LINKS = 1000
 MOST_IMAGES = 10_000
 MOST_FRAMES = 20
 BATCH_S = 0.01
@@ -39,6 +39,9 @@ _REQUESTS_AT_ONCE = 10
 """Requests answered at the same time."""
 _LEAST_S = 0.5
 """Seconds for an answer to a request that comes when the page's time is up."""
+_OF_STAND_INS = headers_for_browser(
+    (("Content-Type", "image/gif"), ("Access-Control-Allow-Origin", "*"), ("Cache-Control", "max-age=600"))
+)
 _SIZES_S = 0.3
 _MOST_SIZED = 500
 
@@ -51,36 +54,66 @@ class _Waiting(NamedTuple):
     url: str
 
 
+class PageLinks:
+    """Where a page would have gone: URLs that it opens, goes to or shows as its own address.
+
+    At most MOST_LINKS are kept; each one over that is counted.
+    """
+
+    def __init__(self) -> None:
+        self.left_out: Counter[str] = Counter()
+        """Counts of what the page does not get, by a slug of LEFT_OUT; all who handle the page count here."""
+        self._links: dict[str, None] = {}
+        self._forms: set[str] = set()
+
+    def note(self, url: str) -> None:
+        """Keep *url*, if it is short enough and there is room."""
+        if len(url) > MAX_URL_CHARS:
+            self.left_out["url-too-long"] += 1
+        elif len(self._links) < MOST_LINKS:
+            self._links[url] = None
+        elif url not in self._links:
+            self.left_out["render-images"] += 1
+
+    def note_form(self, url: str) -> None:
+        """A form would be sent to *url*: by GET, that looks like a link once it is asked for."""
+        if len(url) <= MAX_URL_CHARS and len(self._forms) < MOST_LINKS:
+            self.left_out["render-forms"] += url not in self._forms
+            self._forms.add(url)
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """All of them, in their order, but for those of forms."""
+        return tuple(url for url in self._links if url not in self._forms)
+
+
 class PageRequests:
-    """The requests of the page at *url* in *tab*. *network* answers them, in threads of its own; everything else runs
-    in the thread of the page. *world* is the page's isolated world.
+    """The requests of the page in *world*. *network* answers them, in threads of its own; everything else runs in the
+    thread of the page.
 
     *check* raises a TaskError for a URL that the page must not be at, before anything of it is shown. *left_s* says how
-    many seconds the page has left, *note_link* takes URLs that it would go to; *left_out* counts what it does not get.
+    many seconds the page has left; *links* notes where it would go, and what it does not get.
     """
 
     def __init__(
         self,
-        tab: Tab,
         network: PageNetwork,
         world: IsolatedWorld,
+        links: PageLinks,
         *,
-        url: str,
         config: RenderConfig,
         check: Check,
         left_s: Callable[[], float],
-        note_link: Callable[[str], None],
-        left_out: Counter[str],
     ) -> None:
-        self._tab = tab
+        self._tab = world.tab
+        self._url = world.url
         self._network = network
         self._world = world
-        self._url = url
+        self._links = links
+        self._left_out = links.left_out
         self._config = config
         self._check = check
         self._left_s = left_s
-        self._note_link = note_link
-        self._left_out = left_out
         self._pool = ThreadPoolExecutor(_REQUESTS_AT_ONCE, thread_name_prefix="page")
         self._mutex = threading.Lock()
         self._under_way: set[str] = set()
@@ -163,7 +196,9 @@ class PageRequests:
             case Action.STAND_IN:
                 self._image(params, session)
             case Action.LEAVE:
-                self._note_link(str(params["request"]["url"]) + str(params["request"].get("urlFragment", "")))
+                self._links.note(
+                    str(params["request"]["url"]) + str(params["request"].get("urlFragment", ""))
+                )
                 self._fail(request_id, session, "Aborted")
             case Action.REFUSE:
                 # a navigation that is blocked ends on a page of Chromium's own
@@ -228,12 +263,8 @@ class PageRequests:
         if not self._world.context or not self._sized.answered.is_set():
             self._show(batch, [])
             return
-        urls = json.dumps([one.url for one in batch])
-        params = {
-            "expression": f"image_crawler.sizes({urls})",
-            "contextId": self._world.context,
-            "returnByValue": True,
-        }
+        call = f"image_crawler.sizes({json.dumps([one.url for one in batch])})"
+        params = {"expression": call, "contextId": self._world.context, "returnByValue": True}
         self._sizing, self._sized_until = batch, time.monotonic() + _SIZES_S
         self._sized = self._tab.ask("Runtime.evaluate", params)
 
@@ -245,18 +276,8 @@ class PageRequests:
 
     def _show(self, batch: list[_Waiting], sizes: list[Any]) -> None:
         for number, one in enumerate(batch):
-            width, height = _size(sizes, number)
-            self._fulfil(
-                one.request_id,
-                one.session,
-                status=200,
-                headers=[
-                    {"name": "Content-Type", "value": "image/gif"},
-                    {"name": "Access-Control-Allow-Origin", "value": "*"},
-                    {"name": "Cache-Control", "value": "max-age=600"},
-                ],
-                body=stand_in_images.stand_in_base64(width, height),
-            )
+            body = stand_in_images.stand_in_base64(*_size(sizes, number))
+            self._fulfil(one.request_id, one.session, status=200, headers=_OF_STAND_INS, body=body)
         with self._mutex:
             self._under_way.difference_update(one.request_id for one in batch)
             self._active_at = time.monotonic()
@@ -293,16 +314,13 @@ class PageRequests:
             if answer.is_image and not is_main:
                 self._note_image(request.url)
                 self._hold(request.url, answer)
-                width, height = stand_in_images.DEFAULT_PX
-                headers = headers_for_browser(answer.headers)
-                body = stand_in_images.stand_in_base64(width, height)
-                self._fulfil(request_id, session, status=200, headers=headers, body=body)
-                return
-            if is_main:
-                self._answered(answer, request.url)
+                status, body = 200, stand_in_images.stand_in_base64(*stand_in_images.DEFAULT_PX)
+            else:
+                if is_main:
+                    self._answered(answer, request.url)
+                status, body = answer.http_status, base64.b64encode(answer.content).decode()
             headers = headers_for_browser(answer.headers)
-            body = base64.b64encode(answer.content).decode()
-            self._fulfil(request_id, session, status=answer.http_status, headers=headers, body=body)
+            self._fulfil(request_id, session, status=status, headers=headers, body=body)
         except DevToolsError:
             pass
         except Exception as exc:  # noqa: BLE001 - whatever it is, the page goes on

@@ -12,7 +12,6 @@ from crawler.render import stand_in_images
 from crawler.render.devtools_messages import BrowserGone, DevToolsError, DevToolsTimeout
 from crawler.render.isolated_world import IsolatedWorld
 from crawler.render.page_requests import MOST_FRAMES, MOST_IMAGES
-from crawler.render.tab import Tab
 
 _MOST_DRAWN, _MOST_DRAWN_BYTES = 30, 6 * 2**20
 _MOST_TOLD_CHARS = 8 * 2**20
@@ -21,13 +20,12 @@ _MOST_TOLD_CHARS = 8 * 2**20
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    """The snapshot of the page in *tab* with the isolated *world*.
+    """The snapshot of the page in *world*.
 
     *sent* is the document as it came, *most_s* the seconds that each part may take; *left_out* counts what is over the
     limits.
     """
 
-    tab: Tab
     world: IsolatedWorld
     sent: bytes
     max_html_chars: int
@@ -70,7 +68,7 @@ class Snapshot:
         try:
             root = self._root(most_s=self.most_s / 3)
         except DevToolsTimeout:
-            self.tab.send("Runtime.terminateExecution")
+            self.world.tab.send("Runtime.terminateExecution")
             root = self._root(most_s=self.most_s)
         try:
             whole = {"backendNodeId": root, "includeShadowDOM": True}

@@ -28,7 +28,6 @@ _UNSAFE = re.compile(
     "]"
 )
 
-
 STAND_INS = {
     "●": "*",
     "…": "~",

@@ -23,9 +23,7 @@ from crawler.harvest import (
     encoding,
     extensions,
     feeds,
-    gzipped,
     headers,
-    https_upgrade,
     images,
     js_literals,
     json_data,
@@ -52,6 +50,7 @@ from crawler.harvest.documents import DocumentReader
 from crawler.harvest.html import parse
 from crawler.harvest.page_numbers import Numbered
 from crawler.harvest.parser_base import Element
+from crawler.harvest.tasks import upgraded, wants_upgrades
 from crawler.http.cookies import CookieJar
 from crawler.http.robots import product_token
 from crawler.http.robots_file import RobotsFile
@@ -115,7 +114,7 @@ def _words(text: str) -> Any:
 def _with_headers(name: str) -> Callable[[str], Any]:
     def work(text: str) -> Any:
         told = headers.elements({name: text}, URL)
-        return list(links.links_on(told)), list(images.found_on(told)), https_upgrade.wants_upgrades(told)
+        return list(links.links_on(told)), list(images.found_on(told)), wants_upgrades(told)
 
     return work
 
@@ -160,7 +159,7 @@ def _as_words(text: str) -> Any:
 
 
 def _gunzip(content: bytes) -> bytes:
-    return gzipped.gunzipped(content, max_bytes=2**26, left_out=Counter(), what="sitemap")
+    return sniffing.gunzipped(content, max_bytes=2**26, left_out=Counter(), what="sitemap")
 
 
 _MEMBER = gzip.compress(b"a", mtime=0)
@@ -499,7 +498,7 @@ ENTRIES: dict[str, Entry] = {
             ("<svg ", "/>"),
         ),
     ),
-    "upgrades": Entry(lambda text: https_upgrade.upgraded(f"http://{text}/a"), ("url",), (), 8192),
+    "upgrades": Entry(lambda text: upgraded(f"http://{text}/a"), ("url",), (), 8192),
     "names of files": Entry(
         lambda text: [
             naming.image_path(f"https://e.org/{text}", "png", layout=layout, version="1")

@@ -9,7 +9,7 @@ from crawler import urls
 from crawler.config import ScopeConfig
 from crawler.download.naming import image_path
 from crawler.errors import LEFT_OUT, SeedError
-from crawler.harvest.https_upgrade import upgraded
+from crawler.harvest.tasks import upgraded
 from crawler.harvest.traps import url_trap
 from crawler.scope import Scope
 from crawler.sizes import size_of

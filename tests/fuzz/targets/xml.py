@@ -8,8 +8,7 @@ from crawler.errors import LEFT_OUT
 from crawler.harvest import encoding, feeds, manifest, sitemap, xml
 from crawler.harvest.candidates import Candidate
 from crawler.harvest.cuts import Cut
-from crawler.harvest.gzipped import MAGIC, gunzipped
-from crawler.harvest.sniffing import opened
+from crawler.harvest.sniffing import GZIP_MAGIC, gunzipped, opened
 from crawler.harvest.xhtml import as_html
 from tests.fuzz.drawn import Drawn
 
@@ -33,7 +32,7 @@ def fuzz(data: bytes) -> None:
     unpacked = gunzipped(content, max_bytes=_MAX_BYTES, left_out=left_out, what="sitemap")
     assert len(unpacked) <= max(_MAX_BYTES, len(content))
     assert left_out.keys() <= {"sitemap-cut", "sitemap-broken"}
-    assert unpacked.startswith(MAGIC) or unpacked == content or content.startswith(MAGIC)
+    assert unpacked.startswith(GZIP_MAGIC) or unpacked == content or content.startswith(GZIP_MAGIC)
     for wanted in ("", "sitemap", "feed", "style sheet", "manifest"):
         left_out.clear()
         inner, kind = opened(

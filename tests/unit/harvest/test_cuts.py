@@ -181,7 +181,7 @@ NOT_COUNTED = {
     ),
     **dict.fromkeys(["attributes._SAFE_CHARS", "html_bombs.SAFE_NAMES_CHARS", "css._SMALL_CHARS"], HOW),
     **dict.fromkeys(
-        ["encoding._MOST_OF_A_HEAD_BYTES", "encoding._PRESCAN_BYTES", "gzipped._STEP_BYTES"], HOW
+        ["encoding._MOST_OF_A_HEAD_BYTES", "encoding._PRESCAN_BYTES", "sniffing._STEP_BYTES"], HOW
     ),
     **dict.fromkeys(["sniffing._LOOKED_AT_BYTES", "sniffing._SNIFFED_BYTES", "encoding.64"], HOW),
     **dict.fromkeys(["html_bombs._LOOKED_AT_CHARS", "html_bombs._SAFE_TAGS"], HOW),

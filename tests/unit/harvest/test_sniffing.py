@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.harvest.gzipped import gunzipped
+from crawler.harvest.sniffing import gunzipped
 from tests.support.cpu_time import cpu_below
 
 TEXT = b"".join(b"https://example.org/%d\n" % n for n in range(20_000))
