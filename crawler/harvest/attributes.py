@@ -162,9 +162,7 @@ class AttributeNames:
         return len(self._noted) > _MAX_NAMES - len(_NAMES_THAT_MATTER)
 
     def without_more(self, tag: re.Match[str]) -> str:
-        """The tag without attributes of further names, once there are very many; a tag of a further name becomes
-        ``<wbr>``.
-        """
+        """The tag without attributes of further names, once there are very many; a tag of one becomes ``<wbr>``."""
         text = tag[0][: tag.start("text") - tag.start()]
         start = tag.end("name") - tag.start()
         pieces, end = [f"<{tag['slash']}wbr" if self._is_one_too_many(tag["name"]) else text[:start]], start

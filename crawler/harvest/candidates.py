@@ -62,9 +62,7 @@ def preference(candidate: Candidate, formats: frozenset[str]) -> Preference:
 
 
 def declared_format(candidate: Candidate) -> str:
-    """The declared format of *candidate*, by the ``type`` of its ``<source>`` or by its extension: ``jpeg`` …; empty
-    for none.
-    """
+    """The declared format, by the ``type`` of its ``<source>`` or by its extension: ``jpeg`` …; empty for none."""
     if candidate.element.name == "source" and (media_type := candidate.element.attributes.get("type")):
         return format_of_type(media_type)
     return format_of_extension(candidate.reference)

@@ -74,9 +74,7 @@ class InlineImages:
         self._contents: dict[str, bytes] = {}
 
     def name(self, reference: str) -> str | None:
-        """The name ``data:image/png;sha256=…``, the same wherever the same image is held; None for a reference to no
-        image.
-        """
+        """The name ``data:image/png;sha256=…``, the same wherever the same image is held; None for no image."""
         if reference not in self._names:
             decoded = decode(reference)
             name = None

@@ -286,9 +286,7 @@ class ElementWords:
 
 
 def _is_shown(name: str, attributes: Mapping[str, str], *, in_picture: bool) -> bool:
-    """Whether an element shows a picture, or something else that captions describe: those are not captions of a
-    picture.
-    """
+    """Whether an element shows a picture, or something else that captions describe, which are no picture's then."""
     if name == "source":
         return in_picture
     if name in NAMES:

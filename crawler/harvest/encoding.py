@@ -18,9 +18,7 @@ from crawler.harvest import legacy_encodings
 from crawler.harvest.markup import S, attributes_of, name_of, tags
 
 _PRESCAN_BYTES = 1024
-"""Bytes within which a declaration counts wherever it stands, as in browsers; after these it counts up to the end of
-the head.
-"""
+"""Bytes within which a declaration counts wherever it stands, as in browsers; later ones count within the head."""
 _MOST_OF_A_HEAD_BYTES = 2**20
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_BE, "utf-16-be"), (codecs.BOM_UTF16_LE, "utf-16-le"))
 _MENTIONED = re.compile("charset", re.IGNORECASE)

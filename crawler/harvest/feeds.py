@@ -108,9 +108,7 @@ def _picture(node: Node, told: Element) -> Iterator[Candidate]:
 
 
 def _is_image(node: Node, url: str) -> bool:
-    """Whether an element refers to an image, by its ``medium`` or ``type``, else by the extension unless it is audio or
-    video.
-    """
+    """Whether it refers to an image, by ``medium`` or ``type``, else by the extension unless it is audio or video."""
     kinds = {node.attributes.get(name, "").strip().lower().partition("/")[0] for name in ("medium", "type")}
     if "image" in kinds:
         return True

@@ -73,9 +73,7 @@ def _may_be_hostile(html: str) -> bool:
 
 
 def _different_formats(html: str) -> int:
-    """Upper bound for the number of different formatting tags. Tags that may not end at their first ``>`` count as
-    different.
-    """
+    """Upper bound for the different formatting tags; any that may not end at its first ``>`` counts as different."""
     found = _FORMATTING_TAG.findall(html)
     known = set(found)
     unsure = {tag for tag in known if len(tag) > _LOOKED_AT_CHARS or tag.count('"') % 2 or tag.count("'") % 2}

@@ -32,9 +32,7 @@ class NotALiteralError(ValueError):
 
 
 def read_at(text: str, position: int, names: Mapping[str, Any] | None = None) -> tuple[Any, int]:
-    """The literal at *position*, and its end; *names* has the values of names. Raises NotALiteralError; takes linear
-    time.
-    """
+    """The literal at *position*, and its end; *names* have values. Raises NotALiteralError; takes linear time."""
     return _Parser(text, names or {}).value(position, 0)
 
 

@@ -83,9 +83,7 @@ class _Walk:
             yield _candidate(self._element, value)
 
     def _image(self, image: dict[str, Any], depth: int) -> Iterator[Candidate]:
-        """The image that an object describes: its bytes are at ``contentUrl``, else at ``url``, which may also be a
-        page's.
-        """
+        """The image that an object describes, at ``contentUrl``, else at ``url``, which may also be a page's."""
         facts = {name.lower(): value for name, value in image.items()}
         content, url = _strings(facts.get("contenturl")), _strings(facts.get("url"))
         references = [*content, *(url if not content else filter(leads_to_image, url))]

@@ -97,9 +97,7 @@ def _lazy(element: Element, name: str, value: str) -> Iterator[Candidate | Cut]:
 
 
 def _in_every_width(element: Element, template: str) -> Iterator[Candidate | Cut]:
-    """The URLs of a template with ``{width}``, one for each of ``data-widths`` (lazysizes, rias). Other templates need
-    scripts.
-    """
+    """The URLs of a template with ``{width}``, for all ``data-widths`` (lazysizes, rias); others need scripts."""
     if len(_TEMPLATE.findall(template)) != template.count(_WIDTH):
         return
     widths = _WIDTHS_TOLD.findall(element.attributes.get("data-widths", ""))

@@ -85,9 +85,7 @@ LEAVES_FOREIGN = frozenset(_LEAVES_FOREIGN.split())
 
 
 def tags(html: str) -> Iterator[re.Match[str]]:
-    """The start and end tags of *html* in order, as matches of TOKEN, without those in comments, scripts and other raw
-    text.
-    """
+    """The start and end tags of *html*, as matches of TOKEN; none in comments, scripts and other raw text."""
     return (token for token in tokens(html) if token["name"])
 
 

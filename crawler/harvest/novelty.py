@@ -49,9 +49,7 @@ _MAX_PARTS = (64, 16, 16, 16, 16, 6)
 always be new. The first level are hosts of a domain: a wildcard may answer for any name.
 """
 _SIGHTINGS = tuple(hash(f"sighting {n}") for n in range(4))
-"""Keys under which a link is remembered: it is news to pages of that many groups. Random names would make groups
-without end.
-"""
+"""A link is news to pages of that many groups, a key for each: random names would make groups without end."""
 _UNLOOKED = 5  # pages of a group after news whose links are not checked: that would cost time on every page
 _BY_PATH = 5  # levels without parameters, at most
 _LISTENING = (

@@ -51,9 +51,7 @@ _MAX_MARK_CHARS = 6
 
 
 def turns_page(link: Element) -> bool:
-    """Whether an ``<a>`` or ``<area>``, or the markup around it, says that it leads to another page of the same list or
-    chain.
-    """
+    """Whether an ``<a>`` or ``<area>``, or the markup around it, says that it leads to another page of the list."""
     attributes, around = link.attributes, link.around
     if _says_so(attributes.get("alt", "") if link.name == "area" else link.text):
         return True

@@ -60,9 +60,7 @@ class Element(msgspec.Struct, frozen=True, kw_only=True):
     hint: str = ""
     """Title of the link or drawing around it, for elements without a ``title``."""
     caption: str = ""
-    """Caption (:mod:`crawler.harvest.captions`), or a substitute: the text that ``aria-describedby`` names, the text of
-    its link.
-    """
+    """Caption (:mod:`crawler.harvest.captions`), or a substitute: what ``aria-describedby`` names, its link's text."""
     heading: str = ""
     """Nearest heading before it in the document."""
     around: str = ""
@@ -163,9 +161,7 @@ def inside_svg(tree: Tree, node: Any) -> bool:
 
 
 def link_target(attributes: Mapping[str, str]) -> str | None:
-    """The target of an ``<a>``: its ``href``, unless that is no image and its ``data-src``, shown by a lightbox, is
-    one.
-    """
+    """The target of an ``<a>``: its ``data-src`` where that alone is an image, for a lightbox; else its ``href``."""
     href = attributes.get("href")
     if "data-src" not in attributes or (href and leads_to_image(href)):
         return href

@@ -52,9 +52,7 @@ class RenderChoice:
         self._known: OrderedDict[tuple[str, str], tuple[float, TemplateAnswer]] = OrderedDict()
 
     def of(self, task: Task, looks: ScriptSigns | None, *, url: str) -> tuple[str, list[NewTask]]:
-        """The decision on the page of *task*, for its record, and its RENDER tasks. *looks* are its signs, *url* is its
-        final URL.
-        """
+        """The decision on a page with the signs *looks* and the final URL *url*, for its record; its RENDER tasks."""
         if self._setting == "never":
             return NEVER, []
         if looks is None and self._setting == "auto":

@@ -96,9 +96,7 @@ def opened(
 
 
 def root_kind(content: bytes) -> str:
-    """``feed`` or ``sitemap`` by the root element, "" without such a root. Skips whatever stands before it; reads
-    UTF-16 too.
-    """
+    """``feed`` or ``sitemap`` by the root element, else "". Skips whatever stands before it; reads UTF-16 too."""
     head = content[:_LOOKED_AT_BYTES].replace(b"\0", b"")
     found = _ROOT.search(head)
     if found is None or _PAGE.search(head, 0, found.start()):

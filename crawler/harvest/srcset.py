@@ -25,9 +25,7 @@ class ImageSource(NamedTuple):
 
 
 def parse(value: str) -> list[ImageSource]:
-    """The candidates of a ``srcset`` in order, without those with an invalid descriptor. Never raises; takes linear
-    time.
-    """
+    """The candidates of a ``srcset`` in order, without invalid descriptors. Never raises; takes linear time."""
     sources: list[ImageSource] = []
     position = 0
     while True:

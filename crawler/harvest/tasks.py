@@ -159,9 +159,7 @@ class Document:
     def _tasks_of(
         self, picture: Picture, images: Mapping[int, Element], forbidden: Callable[[str], str]
     ) -> Iterator[NewTask]:
-        """The task of the size that is taken, with the others as alternatives; then a kept out task for each preferred
-        size.
-        """
+        """The task of the taken size, with the others as alternatives; then a kept out task for each preferred size."""
         words = words_of(picture.named_by, images)
         yield self._task(picture.taken.url, picture, words, forbidden, self._alternatives(picture.others))
         for refused in picture.refused:
@@ -235,9 +233,7 @@ def _is_loaded(candidate: Candidate) -> bool:
 
 
 def upgraded(url: str) -> str:
-    """*url* with https instead of http; empty where browsers do not upgrade: local names, and IP addresses, which have
-    no certificates.
-    """
+    """*url* with https; empty where browsers do not upgrade: local names, and addresses, which have no certificates."""
     if not url.startswith("http:"):
         return ""
     parts = urlsplit(url)

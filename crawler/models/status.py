@@ -71,9 +71,7 @@ class HostStatus(Value):
     due_s: Duration = 0.0
     """Seconds until the next request to it (a delay, Retry-After, back-off); 0 for at once."""
     delay_s: Duration = 0.0
-    """Seconds between two requests: the longest of the setting, the host's Crawl-delay, and the pace learned from its
-    refusals.
-    """
+    """Seconds between two requests: the longest of the setting, its Crawl-delay, and the pace of its refusals."""
     crawl_delay_s: Duration = 0.0
     """Seconds that the host asks for between two requests (Crawl-delay)."""
     trouble: Slug = ""

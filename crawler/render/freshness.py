@@ -33,9 +33,7 @@ def value_of(headers: Pairs, name: str) -> str | None:
 
 
 def directives(headers: Pairs) -> dict[str, str]:
-    """The directives of Cache-Control, the first of each name (RFC 9111, section 4.2.1). Skips malformed ones; never
-    raises.
-    """
+    """The directives of Cache-Control, the first of each name (RFC 9111, 4.2.1); malformed ones are skipped."""
     text, position = value_of(headers, "cache-control") or "", 0
     found: dict[str, str] = {}
     while position < len(text):

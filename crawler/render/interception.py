@@ -35,9 +35,7 @@ _REFUSED = {
     **dict.fromkeys(("Ping", "CSPViolationReport"), "render-beacons"),
     **dict.fromkeys(("Prefetch", "SignedExchange"), "render-prefetch"),
 }
-"""Slugs of refused requests, by DevTools' resource type. Nobody misses the others: text is read without fonts,
-harvesters read manifests.
-"""
+"""By DevTools' resource type. Nobody misses others: text is read without fonts, harvesters read manifests."""
 ANSWERED = frozenset({"Document", "Stylesheet", "Script", "XHR", "Fetch", "Preflight", "Other"})
 _DATA = frozenset({"XHR", "Fetch"})
 """Some pages fetch pictures as data. Where the address does not say so, the type of the answer does: see network.py."""

@@ -47,9 +47,7 @@ class IsolatedWorld:
         return int(self.call("Page.createIsolatedWorld", world, most_s=most_s)["executionContextId"])
 
     def call(self, method: str, params: Mapping[str, Any] | None = None, *, most_s: float) -> dict[str, Any]:
-        """Call *method* and return the answer, while the page's requests and dialogs are answered: it may depend on
-        them. Raises DevToolsError.
-        """
+        """Call *method*, and answer the page's requests meanwhile: it may depend on them. Raises DevToolsError."""
         pending = self.tab.ask(method, params)
         self._pump(pending.answered.is_set, most_s)
         try:

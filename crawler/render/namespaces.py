@@ -30,9 +30,7 @@ _SCRATCH_BYTES = 512 * 2**20
 """Size of the memory file system for profile and shared memory. Once it is full, only Chromium's allocations fail."""
 _SCRATCH_PLACES = ("/tmp", "/var/tmp", "/dev/shm", "/mnt")  # noqa: S108 - something else is mounted there
 _HIDDEN = ("/run", "/var/run")
-"""Folders with sockets of name services (nscd, systemd-resolved) and machine control: a network namespace does not
-hide those.
-"""
+"""Folders with sockets of name services and machine control, which a network namespace does not hide."""
 
 
 class Rung(NamedTuple):

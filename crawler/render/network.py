@@ -154,9 +154,7 @@ class PageNetwork:
         self._refused_by: set[str] = set()
         """Hosts that have refused this page something: it sends them no more requests."""
         self.refused_for_s: float | None = None
-        """Seconds for which the page's own host has refused a resource, 0 if it did not say; None if it has not
-        refused.
-        """
+        """Seconds for which the page's own host has refused a resource, 0 if it did not say; None for no refusal."""
 
     def ask(
         self,

@@ -30,9 +30,7 @@ from crawler.text.plain_errors import plain
 log = logging.getLogger(__name__)
 
 QUIET_S = 0.5
-"""Seconds without a request after which a loaded page is quiet. Of 408 pictures three seconds more brought one per
-cent.
-"""
+"""Seconds without a request until a page is quiet. Of 408 pictures three seconds more brought one per cent."""
 QUIET_AFTER_STEP_S = 0.35
 """The same after one of our own steps: with 180 ms feeds stopped half way."""
 QUIET_AFTER_NOTHING_S = 0.15

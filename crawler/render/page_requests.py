@@ -337,9 +337,7 @@ class PageRequests:
                 self._active_at = time.monotonic()
 
     def _answered(self, answer: Answer, url: str) -> None:
-        """Take the answer to the page's own request, or to a redirect of it. Raises a TaskError if it can't be had or
-        is not wanted.
-        """
+        """Take the answer to the page's own request, or to a redirect. Raises a TaskError if it is not to be had."""
         document = answer.as_page(self._url, final_url=url)
         self._check(document.final_url)
         if not answer.is_redirect:

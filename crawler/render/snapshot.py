@@ -33,9 +33,7 @@ class Snapshot:
     left_out: Counter[str]
 
     def take(self) -> str:
-        """The HTML of the document, with closed shadow roots, frames, canvases, and elements that scripts have removed.
-        Raises DevToolsError.
-        """
+        """The HTML, with closed shadow roots, frames, canvases, and what scripts have removed. Raises DevToolsError."""
         limits = {"most": _MOST_DRAWN, "most_bytes": _MOST_DRAWN_BYTES, "marker": stand_in_images.MARKER}
         markup = self._markup()
         parts: list[str] = []

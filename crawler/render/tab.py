@@ -27,9 +27,7 @@ class Tab:
         self.session = session
         self.mailbox = Mailbox()
         self.crashed = ""
-        """MEMORY if its process was killed for its memory, by us or by the system; CRASH if it died otherwise; empty
-        while it lives.
-        """
+        """MEMORY if it was killed for its memory, by us or by the system; CRASH if it died otherwise; else empty."""
         self.is_used = False
         """Whether it has navigated anywhere."""
         self.is_spent = False
