@@ -22,6 +22,7 @@ from crawler.errors import UsageError
 from crawler.harvest.documents import DocumentReader
 from crawler.harvest.handler import ACCEPT
 from crawler.harvest.harvest import Harvest
+from crawler.harvest.script_signs import is_strong
 from crawler.harvest.sniffing import kind_of
 from crawler.http import Fetched
 from crawler.models import NewTask, Origin, Task, TaskKind, image_words
@@ -103,7 +104,7 @@ def extract(
     else:
         _show(found, harvest)
         looks = harvest.looks
-        if "://" in source and looks is not None and (looks.is_strong or not harvest.images):
+        if "://" in source and looks is not None and (is_strong(looks.signs) or not harvest.images):
             tables.say(
                 "the page has scripts, which may bring more:"
                 f" image-crawler extract {shlex.quote(clean(source))} --render shows what"

@@ -54,9 +54,6 @@ _ATTRIBUTE_NAME = re.compile(ATTRIBUTE_NAME)
 _ATTRIBUTE_NAMES = re.compile(rf"({ATTRIBUTE_NAME}){VALUE_OF_IT}")
 
 
-# --- attributes -------------------------------------------------------------------------------------------
-
-
 def without_excess(html: str) -> str:
     """*html* with at most _MAX_ATTRIBUTES in each tag, and in all tags of ``<html>`` and ``<body>`` together."""
     if len(html) <= _SAFE_CHARS:
@@ -134,9 +131,6 @@ def has_few_attributes(html: str, pattern: re.Pattern[str] = _FEW) -> bool:
     """Whether each tag has few attributes. True is certain."""
     quiet = pattern.match(html)
     return quiet is not None and quiet.end() == len(html)
-
-
-# --- names ------------------------------------------------------------------------------------------------
 
 
 class AttributeNames:

@@ -178,8 +178,6 @@ class Captions:
             told = _Best((held.get(number, _MAX_LEVELS), -strength), text)
             self._best[number] = min(self._best.get(number, told), told, key=lambda told: told.rank)
 
-    # --- beside -------------------------------------------------------------------------------------------
-
     def _tell_beside(self, node: Any, parent: Any, between: dict[bool, int], caption: _Caption) -> bool:
         """Whether a picture stands beside *node*, which is the caption or its ancestor within *parent*.
 

@@ -46,9 +46,6 @@ def read(text: str) -> Iterator[Item | Cut]:
             yield Item(images=tuple(_picture(node, _told(node, number))))
 
 
-# --- XML --------------------------------------------------------------------------------------------------
-
-
 def _item(node: Node, number: int) -> Item:
     title = node.child_text("title")
     told = Element(name="item", attributes={}, number=number, heading=title)
@@ -139,9 +136,6 @@ def _links(node: Node) -> Iterator[str]:
             is_page = child.attributes.get("ispermalink", "true").lower() != "false"
             if child.name == "guid" and is_page and child.text.strip().startswith(("http://", "https://")):
                 yield child.text
-
-
-# --- JSON -------------------------------------------------------------------------------------------------
 
 
 def _json(text: str) -> Iterator[Item | Cut]:

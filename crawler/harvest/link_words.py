@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 from crawler.harvest.markup import values_of
 from crawler.harvest.paging_words import DIRECTIONS
@@ -32,13 +32,6 @@ _TURNING = ("next", "prev", "older", "newer", "more", "pag")
 """Parts of all names that paging.py recognises."""
 
 
-class LinkWords(NamedTuple):
-    label: str
-    """The text of the link and its images, or the start of it."""
-    around: str
-    """Classes, ids and labels of the nearest ancestors, a line each; of more ancestors for a mark without letters."""
-
-
 def may_turn(lower: str, classes: str) -> bool:
     """Whether any class or label of a document, all in lower case, may say that a link turns a page."""
     return any(
@@ -48,14 +41,16 @@ def may_turn(lower: str, classes: str) -> bool:
     )
 
 
-def of_link(tree: Tree, link: Any, *, around: bool) -> LinkWords:
-    """The words of *link*; its ancestors are only read with *around*."""
+def of_link(tree: Tree, link: Any, *, around: bool) -> tuple[str, str]:
+    """The text of *link* and its images, or the start of it; and, with *around*, the classes, ids and labels of the
+    nearest ancestors, a line each; of more ancestors for a mark without letters.
+    """
     label = _label(tree, link)
     if not around:
-        return LinkWords(label, "")
+        return label, ""
     is_mark = len(label) <= _MARK_CHARS and not _LETTER.search(label)
     near = _around(tree, link, is_mark=is_mark)
-    return LinkWords(label, near if label else f"{_classes_inside(tree, link)} {near}")
+    return label, near if label else f"{_classes_inside(tree, link)} {near}"
 
 
 def _label(tree: Tree, link: Any) -> str:

@@ -81,13 +81,9 @@ class ScriptSigns(Value):
     more_routes: int = 0
     """Number of routes beyond MOST_ROUTES."""
 
-    @property
-    def is_strong(self) -> bool:
-        """Whether there is more evidence for rendering than scripts alone."""
-        return is_strong(self.signs)
-
 
 def is_strong(signs: Iterable[str]) -> bool:
+    """Whether there is more evidence for rendering than scripts alone."""
     return any(sign not in _WEAK for sign in signs if sign in SIGNS)
 
 

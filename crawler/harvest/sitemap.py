@@ -92,9 +92,6 @@ def read(content: bytes, content_type: str = "") -> Iterator[SitemapEntry | Cut]
     return at_most(MAX_URLS, entries, slug="sitemap-cut")
 
 
-# --- XML --------------------------------------------------------------------------------------------------
-
-
 def _xml(text: str) -> Iterator[SitemapEntry | Cut]:
     for number, node in enumerate(subtrees(text, _ENTRIES, what="sitemap"), start=1):
         if isinstance(node, Cut):
@@ -153,9 +150,6 @@ def _shown(node: Node, page_url: str, number: int) -> Iterator[Candidate]:
             name="image", attributes={"title": title} if title else {}, number=number, caption=caption
         )
         yield _candidate(reference, page_url, told)
-
-
-# --- plain text -------------------------------------------------------------------------------------------
 
 
 def _plain(text: str) -> Iterator[SitemapEntry]:

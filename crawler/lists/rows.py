@@ -96,9 +96,6 @@ def _folded(name: str) -> str:
     return name.strip().strip('"').casefold()
 
 
-# --- text ---
-
-
 def _of_text(numbered: Iterable[Line]) -> Iterator[Row | Bad]:
     for number, line in numbered:
         if line is None:
@@ -116,9 +113,6 @@ def _row(number: int, url: str, caption: str = "", page: str = "") -> Row | Bad:
         if "\0" in text or any("\ud800" <= char <= "\udfff" for char in text):
             return Bad(line=number, why="it is no text, or of another encoding than UTF-8")
     return Row(line=number, url=url, caption=caption, page=page)
-
-
-# --- tables ---
 
 
 def _of_table(
@@ -233,9 +227,6 @@ def _no_column(each: str, wanted: str, fields: Iterable[str], name: str) -> List
 
 def _shown(text: str) -> str:
     return quoted(text.encode("utf-8", "replace"), _SHOWN)
-
-
-# --- JSON lines ---
 
 
 def _of_json(numbered: Iterable[Line], first: str, name: str, columns: Columns) -> Iterator[Row | Bad]:

@@ -14,13 +14,14 @@ import re
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
 from crawler.logs.events import BROWSER_DETAIL, PROCESS_FAILED, tell
 from crawler.render.devtools_messages import (
-    PAUSED,
+    EVENT_IDS,
     BrowserGone,
     DevToolsError,
     DevToolsEvent,
@@ -43,26 +44,21 @@ _MAX_MESSAGE_BYTES = 64 * 2**20
 """A page can make its document, and so the answer with it, as large as it likes: four times what is read of one."""
 _HEAD_BYTES = 1024
 _READ_BYTES = 2**20
+_NO_RESULT = msgspec.Raw(b"{}")
 _NUMBER = re.compile(rb'\{"id": ?(\d{1,18}),')
 
 
+@dataclass(eq=False)
 class PendingCall:
     """A call, and its outcome once ``answered`` is set."""
 
-    def __init__(
-        self,
-        session: str,
-        *,
-        on_error: Callable[[DevToolsError], None] | None = None,
-        on_answer: Callable[[], None] | None = None,
-    ) -> None:
-        self.number = 0
-        self.session = session
-        self.on_error = on_error
-        self.on_answer = on_answer
-        self.answered = threading.Event()
-        self.result = msgspec.Raw(b"{}")
-        self.error: DevToolsError | None = None
+    session: str
+    on_error: Callable[[DevToolsError], None] | None = None
+    on_answer: Callable[[], None] | None = None
+    number: int = 0
+    answered: threading.Event = field(default_factory=threading.Event)
+    result: msgspec.Raw = _NO_RESULT
+    error: DevToolsError | None = None
 
     def answer(self, result: msgspec.Raw | None, error: DevToolsError | None) -> None:
         self.result, self.error = result or self.result, error
@@ -282,8 +278,8 @@ class DevTools:
         with suppress(DevToolsError, msgspec.MsgspecError):
             match event.method:
                 case "Fetch.requestPaused":
-                    paused = PAUSED.decode(event.params)
-                    reason = {"requestId": paused.request_id, "errorReason": "BlockedByClient"}
+                    request_id = EVENT_IDS.decode(event.params).request_id
+                    reason = {"requestId": request_id, "errorReason": "BlockedByClient"}
                     self.send("Fetch.failRequest", reason, session=event.session)
                 case "Page.javascriptDialogOpening":
                     self.send("Page.handleJavaScriptDialog", {"accept": False}, session=event.session)

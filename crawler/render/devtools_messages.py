@@ -60,12 +60,14 @@ class DevToolsEvent(msgspec.Struct, frozen=True):
     session: str
 
 
-class Paused(msgspec.Struct, rename="camel"):
+class _EventIds(msgspec.Struct, rename="camel"):
     request_id: str = ""
+    session_id: str = ""
 
 
 _MESSAGES = msgspec.json.Decoder(DevToolsMessage)
-PAUSED = msgspec.json.Decoder(Paused)
+EVENT_IDS = msgspec.json.Decoder(_EventIds)
+"""Decodes what is read of the parameters of an event before a page's thread has it."""
 
 
 def decoded_message(data: bytes) -> DevToolsMessage:

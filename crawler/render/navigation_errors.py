@@ -8,14 +8,7 @@ from crawler.render.devtools_messages import DevToolsError
 from crawler.text.display import one_line
 
 _BAD_REDIRECTS = frozenset(
-    f"net::ERR_{name}"
-    for name in (
-        "UNSAFE_REDIRECT",
-        "INVALID_REDIRECT",
-        "DISALLOWED_URL_SCHEME",
-        "UNKNOWN_URL_SCHEME",
-        "INVALID_URL",
-    )
+    {"UNSAFE_REDIRECT", "INVALID_REDIRECT", "DISALLOWED_URL_SCHEME", "UNKNOWN_URL_SCHEME", "INVALID_URL"}
 )
 
 
@@ -31,13 +24,10 @@ def is_refused(opened: PendingCall) -> bool:
 
 def why_not_opened(error: str) -> TaskError:
     """The reason that *error* stands for, a network error of Chromium such as ``net::ERR_INVALID_REDIRECT``."""
-    if error == "net::ERR_TOO_MANY_REDIRECTS":
+    name = error.removeprefix("net::").removeprefix("ERR_")
+    words = one_line(name).replace("_", " ").lower()
+    if name == "TOO_MANY_REDIRECTS":
         return TooManyRedirects("redirected more often than browsers follow")
-    if error in _BAD_REDIRECTS:
-        return BadRedirect(f"it redirects to what is no page to be opened ({_told(error)})")
-    return BrowserFailed(f"the browser does not open the page: {_told(error)}")
-
-
-def _told(error: str) -> str:
-    """``net::ERR_BLOCKED_BY_CLIENT`` as words."""
-    return one_line(error.removeprefix("net::").removeprefix("ERR_")).replace("_", " ").lower()
+    if name in _BAD_REDIRECTS:
+        return BadRedirect(f"it redirects to what is no page to be opened ({words})")
+    return BrowserFailed(f"the browser does not open the page: {words}")

@@ -6,22 +6,14 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 
-import msgspec
-
-from crawler.render.devtools_messages import DevToolsMessage
+from crawler.render.devtools_messages import EVENT_IDS, DevToolsMessage
 from crawler.render.mailbox import Mailbox
 
 _MAX_STRANGERS = 64
 _STRANGER_BYTES = 2**20
 _MAX_LEFT = 10_000
 _MAX_SESSIONS = 100_000
-
-
-class _Attached(msgspec.Struct, rename="camel"):
-    session_id: str = ""
-
-
-_ATTACHED = msgspec.json.Decoder(_Attached)
+_CHANGES = ("Target.attachedToTarget", "Target.detachedFromTarget")
 
 
 class SessionRoutes:
@@ -60,7 +52,7 @@ class SessionRoutes:
     def deliver(self, event: DevToolsMessage) -> None:
         with self._lock:
             mailbox = self._of(event.session)
-            child = _ATTACHED.decode(event.params).session_id if event.method in _CHANGES else ""
+            child = EVENT_IDS.decode(event.params).session_id if event.method in _CHANGES else ""
             if event.method == "Target.attachedToTarget" and child:
                 if mailbox is None:
                     self._leave(child)
@@ -93,6 +85,3 @@ class SessionRoutes:
         self._left[session] = None
         if len(self._left) > _MAX_LEFT:
             self._left.popitem(last=False)
-
-
-_CHANGES = ("Target.attachedToTarget", "Target.detachedFromTarget")

@@ -163,11 +163,8 @@ _TABLE: tuple[tuple[str, str], ...] = (
     ("--duplicates --no-duplicates --dedupe --deduplicate", "bytes that are kept already are not kept twice; image-crawler inspect DIR --duplicates lists them"),
 )  # fmt: skip
 
-ADVICE: dict[str, str] = {}
-"""Advice by flag as it is typed, in lower case except single letters."""
-for _names, _advice in _TABLE:
-    for _name in _names.split():
-        ADVICE.setdefault(_name, _advice)
+ADVICE = {flag: advice for flags, advice in reversed(_TABLE) for flag in flags.split()}
+"""Advice by flag as it is typed, in lower case except single letters; the first of a flag counts."""
 
 COMMANDS: dict[str, str] = {
     "download get fetch mirror save start run go scrape spider": "crawl",

@@ -98,7 +98,7 @@ def test_what_speaks_for_a_browser(html: str, sign: str) -> None:
     found = looks(html)
     assert found is not None
     assert sign in found.signs
-    assert found.is_strong
+    assert is_strong(found.signs)
 
 
 def test_a_page_full_of_words_says_little_for_a_browser() -> None:
