@@ -63,8 +63,7 @@ _BANNERS = frozenset({"nav", "header", "footer", "menu"})
 
 
 def marks_in(html: str, classes: str) -> tuple[Mark, ...]:
-    """The marks of captions that *html*, in lower case, seems to have; *classes* are the values of its class
-    attributes.
+    """The marks of captions that *html* seems to have, in lower case as *classes*, the values of its classes.
 
     Most pages have none: the word stands only in a style sheet, or a title stands far from any picture.
     """

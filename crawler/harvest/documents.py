@@ -53,9 +53,7 @@ MAX_IMPORTS_BELOW_MAX_DEPTH = 5
 """An ``@import`` counts as one link, so that a server can't make up style sheets without end."""
 
 _OF_ITSELF = {NOINDEX, directives.NOFOLLOW}
-"""Directives that concern a sitemap, feed or style sheet alone, not what it names: many are sent with ``noindex`` to
-stay out of search results.
-"""
+"""Directives about a sitemap, feed or style sheet alone: many send ``noindex`` to stay out of search results."""
 _UNSEEN = {"0", "1", "0px", "1px"}
 _EXPECTED = {
     links.STYLE_SHEET: "style sheet",

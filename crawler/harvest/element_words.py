@@ -71,9 +71,7 @@ class ElementWords:
     """Collects the elements of one document in document order, then returns them with what is said of each."""
 
     def __init__(self, tree: Tree, *, marks: Sequence[Mark], turns: bool = True) -> None:
-        """*marks* are what captions may have; without any, no caption is sought. *turns*: attributes around a link may
-        say that it turns a page.
-        """
+        """*marks* are what captions may have; *turns*: attributes around a link may say that it turns a page."""
         self._turns = turns
         self._tree = tree
         self._marks = marks
@@ -134,8 +132,7 @@ class ElementWords:
         return ""
 
     def _add_picture(self, node: Any, name: str, attributes: dict[str, str]) -> tuple[int, str | None, str]:
-        """The number of the ``<picture>`` around it, the target of the link around it, and its heading; the nearest of
-        each.
+        """The number of the ``<picture>`` around it, the target of the link around it, and its heading; the nearest.
 
         A picture consists of its children (HTML, "the picture element"): an unclosed one does not contain what follows.
         """

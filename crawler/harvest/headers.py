@@ -1,5 +1,4 @@
-"""Turns headers of an answer into elements of its document: ``Link`` (RFC 8288), ``Refresh``, the content security
-policy.
+"""Turns headers into elements of a document: ``Link`` (RFC 8288), ``Refresh``, the content security policy.
 
 A page may say in its headers what it could say in its head. Each header becomes a ``<link>`` or a ``<meta>``, so that
 the same rules apply: preloaded images, icons, style sheets, the next page. One thing differs: references in headers are

@@ -1,9 +1,8 @@
-"""From HTML to elements, by either of two parsers. What is found on a page is decided elsewhere, by looking
-at these.
+"""From HTML to elements, by either of two parsers. What is found on a page is decided elsewhere, by these.
 
-``fast`` is lexbor, which builds the tree that the HTML Standard describes; ``beautifulsoup`` is Beautiful
-Soup over Python's html.parser, 20 to 60 times slower, for pages that the first refuses and for those who ask
-for it. The contents of ``<noscript>`` and ``<template>`` are elements like any other.
+``fast`` is lexbor, which builds the tree that the HTML Standard describes; ``beautifulsoup`` is Beautiful Soup over
+Python's html.parser, 20 to 60 times slower, for pages that the first refuses and for those who ask for it. The contents
+of ``<noscript>`` and ``<template>`` are elements like any other.
 """
 
 from __future__ import annotations
@@ -49,8 +48,7 @@ _IMAGE_NAME = re.compile(IMAGE_NAME)
 
 
 def parse(html: str, *, parser: str = "fast", left_out: Counter[str] | None = None) -> list[Element]:
-    """The elements of a document in document order: those of NAMES, and any with an attribute that may refer to an
-    image.
+    """The elements of a document in order: those of NAMES, and any with an attribute that may refer to an image.
 
     Raises NotHtml when no parser can read it. Takes time in proportion to the length, as far as is known:
     tests/quadratic/ searches for counterexamples. *left_out* counts by slug what is not read for that reason.
@@ -81,8 +79,7 @@ def _adapters(parser: str) -> Iterator[Any]:
 
 
 def _attributes_may_tell(html: str) -> bool:
-    """Whether elements beyond NAMES may refer to images, by ``style``, ``background``, ``itemprop``, ``property`` or
-    ``data-*``.
+    """Whether attributes of elements beyond NAMES may refer to images: ``style``, ``itemprop``, ``data-*`` …
 
     *html* is in lower case. Reading attributes costs most in a walk, and most pages can be walked without it.
     """

@@ -1,7 +1,6 @@
 """Finds images in data of a page: JSON in a script, JSON in attributes, state that frameworks leave in scripts.
 
-Declared data are no guess: what they name as an image is one. Strings in code that only look like an address are left
-to scripts.py.
+Declared data are no guess: what they name as an image is one. Strings in code are left to scripts.py.
 """
 
 from __future__ import annotations

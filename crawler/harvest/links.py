@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from crawler.harvest import css, paging
@@ -39,15 +39,8 @@ _PAGE_TYPES = frozenset({"", "text/html", "application/xhtml+xml"})
 
 _MOST_OF_A_CHARACTER = 12
 """Four bytes, percent-encoded."""
-_NAMED_BY = {
-    "next": NEXT,
-    "prev": PREVIOUS,
-    "previous": PREVIOUS,
-    "canonical": CANONICAL,
-    "alternate": ALTERNATE,
-    "amphtml": ALTERNATE,
-}
-
+_NAMED_BY = {**{name: name for name in NAMED}, "previous": PREVIOUS, "amphtml": ALTERNATE}
+"""``found_in`` by the link type (HTML, "link types"; AMP)."""
 _REFRESH = re.compile(
     r"[\d.]*+\s*+[;,]?+\s*+(?:url\s*+=\s*+)?+(?:\"([^\"]*)|'([^']*)|(.+))", re.IGNORECASE | re.DOTALL
 )
@@ -74,8 +67,7 @@ class Followed(NamedTuple):
 class Resolver:
     """Resolves references of one page to canonical URLs; each distinct reference once.
 
-    *encoding* is the page's, which matters for queries. *tidy* is applied to each URL. *left_out* counts URLs that are
-    too long.
+    *encoding* is the page's, for queries. *tidy* is applied to each URL. *left_out* counts URLs that are too long.
     """
 
     def __init__(
@@ -215,6 +207,7 @@ def _attached(element: Element) -> Iterator[Link]:
     rels = element.attributes.get("rel", "").lower().split()
     if not reference:
         return
+    found_in = next((_NAMED_BY[rel] for rel in rels if rel in _NAMED_BY), "")
     is_style = element.attributes.get("as", "").strip().lower() == "style"
     if STYLE_SHEET in rels or ("preload" in rels and is_style):
         yield Link(reference, STYLE_SHEET)
@@ -222,10 +215,5 @@ def _attached(element: Element) -> Iterator[Link]:
         yield Link(reference, MANIFEST)
     elif "alternate" in rels and media_type(element) in FEED_TYPES:
         yield Link(reference, FEED)
-    elif (found_in := _named(rels)) and media_type(element) in _PAGE_TYPES and may_lead_to_page(reference):
+    elif found_in and media_type(element) in _PAGE_TYPES and may_lead_to_page(reference):
         yield Link(reference, found_in, says_nofollow(element), found_in != ALTERNATE)
-
-
-def _named(rels: Collection[str]) -> str:
-    """The ``found_in`` of a page that a ``<link>`` names, by its link types (HTML, "link types"; AMP)."""
-    return next((found_in for rel in rels if (found_in := _NAMED_BY.get(rel))), "")

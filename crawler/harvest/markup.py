@@ -21,9 +21,7 @@ ATTRIBUTE = ATTRIBUTE_NAME + VALUE_OF_IT
 INSIDE = rf"(?:[{S}]++|/(?!>)|{ATTRIBUTE})*+"
 """Matches between the name of a tag and its end: ``>``, ``/>`` or the end of the document."""
 NEAR_VALUE = rf"[{S}]*+=[{S}]*+(?=(\"[^\"]*+|'[^']*+|[^{S}>]{{0,2048}}+))"
-"""Matches a value after a name, for first looks without structure. The value is a lookahead: in a script it may reach
-into the next real attribute.
-"""
+"""Matches a value after a name, for first looks without structure: a lookahead, as it may reach into the next one."""
 COMMENT = r"<!--(?:-?>|[^-]*+(?:-(?!-!?>)[^-]*+)*+(?:--!?>|\Z))"
 _BOGUS = r"<(?:[!?]|/(?![a-zA-Z]))[^>]*+>?"
 """Declarations, processing instructions, and other markup that counts as a comment up to the next ``>``."""
@@ -39,9 +37,7 @@ VOID = frozenset(_VOID.split())
 _ESCAPED_TWICE = rf"<script[{S}/>](?:[^<-]++|-(?!->)|<(?!/script[{S}/>]))*+(?:</script[{S}/>])?+"
 _ESCAPED = rf"<!--(?:-?>|(?:[^<-]++|-(?!->)|<(?!/?script[{S}/>])|{_ESCAPED_TWICE})*+(?:-->)?+)"
 SCRIPT_TEXT = rf"(?:[^<]++|<(?!/script[{S}/>]|!--)|{_ESCAPED})*+"
-"""The text of a script up to its end tag; an end tag within ``<!-- <script>`` does not count ("script data double
-escaped state").
-"""
+"""The text of a script, up to an end tag that is not in ``<!-- <script>`` ("script data double escaped state")."""
 
 
 def text_of(name: str) -> str:

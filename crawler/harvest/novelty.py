@@ -269,9 +269,7 @@ class Novelty:
             return self._sessions.is_repeat(url)
 
     def allows_attached(self, page: Standing, url: str) -> bool:
-        """Whether to fetch a style sheet, feed or manifest of *page*: always if *page* has news, else MAX_UNPROVEN of
-        them in a row without a new image.
-        """
+        """Whether to fetch what belongs to *page*: if it has news, else MAX_UNPROVEN in a row without a new image."""
         with self._mutex:
             if not self._attached.unseen({hash(url)}):
                 return True

@@ -15,9 +15,7 @@ _NUMBER_NAMES = (
 )
 _CURSOR_NAMES = "cursor after before pagetoken nextpage maxid sinceid updatedmax"
 _NUMBERS, _CURSORS = frozenset(_NUMBER_NAMES.split()), frozenset(_CURSOR_NAMES.split())
-"""Parameters for a page: numbers, and cursors of any form. Not ``p``, which is a post in WordPress; where it is a page,
-other things tell.
-"""
+"""Parameters for a page: numbers, and cursors of any form. Not ``p``, which is a post in WordPress."""
 _SIZES = frozenset(
     {"chash", "count", "length", "limit", "maxresults", "num", "pagesize", "perpage", "rows", "size"}
 )

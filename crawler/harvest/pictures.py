@@ -276,9 +276,7 @@ def _full_sizes(
 
 
 def _joined(best: Mapping[str, Located], full: Mapping[str, str]) -> Iterator[list[str]]:
-    """The groups of each picture: a thumbnail and its target, and groups whose best sizes differ only in what image
-    servers use for sizes.
-    """
+    """The groups of each picture: thumbnails with their targets, and those that differ only in marks of sizes."""
     leader = {key: key for key in best}
 
     def find(key: str) -> str:

@@ -1,6 +1,4 @@
-"""Cuts the text of a page into shingles that can be compared across pages: without markup, links, scripts and numbers,
-and without words of its own URL.
-"""
+"""Cuts text into shingles to compare pages by: no markup, links, scripts, numbers, nor words of the page's own URL."""
 
 from __future__ import annotations
 

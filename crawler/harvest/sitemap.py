@@ -1,7 +1,6 @@
 """Reads sitemaps (https://www.sitemaps.org/protocol.html), XML and plain text: pages, their images, further sitemaps.
 
-Images and video thumbnails are those of Google's extensions, in any name space; other languages of a page those of
-``xhtml:link``.
+Images and video thumbnails are those of Google's extensions, in any name space; languages those of ``xhtml:link``.
 """
 
 from __future__ import annotations

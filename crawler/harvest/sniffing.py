@@ -6,17 +6,8 @@ import re
 import zlib
 from collections import Counter
 
-_UNTOLD_TYPES = frozenset(
-    {
-        "",
-        "unknown/unknown",
-        "application/unknown",
-        "*/*",
-        "application/octet-stream",
-        "application/xml",
-        "text/xml",
-    }
-)
+_XML_TYPES = frozenset({"application/xml", "text/xml"})
+_UNTOLD_TYPES = _XML_TYPES | {"", "unknown/unknown", "application/unknown", "*/*", "application/octet-stream"}
 _HTML_START = re.compile(
     rb"(?:\xef\xbb\xbf)?(?:\s++|<!--.*?-->|<\?[^>]*>)*+"
     rb"<(?:!doctype\s+(?:[\w.-]{1,64}:)?html|(?:[\w.-]{1,64}:)?html|"
@@ -59,8 +50,7 @@ _DECLARED = {
 def kind_of(content_type: str, content: bytes) -> str:
     """The kind of a document: ``html``, ``css``, ``image``, ``manifest``, ``feed``, ``sitemap``, ``gzip`` or ``other``.
 
-    The declared type counts; the first bytes decide where none is declared, or one without meaning (WHATWG MIME
-    Sniffing, section 7.1).
+    The declared type counts; the first bytes where it is missing or meaningless (WHATWG MIME Sniffing, section 7.1).
     """
     if content_type.startswith("image/"):
         return "image"
@@ -74,7 +64,7 @@ def kind_of(content_type: str, content: bytes) -> str:
 
 def is_xml(content_type: str) -> bool:
     """Whether a page of that type is read as XML (WHATWG MIME Sniffing, "XML MIME type")."""
-    return content_type.endswith("+xml") or content_type in ("application/xml", "text/xml")
+    return content_type.endswith("+xml") or content_type in _XML_TYPES
 
 
 def opened(

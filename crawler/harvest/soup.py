@@ -134,9 +134,7 @@ def _plain(html: str) -> Iterator[str]:
 
 
 def _text(text: str, *, raw: str = "") -> str:
-    """A text as html.parser is to read it. *raw* is the script or style of SVG that it belongs to, which html.parser
-    takes for HTML's.
-    """
+    """A text for html.parser. *raw* is the script or style of SVG around it, which html.parser takes for HTML's."""
     if raw:
         return _without_end(raw, unescape(text))
     return text.replace("<", "&lt;") if "<" in text else text

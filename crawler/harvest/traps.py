@@ -86,9 +86,7 @@ def _repeats(segments: list[str]) -> bool:
 
 
 def _is_far_away(path: str, query: str, year: int) -> bool:
-    """Whether a URL names a day or month of a year for which no site has anything. A bare number is no year: it may be
-    an event's, a player's or a part's.
-    """
+    """Whether it names a day or month of a year for which no site has anything. A bare number may be anything."""
     dates = [_DATED_PATH.finditer(path), _CALENDAR_PATH.finditer(path)]
     if query:
         dates.append(_DATE_PARAMETER.finditer(query))

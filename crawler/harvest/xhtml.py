@@ -41,8 +41,7 @@ _SELF_CLOSING = re.compile(r"<([A-Za-z][\w.-]*+)((?:[^<>=/]++|=\s*+(?:\"[^\"<]*+
 def as_html(text: str) -> str:
     """The XHTML document *text* as HTML. Never raises; takes linear time.
 
-    After a place that is not well-formed, where browsers give up, the text is taken as it is, but for self-closing
-    elements.
+    After a place that is not well-formed, where browsers give up, only self-closing elements are still translated.
     """
     document = _ENTITY.sub(_character, text.lstrip("\ufeff \t\r\n")).encode("utf-8", "replace")
     writer = _Writer(references=document.count(b"&"))

@@ -44,8 +44,7 @@ _TOO_LONG = f"it is longer than {MAX_LINE_CHARS:,} characters"
 def entries(stream: BinaryIO, *, name: str, columns: Columns = USUAL) -> Iterator[Row | Bad]:
     """Yield each entry of the list in *stream*, in order; earlier ones are not kept. A bad entry is a Bad.
 
-    Raises ListError, with *name*: before the first entry for columns that are not there, later for a stream that can't
-    be read to its end.
+    Raises ListError, with *name*: before the first entry for missing columns, later for a stream that can't be read.
     """
     numbered = lines(stream, name=name)
     before, first = _first(numbered)

@@ -15,8 +15,7 @@ _MAX_PARTS = 1000
 def content_usage(value: str, *, place: str, text: str = "") -> OptOut:
     """The opt-out of a Content-Usage; a malformed one forbids nothing (draft-ietf-aipref-vocab, section 6.5).
 
-    Keys outside of the vocabulary are ignored, and so are values other than y and n. *text* is kept in place of
-    *value*. Never raises.
+    Other keys, and values other than y and n, are ignored. *text* is kept in place of *value*. Never raises.
     """
     wishes = structured_fields.tokens(value) or {}
     return said(CONTENT_USAGE, place, text or value, [f"{key}={wish}" for key, wish in wishes.items()])

@@ -47,9 +47,9 @@ class _Flight:
 
 
 class HttpCache:
-    """Keeps answers as long as they are fresh, *max_bytes* in all; those that were not used for the longest time go
-    first. Thread-safe. *clock* is monotonic, in seconds; *now* tells the time for the dates of
-    servers.
+    """Keeps answers while they are fresh, *max_bytes* in all; the least recently used go first. Thread-safe.
+
+    *clock* is monotonic, in seconds; *now* tells the time for the dates of servers.
     """
 
     def __init__(

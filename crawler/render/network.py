@@ -49,9 +49,7 @@ _FIRST_GOOD, _FIRST_REDIRECT, _FIRST_ERROR = 200, 300, 400
 _NO_DATA = frozenset({"image", "video", "audio"})
 """Media types that no script reads as data."""
 _MAY_BE_IMAGES = frozenset({"XHR", "Fetch", "Other", "Document"})
-"""DevTools' request types of which only the answer tells whether it is an image: the page gets a stand-in for that, and
-a downloader fetches it.
-"""
+"""DevTools' request types of which only the answer tells whether it is an image, which a downloader fetches."""
 MOST_IMAGE_BYTES = 8 * 2**20
 """Most bytes of an image that a page's script fetches as data, to be handed on with its task."""
 _LOOK_S = 0.25
@@ -66,9 +64,7 @@ class Answer(Exchanged):
     """The answer that the page gets."""
 
     is_image: bool = False
-    """The URL is an image's, and the page gets a stand-in. A content of bearable size is kept: then it is not
-    downloaded a second time.
-    """
+    """The page gets a stand-in. A content of bearable size is kept: then it is not downloaded a second time."""
 
     @property
     def is_redirect(self) -> bool:
@@ -273,9 +269,7 @@ class PageNetwork:
         return answer
 
     def _is_not_for_us(self, status: int, headers: Mapping[str, str]) -> bool:
-        """Whether an answer is not worth reading: a film, or an image too large to be handed on with its task. A
-        downloader will fetch that once more.
-        """
+        """Whether an answer is not worth reading: a film, or an image too large for its task."""
         kind = _media_type(headers.get("content-type", ""))
         if kind not in _NO_DATA or not _FIRST_GOOD <= status < _FIRST_REDIRECT:
             return False

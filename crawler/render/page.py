@@ -41,9 +41,7 @@ PATIENCE_LEFT_S = 0.8
 """Most seconds for such pages from then on."""
 _CALL_S = 5.0
 _LEAST_READ_S, _READ_SHARE = 3.0, 3
-"""Reading a page may take a third of its time once more, and three seconds at least. A script that does not end is
-stopped after a third of that.
-"""
+"""Reading may take a third of a page's time again, at least 3 s. An endless script is stopped after a third of it."""
 _LOOK_S = 0.05
 
 
@@ -218,9 +216,9 @@ class OpenPage:
     def _behave(self, wanted: Collection[str] | None) -> None:
         self._world.open(most_s=self._left_s)
         known = behaviours.listed(self._world.value_of("list()", most_s=self._left_s))
-        chosen = [one for one in known if not one.dear or wanted is None or one.name in wanted]
         for number, one in sorted(enumerate(known), key=lambda pair: pair[1].dear):
-            if one not in chosen or self._is_over:
+            is_vain = one.dear and wanted is not None and one.name not in wanted
+            if is_vain or self._is_over:
                 continue
             if one.name in ("hover", "clicks"):
                 self._world.tell_listeners(most_s=_CALL_S)

@@ -88,8 +88,7 @@ class PageLinks:
 
 
 class PageRequests:
-    """The requests of the page in *world*. *network* answers them, in threads of its own; everything else runs in the
-    thread of the page.
+    """The requests of the page in *world*. *network* answers them, in threads of its own; all else is in the page's.
 
     *check* raises a TaskError for a URL that the page must not be at, before anything of it is shown. *left_s* says how
     many seconds the page has left; *links* notes where it would go, and what it does not get.

@@ -22,8 +22,7 @@ _MOST_TOLD_CHARS = 8 * 2**20
 class Snapshot:
     """The snapshot of the page in *world*.
 
-    *sent* is the document as it came, *most_s* the seconds that each part may take; *left_out* counts what is over the
-    limits.
+    *sent* is the document as it came, *most_s* the seconds for each part; *left_out* counts what is over the limits.
     """
 
     world: IsolatedWorld

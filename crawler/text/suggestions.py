@@ -19,10 +19,9 @@ _NO = "no-"
 
 
 def guesses(word: str, known: Iterable[str]) -> list[str]:
-    """Up to three of *known* that *word* may stand for, the likeliest first.
+    """Up to three of *known* that *word* may stand for, the likeliest first; none that ``_NEVER`` names.
 
-    They are spelled alike, or contain the same words and more (``--depth``: ``--max-depth``). Flags in ``_NEVER`` are
-    not among them.
+    They are spelled alike, or contain the same words and more (``--depth``: ``--max-depth``).
     """
     plain = _plain(word)
     words = set(plain.split("-"))
