@@ -211,14 +211,8 @@ class Browsers:
             self._failed_at, self._failure = self._clock(), exc.detail
             raise
         self._failures = 0
-        weaker = browser.isolation != NAMESPACES
-        tell(
-            isolation_log,
-            BROWSER_STARTED,
-            level=WARNING if weaker else INFO,
-            browser=browser.version,
-            isolation=browser.isolation,
-        )
+        isolation, level = browser.isolation, INFO if browser.isolation == NAMESPACES else WARNING
+        tell(isolation_log, BROWSER_STARTED, level=level, browser=browser.version, isolation=isolation)
         with self._lock:
             lent = Lent(browser)
             self._all.append(lent)

@@ -38,10 +38,7 @@ class Tab:
     def call(
         self, method: str, params: Mapping[str, Any] | None = None, *, timeout_s: float = CALL_TIMEOUT_S
     ) -> dict[str, Any]:
-        """Call *method* of the page, and return the answer.
-
-        Raises DevToolsError, and of its kinds DevToolsTimeout, TabCrashed, BrowserGone.
-        """
+        """As :meth:`.DevTools.call`, for the session of the page. Raises TabCrashed for one that has crashed."""
         self._check(method)
         return self._devtools.call(method, params, session=self.session, timeout_s=timeout_s)
 
@@ -62,12 +59,7 @@ class Tab:
         session: str = "",
         on_error: Callable[[DevToolsError], None] | None = None,
     ) -> None:
-        """Call *method* of the page, or of *session*, a frame or worker of it, without an answer.
-
-        Calls are carried out in the order in which they are sent.
-
-        *on_error* runs in another thread, and has to be quick. Raises TabCrashed, BrowserGone.
-        """
+        """As :meth:`.DevTools.send`, for the page, or for *session*, a frame or worker of it. Raises TabCrashed."""
         self._check(method)
         self._devtools.send(method, params, session=session or self.session, on_error=on_error)
 

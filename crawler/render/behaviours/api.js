@@ -172,12 +172,9 @@ const page = (() => {
   // The mouse comes over it. To enter is told of all that it is in, to each by itself.
   function point(element) {
     const [at, pointer] = place_of(element);
-    element.dispatchEvent(new PointerEvent("pointerover", pointer));
-    element.dispatchEvent(new PointerEvent("pointerenter", { ...pointer, bubbles: false }));
-    element.dispatchEvent(new PointerEvent("pointermove", pointer));
-    element.dispatchEvent(new MouseEvent("mouseover", at));
-    element.dispatchEvent(new MouseEvent("mouseenter", { ...at, bubbles: false }));
-    element.dispatchEvent(new MouseEvent("mousemove", at));
+    const ways = ["over", "enter", "move"].map((way) => [way, { bubbles: way !== "enter" }]);
+    for (const [way, how] of ways) element.dispatchEvent(new PointerEvent(`pointer${way}`, { ...pointer, ...how }));
+    for (const [way, how] of ways) element.dispatchEvent(new MouseEvent(`mouse${way}`, { ...at, ...how }));
   }
 
   // To the left, by most of its width, in some steps.
