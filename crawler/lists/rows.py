@@ -127,24 +127,21 @@ def _of_table(
             wrong = _OPEN_QUOTE if feed.number - feed.began >= _MANY_LINES else ""
         except StopIteration:
             break
-        except (csv.Error, _Endless) as exc:
-            fields, wrong = (
-                [],
-                _OPEN_QUOTE if isinstance(exc, _Endless) else f"it can't be read as CSV: {plain(exc)}",
-            )
+        except _Endless:
+            fields, wrong = [], _OPEN_QUOTE
+        except csv.Error as exc:
+            fields, wrong = [], f"it can't be read as CSV: {plain(exc)}"
         yield from (Bad(line=number, why=_TOO_LONG) for number in feed.long)
         if wrong:
             yield Bad(line=feed.began, why=wrong, lines=1 + feed.number - feed.began)
-        elif (
-            not feed.long
-            and any(map(str.strip, fields))
-            and not (places is None and fields[0].startswith("#"))
-        ):
-            is_header = False
-            if places is None:
-                places, is_header = _places(fields, name, columns)
-            if not is_header:
-                yield _row(feed.began, *(_field(fields, places.get(each)) for each in _NAMES))
+            continue
+        if feed.long or not any(map(str.strip, fields)) or (places is None and fields[0].startswith("#")):
+            continue
+        is_header = False
+        if places is None:
+            places, is_header = _places(fields, name, columns)
+        if not is_header:
+            yield _row(feed.began, *(_field(fields, places.get(each)) for each in _NAMES))
     if places is None and first and not feed.long:
         _places([first], name, columns)
 

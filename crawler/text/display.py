@@ -32,17 +32,13 @@ STAND_INS = {
     "●": "*",
     "…": "~",
     "·": ".",
-    "\u2013": "-",  # dashes
-    "\u2014": "-",
     "→": ">",
     "\u00d7": "x",  # times
     "≈": "~",
-    "\u2018": "'",
-    "\u2019": "'",
-    "\u201c": '"',
-    "\u201d": '"',
     "\u00a0": " ",
-    **dict.fromkeys("─━╌╍╴╶╸╺═", "-"),
+    **dict.fromkeys("\u2018\u2019", "'"),
+    **dict.fromkeys("\u201c\u201d", '"'),
+    **dict.fromkeys("\u2013\u2014─━╌╍╴╶╸╺═", "-"),  # dashes, and lines of tables
     **dict.fromkeys("│┃║", "|"),
     **dict.fromkeys("┌┐└┘├┤┬┴┼╭╮╯╰╞╡╪╔╗╚╝╠╣╦╩╬", "+"),
 }

@@ -18,7 +18,7 @@ _WEB_PAGE = re.compile(
 )
 _TAG = re.compile(rb"<[a-zA-Z!/?]")
 _TITLE = re.compile(rb"<title[^>]{0,100}>([^<]{1,300})", re.IGNORECASE)
-_SIGNATURES = (
+_SIGNATURES: tuple[tuple[bytes | tuple[bytes, ...], str], ...] = (
     (b"%PDF-", "a PDF document"),
     (b"{\\rtf", "a text document (RTF)"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Office document"),
@@ -31,15 +31,11 @@ _SIGNATURES = (
     (b"\x28\xb5\x2f\xfd", "a Zstandard archive"),
     (b"\x1a\x45\xdf\xa3", "a film (WebM or Matroska)"),
     (b"FLV\x01", "a film (Flash)"),
-    (b"CWS", "a Flash animation"),
-    (b"FWS", "a Flash animation"),
-    (b"\0\0\x01\xba", "a film (MPEG)"),
-    (b"\0\0\x01\xb3", "a film (MPEG)"),
+    ((b"CWS", b"FWS"), "a Flash animation"),
+    ((b"\0\0\x01\xba", b"\0\0\x01\xb3"), "a film (MPEG)"),
     (b"#EXTM3U", "a playlist of a film or of music"),
     (b"OggS", "music or a film (Ogg)"),
-    (b"ID3", "music (MP3)"),
-    (b"\xff\xfb", "music (MP3)"),
-    (b"\xff\xf3", "music (MP3)"),
+    ((b"ID3", b"\xff\xfb", b"\xff\xf3"), "music (MP3)"),
     (b"\xff\xf1", "music (AAC)"),
     (b"fLaC", "music (FLAC)"),
     (b"MThd", "music (MIDI)"),
