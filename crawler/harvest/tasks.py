@@ -29,6 +29,7 @@ _LEAST_INLINE_BYTES = 256
 """A smaller inline image is no size of a picture: it is a placeholder."""
 _POLICY = "content-security-policy"
 _DIRECTIVE = re.compile(r"(?:^|[;,])\s*+upgrade-insecure-requests\s*+(?=[;,]|$)", re.IGNORECASE)
+"""https://www.w3.org/TR/upgrade-insecure-requests/; what came by https: Mixed Content Level 2, section 4.1."""
 _NOT_LOADED = frozenset({"a", "area", "meta", "script", "url", "item", "entry"})
 """Elements that refer to an image, but do not load it."""
 _WITHOUT_CERTIFICATES = re.compile(r"(?:.*\.)?localhost|.*:.*|(?:\d+\.){3}\d+")
