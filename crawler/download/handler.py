@@ -20,7 +20,7 @@ from crawler.http.robots import product_token
 from crawler.http.status import challenged
 from crawler.models import MAX_OPT_OUTS, ImageRecord, ImageStatus, NewTask, OptOut, Origin, Task, TaskKind
 from crawler.opt_outs import directives
-from crawler.opt_outs.of_image import Heard, ImageOptOuts, of_host
+from crawler.opt_outs.of_image import GatheredOptOuts, ImageOptOuts, of_host
 from crawler.opt_outs.tdmrep_files import TdmrepFiles
 from crawler.scope import OUT_OF_SCOPE
 from crawler.storage import Storage
@@ -68,30 +68,30 @@ class ImageHandler(TaskHandler):
         self._agent = product_token(config.fetch.user_agent)
 
     def visit(self, visit: Visit) -> None:
-        heard = Heard(self._wishes)
+        opt_outs = GatheredOptOuts(self._wishes)
         try:
-            self._visit(visit, heard)
+            self._visit(visit, opt_outs)
         finally:
-            visit.record.update({"opt_outs": heard.opt_outs, "more_opt_outs": heard.more_opt_outs})
+            visit.record.update({"opt_outs": opt_outs.recorded, "more_opt_outs": opt_outs.more})
 
-    def _visit(self, visit: Visit, heard: Heard) -> None:
-        fetched = self._fetched(visit, heard)
+    def _visit(self, visit: Visit, opt_outs: GatheredOptOuts) -> None:
+        fetched = self._fetched(visit, opt_outs)
         self._check(visit.task, fetched)
         is_page = _is_linked(visit) and kind_of(fetched.content_type, fetched.content) == "html"
         told = directives.told_by(fetched.headers, agent=self._agent)
-        heard(one for one in told if not is_page or one.signal in directives.AGAINST_IMAGES)
+        opt_outs.add(one for one in told if not is_page or one.signal in directives.AGAINST_IMAGES)
         if is_page:
             page = self._page(visit.task)
             visit.discovered = (page,) if page.kept_out_by != OUT_OF_SCOPE else ()
             raise NotAnImage(f"a link that promised an image leads to a page, at {fetched.final_url}")
         if fetched.http_status == HTTPStatus.NOT_MODIFIED:
-            heard(*_said_before(visit.task))
+            opt_outs.add(*_said_before(visit.task))
             visit.record["kept_by"] = self._kept_by  # the request was conditional because the file is there
             visit.unchanged()
             return
         if vendor := challenger(fetched.http_status, fetched.headers, fetched.content):
             raise challenged(vendor, fetched.http_status, fetched.final_url)
-        info = self._wanted(visit, fetched.content, heard)
+        info = self._wanted(visit, fetched.content, opt_outs)
         sha256 = hashlib.sha256(fetched.content).hexdigest()
         kept_at, path = self._keep(visit, info, fetched.content, sha256=sha256)
         visit.record.update(
@@ -103,7 +103,7 @@ class ImageHandler(TaskHandler):
             }
         )
 
-    def _wanted(self, visit: Visit, content: bytes, heard: Heard) -> ImageInfo:
+    def _wanted(self, visit: Visit, content: bytes, opt_outs: GatheredOptOuts) -> ImageInfo:
         """Verify *content*. Raises a Rejection; *visit* then has what was known by then.
 
         Format and size are judged before anything is decoded.
@@ -122,7 +122,7 @@ class ImageHandler(TaskHandler):
                 "incomplete": info.incomplete,
             }
         )
-        heard(info.opt_outs, unread=info.unread_metadata)
+        opt_outs.add(info.opt_outs, unread=info.unread_metadata)
         if (refusal := unwanted_picture(info, self._images)) is not None:
             raise refusal
         return info
@@ -147,12 +147,12 @@ class ImageHandler(TaskHandler):
         )
         return self._storage.save(path, content, sha256=sha256), path
 
-    def _fetched(self, visit: Visit, heard: Heard) -> Fetched:
+    def _fetched(self, visit: Visit, opt_outs: GatheredOptOuts) -> Fetched:
         if visit.task.url.startswith(DATA_HOST):
             fetched = _held_by_page(visit.task, max_bytes=self._images.max_image_bytes)
             visit.answered(fetched)
             return fetched
-        if (brought := self._brought(visit, heard)) is not None:
+        if (brought := self._brought(visit, opt_outs)) is not None:
             return brought
         known = visit.task.known
         is_there = isinstance(known, ImageRecord) and self._storage.has(
@@ -163,10 +163,10 @@ class ImageHandler(TaskHandler):
             max_bytes=self._images.max_image_bytes,
             accept=ACCEPT,
             unless_known=is_there,
-            also_check=partial(heard.host, turn=visit.turn),
+            also_check=partial(opt_outs.add_host, turn=visit.turn),
         )
 
-    def _brought(self, visit: Visit, heard: Heard) -> Fetched | None:
+    def _brought(self, visit: Visit, opt_outs: GatheredOptOuts) -> Fetched | None:
         """The answer that a rendered page has fetched already, if robots.txt and the opt-outs still permit it."""
         task = visit.task
         content = task.origin.content if task.origin is not None and task.known is None else b""
@@ -175,7 +175,7 @@ class ImageHandler(TaskHandler):
             return None
         if self._robots is not None:
             self._robots.check(task.url, visit.turn)
-        heard.host(task.url, turn=visit.turn)
+        opt_outs.add_host(task.url, turn=visit.turn)
         visit.answered(brought)
         return brought
 

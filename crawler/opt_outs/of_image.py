@@ -53,7 +53,7 @@ class ImageOptOuts:
             raise error
 
 
-class Heard:
+class GatheredOptOuts:
     """The opt-outs of one image so far; each once."""
 
     def __init__(self, wishes: ImageOptOuts) -> None:
@@ -61,11 +61,11 @@ class Heard:
         self._told: dict[OptOut, None] = {}
         self._unread = 0
 
-    def host(self, url: str, turn: Turn | None = None) -> None:
+    def add_host(self, url: str, turn: Turn | None = None) -> None:
         """Add the opt-outs of the host of *url*. Raises an OptedOut if the image must not be requested."""
-        self(self._wishes.of_host(url, turn))
+        self.add(self._wishes.of_host(url, turn))
 
-    def __call__(self, told: Iterable[OptOut], unread: int = 0) -> None:
+    def add(self, told: Iterable[OptOut], unread: int = 0) -> None:
         """Add *told*, and the number of *unread* ones. Raises an OptedOut if the image must not be taken."""
         told = tuple(told)
         self._told.update(dict.fromkeys(told))
@@ -73,12 +73,12 @@ class Heard:
         self._wishes.check(told)
 
     @property
-    def opt_outs(self) -> tuple[OptOut, ...]:
+    def recorded(self) -> tuple[OptOut, ...]:
         """The first MAX_OPT_OUTS, for the image's record: those that forbid most come first."""
         return tuple(sorted(self._told, key=lambda one: -len(one.forbids))[:MAX_OPT_OUTS])
 
     @property
-    def more_opt_outs(self) -> int:
+    def more(self) -> int:
         """The number of further opt-outs, and of those that could not be read."""
         return max(0, len(self._told) - MAX_OPT_OUTS) + self._unread
 
