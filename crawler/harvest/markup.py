@@ -64,11 +64,9 @@ _MOST_OPEN = 64
 _LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 _HTML_INSIDE = {
     "svg": frozenset({"desc", "foreignobject", "title"}),
-    "math": frozenset(
-        {"annotation-xml", "mi", "mn", "mo", "ms", "mtext"}
-    ),  # the first only with some encodings
+    "math": frozenset({"annotation-xml", "mi", "mn", "mo", "ms", "mtext"}),
 }
-"""Elements of SVG and MathML that contain HTML ("integration points")."""
+"""Elements of SVG and MathML that contain HTML ("integration points"); annotation-xml with some encodings alone."""
 NO_HTML = frozenset({"malignmark", "mglyph"})
 """Elements that are not HTML even there."""
 _LEAVING_FONT = re.compile("color|face|size", re.IGNORECASE)

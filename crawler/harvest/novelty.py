@@ -52,9 +52,8 @@ _SIGHTINGS = tuple(hash(f"sighting {n}") for n in range(4))
 """A link is news to pages of that many groups, a key for each: random names would make groups without end."""
 _UNLOOKED = 5  # pages of a group after news whose links are not checked: that would cost time on every page
 _BY_PATH = 5  # levels without parameters, at most
-_LISTENING = (
-    25  # pages of a host without news, after which all are read, not only those without links to anything new
-)
+_LISTENING = 25
+"""Pages of a host without news, after which all are read, not only those without links to anything new."""
 _SALTED = 3  # the level whose groups are told apart by which links their pages had
 _MAX_SEGMENTS = 10  # of a path that count: endless folders only bring links to deeper ones
 _MAX_NAMES = 8

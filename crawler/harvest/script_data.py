@@ -169,9 +169,8 @@ def _flight(text: str) -> Iterator[Any]:
         row = _ROW.match(text, position)
         if row is not None and row["text"]:
             size = int(row["length"], 16)
-            content = (
-                text[row.end() : row.end() + size].encode("utf-8", "replace")[:size].decode("utf-8", "ignore")
-            )
+            data = text[row.end() : row.end() + size].encode("utf-8", "replace")[:size]
+            content = data.decode("utf-8", "ignore")
             yield content
             position = row.end() + len(content)
             continue

@@ -34,12 +34,9 @@ def image_urls(element: Element) -> Iterator[Candidate | Cut]:
         ]
     for text in texts:
         strings = (match[1] for match in _BETWEEN_QUOTES.finditer(_unescaped(text)))
-        for item in at_most(MAX_URLS, filter(leads_to_image, strings), slug="script-cut"):
-            yield (
-                item
-                if isinstance(item, Cut)
-                else Candidate(reference=item, found_in="script", element=element)
-            )
+        urls = filter(leads_to_image, strings)
+        candidates = (Candidate(reference=url, found_in="script", element=element) for url in urls)
+        yield from at_most(MAX_URLS, candidates, slug="script-cut")
 
 
 def _unescaped(text: str) -> str:

@@ -105,9 +105,8 @@ def _xml(text: str) -> Iterator[SitemapEntry | Cut]:
 
 def _entries(node: Node, number: int) -> Iterator[SitemapEntry]:
     """The entry in *node*; several where tags between entries are broken."""
-    url, *further = [child.text for child in node.children if child.name == "loc" and child.text] or [
-        node.text
-    ]
+    texts = [child.text for child in node.children if child.name == "loc" and child.text]
+    url, *further = texts or [node.text]
     images = [image for child in node.children for image in _shown(child, url, number)]
     images += [_candidate(other, url, _element(number)) for other in further if leads_to_image(other)]
     named = (child.attributes.get("href", "") for child in node.children if child.name == "link")

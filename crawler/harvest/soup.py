@@ -117,12 +117,8 @@ def _plain(html: str) -> Iterator[str]:
         yield _text(html[end : token.start()], raw=kept_raw)
         end = token.end()
         if not token["name"]:
-            is_cdata = token["bogus"] is None and token[0].startswith("<![CDATA[")
-            yield (
-                _text(token[0][9:].removesuffix("]]>").replace("&", "&amp;"), raw=kept_raw)
-                if is_cdata
-                else ""
-            )
+            if token["bogus"] is None and token[0].startswith("<![CDATA["):
+                yield _text(token[0][9:].removesuffix("]]>").replace("&", "&amp;"), raw=kept_raw)
             continue
         name = name_of(token)
         if kept_raw and not (token["slash"] and name == kept_raw):

@@ -47,9 +47,8 @@ def by_folder(place: Place) -> Found | None:
         for start, end, px in _folder_marks(place, at, folder):
             if px is not None and place.path[-1]:
                 left = (*_without_signature(folders[:start], folder), *folders[end:], place.path[-1])
-                query = tuple(
-                    item for item in place.query if not item.startswith("itok=")
-                )  # Drupal's signature
+                # without Drupal's signature
+                query = tuple(item for item in place.query if not item.startswith("itok="))
                 return place._replace(path=left, query=query), px
     return None
 

@@ -46,13 +46,11 @@ _TABLE: tuple[tuple[str, str], ...] = (
     ("--no-parent -np", _PARENT),
     ("--recursive -r --mirror -m", _FOLLOWS),
     ("--level -l --depth-limit", "here it is --max-depth N, links away from a seed"),
-    ("--continue -c --no-clobber -nc --timestamping -N --skip-existing --restart-from", _GOES_ON),
-    ("--resume", _GOES_ON),
+    ("--continue -c --no-clobber -nc --timestamping -N --skip-existing --restart-from --resume", _GOES_ON),
     ("--accept --accept-regex --include-pattern", _ACCEPT),
     ("-A", f"of wget's -A: {_ACCEPT}; of curl's: --user-agent TEXT"),
     ("--reject --reject-regex -R --blacklist", _REJECT),
-    ("--directory-prefix -P --dest --destination --directory -d --output-dir", _FOLDER),
-    ("--path -D --paths", _FOLDER),
+    ("--directory-prefix -P --dest --destination --directory -d --output-dir --path -D --paths", _FOLDER),
     ("--execute -e", f"settings are options here. {_ROBOTS[0].upper()}{_ROBOTS[1:]}"),
     ("--domains", "here it is --scope domain, or --include PATTERN for pages"),
     ("--exclude-domains", "here it is --exclude PATTERN for pages, --exclude-images for images"),
@@ -167,8 +165,8 @@ ADVICE = {flag: advice for flags, advice in reversed(_TABLE) for flag in flags.s
 """Advice by flag as it is typed, in lower case except single letters; the first of a flag counts."""
 
 COMMANDS: dict[str, str] = {
-    "download get fetch mirror save start run go scrape spider": "crawl",
-    "list ls info show stats summary report failures errors": "inspect",
+    "download get fetch mirror save start run go scrape spider refresh update": "crawl",
+    "list ls info show stats summary report failures errors verify check": "inspect",
     "urls links parse page shell": "extract",
     "why find search": "explain",
     "watch top ps progress": "status",
@@ -177,8 +175,6 @@ COMMANDS: dict[str, str] = {
     "continue unpause": "resume",
     "dump csv json metadata": "export",
     "key keys genkey cert certs": "keygen",
-    "verify check": "inspect",
-    "refresh update": "crawl",
 }
 """Other programs' words for our commands."""
 
