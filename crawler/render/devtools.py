@@ -44,7 +44,6 @@ _MAX_MESSAGE_BYTES = 64 * 2**20
 """A page can make its document, and so the answer with it, as large as it likes: four times what is read of one."""
 _HEAD_BYTES = 1024
 _READ_BYTES = 2**20
-_NO_RESULT = msgspec.Raw(b"{}")
 _NUMBER = re.compile(rb'\{"id": ?(\d{1,18}),')
 
 
@@ -57,7 +56,7 @@ class PendingCall:
     on_answer: Callable[[], None] | None = None
     number: int = 0
     answered: threading.Event = field(default_factory=threading.Event)
-    result: msgspec.Raw = _NO_RESULT
+    result: msgspec.Raw = field(default_factory=lambda: msgspec.Raw(b"{}"))
     error: DevToolsError | None = None
 
     def answer(self, result: msgspec.Raw | None, error: DevToolsError | None) -> None:

@@ -55,7 +55,7 @@ REVIEWED = {
     ("queues/redis/connection.py", "str(error)"),
     # of one exception another one, for who reads bytes
     ("queues/host_files.py", "str(exc)"),
-    ("render/mailbox.py", "str(exc)"),
+    ("render/devtools_messages.py", "str(exc)"),
     # on the wire, made plain at its other end; and what kind of error of ours it is
     ("queues/rpc/wire.py", "str(error)"),
     ("queues/rpc/wire.py", "type(error).__name__"),
