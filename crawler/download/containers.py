@@ -117,6 +117,11 @@ def _sound(view: memoryview, position: int, end: int) -> bool:
     return zlib.crc32(view[position + 4 : end - 4]) == int.from_bytes(view[end - 4 : end], "big")
 
 
+def is_interlaced(data: bytes) -> bool:
+    """W3C PNG, section 8: whether a PNG that passed check_png has its rows in passes."""
+    return data[28] != 0
+
+
 def check_png_rows(data: bytes) -> None:
     """W3C PNG, section 10: checks that the IDAT chunks of a PNG that passed check_png have all of its rows.
 
@@ -125,7 +130,7 @@ def check_png_rows(data: bytes) -> None:
     """
     width_px, height_px = int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
     bits_per_px = data[24] * _PNG_SAMPLES.get(data[25], 0)
-    passes = _PNG_PASSES if data[28] else ((0, 0, 1, 1),)
+    passes = _PNG_PASSES if is_interlaced(data) else ((0, 0, 1, 1),)
     missing = 0
     for column, row, across, down in passes:
         columns, rows = -(-(width_px - column) // across), -(-(height_px - row) // down)

@@ -15,6 +15,7 @@ from PIL import Image, PngImagePlugin
 
 from crawler.download import pillow_warnings
 from crawler.download import verify as module
+from crawler.download.containers import check_png_rows
 from crawler.download.formats import EXTENSIONS, ImageInfo
 from crawler.download.verify import verify
 from crawler.errors import (
@@ -668,6 +669,40 @@ def test_svgs_that_grow_out_of_proportion(data: bytes) -> None:
 
 def test_a_deep_svg_is_read_without_recursion() -> None:
     assert verify(svg(body="<g>" * 50_000 + "</g>" * 50_000), max_pixels=PIXELS).format == "svg"
+
+
+_DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
+"""Bits of a sample by color type (W3C PNG, table 11.1)."""
+
+
+@pytest.mark.parametrize("fill", [b"\0", b"\x01", b"\x04"])
+@pytest.mark.parametrize("interlaced", [0, 1])
+@pytest.mark.parametrize(
+    ("color", "bits"), [(color, bits) for color, all_ in _DEPTHS.items() for bits in all_]
+)
+def test_missing_rows_are_noticed_as_by_inflating_once_more(
+    color: int, bits: int, interlaced: int, fill: bytes
+) -> None:
+    """Whatever the pixels are, and wherever the rows end. *fill* is a filter as well, for rows in passes."""
+    width, height = 9, 7
+    head = struct.pack(">IIBBBBB", width, height, bits, color, 0, 0, interlaced)
+    row_bytes = 1 + (width * bits * {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[color] + 7) // 8
+    row = b"\0" + fill * (row_bytes - 1)
+    black = b"\0" * row_bytes
+    for there in range(height + 2):
+        for last in (row, black):
+            rows = (row * there)[: -row_bytes or None] + last if there else b""
+            for cut in (0, 1):
+                palette = chunk(b"PLTE", bytes(range(6))) if color == 3 else b""
+                pixels = chunk(b"IDAT", zlib.compress(rows[: len(rows) - cut]))
+                data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + palette + pixels + chunk(b"IEND", b"")
+                try:
+                    check_png_rows(data)
+                except Rejection as expected:
+                    with pytest.raises(type(expected)):
+                        verify(data, max_pixels=1000)
+                else:
+                    assert verify(data, max_pixels=1000).format == "png"
 
 
 @pytest.mark.parametrize(("rows", "whole"), [(0, False), (5, False), (9, False), (10, True), (12, True)])
