@@ -73,10 +73,8 @@ class Method:
         returns = hints.pop("return")
         parameters = list(self.signature.parameters.values())[1:]
         fields = [
-            (parameter.name, hints[parameter.name])
-            if parameter.default is inspect.Parameter.empty
-            else (parameter.name, hints[parameter.name], parameter.default)
-            for parameter in parameters
+            (one.name, hints[one.name], *(() if one.default is one.empty else (one.default,)))
+            for one in parameters
         ]
         arguments = msgspec.defstruct(f"{name}_arguments", fields, kw_only=True, forbid_unknown_fields=True)
         self.fields = arguments.__struct_fields__

@@ -34,16 +34,26 @@ class RpcClient:
     def __init__(
         self, address: Address, authkey: bytes, transport: RpcTransport, *, reconnect_s: float
     ) -> None:
-        self.address = address
+        self._address = address
         self._authkey = authkey
         self._transport = transport
         self.patience = queue_patience(
             self._where, reconnect_s=reconnect_s, may_heal=_may_heal, said=self._said
         )
         self.crawl = ""
-        """The id of the only plan whose manager is accepted; empty: any."""
+        """The id of the only plan whose manager is accepted, another one is CrawlReplaced; empty: any. A worker sets it
+        to the one that it goes by."""
         self.pool = ConnectionPool(self._dial, self._greet)
         self._has_answered = False
+
+    @property
+    def reconnect_s(self) -> float:
+        """Seconds that a call is repeated without an answer; may be set at any time."""
+        return self.patience.patience_s
+
+    @reconnect_s.setter
+    def reconnect_s(self, seconds: float) -> None:
+        self.patience.patience_s = seconds
 
     def connect(self) -> None:
         """Return once the manager has let us in. Raises as calls do."""
@@ -81,7 +91,7 @@ class RpcClient:
 
     def _dial(self) -> wire.Connection:
         try:
-            return self._transport.open(self.address)
+            return self._transport.open(self._address)
         except TimeoutError as exc:
             raise _NotReachedError(plain(exc)) from exc
 
@@ -108,7 +118,7 @@ class RpcClient:
             raise errors.QueueUnreachable(f"no answer from {where}: {self._said(exc)}") from exc
 
     def _where(self) -> str:
-        return f"the manager at {show_address(self.address)}"
+        return f"the manager at {show_address(self._address)}"
 
     def _said(self, error: BaseException) -> str:
         """*error* in words, with what may be the reason."""

@@ -44,7 +44,9 @@ class ConnectionPool:
         try:
             yield connection
         except BaseException:
-            self._drop([connection, *self._take_idle()])
+            with self._mutex:
+                idle, self._idle = self._idle, []
+            self._drop([connection, *idle])
             raise
         with self._mutex:
             kept = len(self._idle) < _MOST_IDLE
@@ -83,11 +85,6 @@ class ConnectionPool:
             self._drop([connection])
             raise
         return connection
-
-    def _take_idle(self) -> list[Connection]:
-        with self._mutex:
-            idle, self._idle = self._idle, []
-            return idle
 
     def _drop(self, connections: list[Connection]) -> None:
         with self._mutex:

@@ -108,9 +108,8 @@ class RpcServer:
         for _ in range((len(self._pending) + 1) // 2):
             if (oldest := self._pending.crowd_out()) is not None:
                 oldest.interrupt()
-        time.sleep(
-            _PAUSE_S
-        )  # or accept() would fail again at once, in a loop that holds the interpreter's lock
+        # or accept() would fail again at once, in a loop that holds the interpreter's lock
+        time.sleep(_PAUSE_S)
 
     def _forget(self, peer: wire.Connection) -> None:
         self._pending.leave(peer)

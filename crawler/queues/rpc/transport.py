@@ -26,7 +26,6 @@ CALL_S = 60.0
 _BACKLOG = 1024
 
 Address = tuple[str, int]
-_OPTIONS = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 30_000}
 
 
 def worker_key(authkey: bytes) -> bytes:
@@ -89,7 +88,7 @@ class RpcTransport:
         Raises AuthenticationError, ProtocolError, EOFError and OSError, such as the ssl module's.
         """
         with connection.within(HANDSHAKE_S):
-            connection.tune(_OPTIONS)
+            connection.tune()
             if self.tls is not None:
                 connection.secure(self.tls.on_client)
             _prove(connection, worker_key(authkey))
@@ -99,7 +98,7 @@ class RpcTransport:
     def welcome(self, peer: Connection, authkey: bytes) -> None:
         """The manager's side of the handshake. Raises as ``greet`` does."""
         with peer.within(HANDSHAKE_S):
-            peer.tune(_OPTIONS)
+            peer.tune()
             if self.tls is not None:
                 peer.secure(self.tls.on_server)
             deliver_challenge(cast("Any", peer), worker_key(authkey))

@@ -11,7 +11,7 @@ import selectors
 import socket
 import struct
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 import msgspec
@@ -21,6 +21,7 @@ from crawler.queues.rpc.tls import SSLSocket
 
 MAX_MESSAGE_BYTES = 4 * 2**20
 _LENGTH = struct.Struct("!I")
+_OPTIONS = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 30_000}
 # select() fails above descriptor 1023, and epoll needs a descriptor more
 _Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)
 
@@ -104,11 +105,11 @@ class Connection:
             # not SSLSocket's own, which would have the other thread go on without encryption
             socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
 
-    def tune(self, options: Mapping[str, int]) -> None:
-        """Switch on TCP_NODELAY and keepalive, and set *options* of TCP, by name, as far as the system has them."""
+    def tune(self) -> None:
+        """Switch on TCP_NODELAY and keepalive, and set the options of TCP that the system has."""
         self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for name, value in options.items():
+        for name, value in _OPTIONS.items():
             option = getattr(socket, name, None)  # not everywhere
             if option is not None:
                 self._sock.setsockopt(socket.IPPROTO_TCP, option, value)

@@ -41,9 +41,9 @@ def fuzz(data: bytes) -> None:
     with theirs:
         theirs.sendall(answer[:60_000])
         theirs.shutdown(socket.SHUT_WR)
-        manager.rpc.pool._dial = lambda: wire.Connection(ours, deadline_s=1.0)
-        manager.rpc.pool._greet = lambda connection: None
-        proxy = RpcProxy(manager.rpc, ident)
+        manager.pool._dial = lambda: wire.Connection(ours, deadline_s=1.0)
+        manager.pool._greet = lambda connection: None
+        proxy = RpcProxy(manager, ident)
         given = {name: _GIVEN[name] for name in method.fields if name in _GIVEN}
         if "chunk" in method.fields:
             given["chunk"] = {}

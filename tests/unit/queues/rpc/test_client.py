@@ -737,7 +737,7 @@ def test_a_connection_made_while_all_is_abandoned_is_not_waited_for(
             manager.abandon()
 
         monkeypatch.setattr(RpcTransport, "greet", late)
-        manager.rpc.pool.close()
+        manager.pool.close()
         started = time.monotonic()
         with pytest.raises(errors.QueueUnreachable):
             tasks.lease(worker(), count=1, slots=1, wait_s=20.0, held=[])
@@ -802,7 +802,7 @@ def test_who_has_joined_a_crawl_does_not_go_on_with_another_at_the_same_address(
         manager.connect()
         manager.crawl = "one"
         tasks = manager.get_task_queue()
-        manager.rpc.pool.close()
+        manager.pool.close()
         assert tasks.put([image(1)]) == 1
     with served(embedded_queues.tasks, embedded_queues.results, crawl="another", address=address):
         started = time.monotonic()
@@ -1116,7 +1116,7 @@ def test_workers_that_a_rogue_relays_between_leave_it_alone(monkeypatch: pytest.
             peer.close()
     became = {type(outcome) for (outcome,) in outcomes}
     assert became == {errors.AuthenticationFailed, errors.QueueUnreachable}
-    assert not any(manager.rpc.pool._open for manager in workers)
+    assert not any(manager.pool._open for manager in workers)
 
 
 # --- what a silence may mean ---

@@ -92,7 +92,7 @@ def refusal(server: RpcServer) -> str:
     with pytest.raises(errors.VersionMismatch) as caught:
         client.connect()
     assert soon(time.monotonic() - started, 1.0)
-    assert not client.rpc.pool._open
+    assert not client.pool._open
     return str(caught.value)
 
 
