@@ -13,7 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from crawler.api.thumbnails import thumbnail
-from crawler.models import ImageRecord, ImageStatus, Record
+from crawler.models import ImageRecord, ImageStatus, Record, image_words
 from crawler.text.display import one_line, size
 
 if TYPE_CHECKING:
@@ -22,35 +22,22 @@ if TYPE_CHECKING:
 SHOWN_IMAGES = 12
 _ROW = 4
 _MOST_CHARS = 300
-_MOST_TOLD = 12
+_MOST_ROWS = 12
 _FIRST = (
-    "status",
-    "reason",
-    "detail",
-    "url",
-    "path",
-    "page_url",
-    "alt",
-    "title",
-    "caption",
-    "heading",
-    "page_title",
+    *("status", "reason", "detail", "url", "path", "page_url"),
+    *image_words.NAMES,
+    *("found_in", "http_status", "depth"),
 )
 """The fields of records that people look for."""
 
 
 def record_html(record: Record) -> str:
     """A table of the *record*'s main fields, with the image if it is on this disk."""
-    facts = record.to_dict()
-    told = [name for name in (*_FIRST, "found_in", "http_status", "depth") if facts.get(name)]
-    rows = [(name, facts[name]) for name in told[:_MOST_TOLD]]
+    fields = record.to_dict()
+    rows = [(name, fields[name]) for name in _FIRST if fields.get(name)][:_MOST_ROWS]
     if isinstance(record, ImageRecord) and record.path:
-        rows.append(
-            (
-                "image",
-                f"{record.width_px:,} x {record.height_px:,} {record.format}, {size(record.size_bytes)}",
-            )
-        )
+        shape = f"{record.width_px:,} x {record.height_px:,} {record.format}, {size(record.size_bytes)}"
+        rows.append(("image", shape))
     table = "".join(f"<tr><th>{_text(name)}</th><td>{_text(value)}</td></tr>" for name, value in rows)
     return f"<table>{_picture_row(record)}{table}</table>"
 
@@ -58,11 +45,11 @@ def record_html(record: Record) -> str:
 def catalog_html(catalog: Catalog) -> str:
     """The counts of a crawl, and the first SHOWN_IMAGES images of it that are on this disk."""
     counts = catalog.rows("SELECT status, count(*) FROM images GROUP BY status ORDER BY 2 DESC")
-    said = ", ".join(f"{count:,} {_text(status)}" for status, count in counts) or "no images so far"
+    figures = ", ".join(f"{count:,} {_text(status)}" for status, count in counts) or "no images so far"
     cells = list(islice(_cells(catalog.images(status=ImageStatus.SAVED)), SHOWN_IMAGES))
     rows = "".join(f"<tr>{''.join(cells[first : first + _ROW])}</tr>" for first in range(0, len(cells), _ROW))
     seeds = ", ".join(catalog.seeds()) or "a crawl that has not begun"
-    return f"<p><b>{_text(seeds)}</b><br>{_text(catalog.folder)}: {said}</p><table>{rows}</table>"
+    return f"<p><b>{_text(seeds)}</b><br>{_text(catalog.folder)}: {figures}</p><table>{rows}</table>"
 
 
 def _cells(records: Iterable[ImageRecord]) -> Iterator[str]:

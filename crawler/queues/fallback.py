@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from crawler.models import ImageRecord, ImageStatus, NewTask, Origin, Record, TaskKind
+from crawler.models import ImageRecord, ImageStatus, NewTask, Origin, Record, TaskKind, image_words
 
 _IN_VAIN = {ImageStatus.REJECTED, ImageStatus.FAILED, ImageStatus.DEAD}
-_WORDS = ("page_url", "alt", "title", "caption", "heading", "page_title")
 
 
 def with_next_size(record: Record) -> tuple[Record, NewTask | None]:
@@ -18,10 +17,8 @@ def with_next_size(record: Record) -> tuple[Record, NewTask | None]:
     """
     if not isinstance(record, ImageRecord) or not record.alternatives:
         return record, None
-    kept = msgspec.structs.replace(
-        record,
-        alternatives=tuple(msgspec.structs.replace(other, content=b"") for other in record.alternatives),
-    )
+    without_bytes = tuple(msgspec.structs.replace(other, content=b"") for other in record.alternatives)
+    kept = msgspec.structs.replace(record, alternatives=without_bytes)
     if record.status not in _IN_VAIN:
         return kept, None
     first, *others = record.alternatives
@@ -34,7 +31,7 @@ def with_next_size(record: Record) -> tuple[Record, NewTask | None]:
             instead_of=record.url,
             alternatives=tuple(others),
             content=first.content,
-            **{name: getattr(record, name) for name in _WORDS},
+            **{name: getattr(record, name) for name in ("page_url", *image_words.NAMES)},
         ),
     )
     return msgspec.structs.replace(kept, replaced_by=first.url), task
