@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -121,6 +121,12 @@ def to_record(kind: TaskKind, values: Sequence[Any]) -> Record:
         return columns.record_of(RECORDS[kind], values)
     except columns.UNREADABLE:
         return columns.mended(RECORDS[kind], values).record
+
+
+def records(db: Connection, kind: TaskKind, where: str, *values: Any) -> Iterator[tuple[int, Record]]:
+    """The records of *kind* that the condition *where* is true of, each with the id of its task."""
+    sql = f"SELECT task_id, {', '.join(COLUMNS[kind])} FROM {TABLES[kind]} WHERE {where}"  # noqa: S608 - our own names
+    return ((task_id, to_record(kind, row)) for task_id, *row in db.execute(sql, values))
 
 
 def origin_in(blob: bytes | None) -> Origin | None:

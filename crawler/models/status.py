@@ -83,6 +83,11 @@ class HostStatus(Value):
     trouble_s: Duration = 0.0
     """Seconds since the failures began."""
 
+    @property
+    def at_hand(self) -> int:
+        """Tasks that wait for it, and requests in flight."""
+        return self.pages + self.images + self.renders + self.in_flight
+
 
 class Retry(Value):
     """A task that waits for its next try: the one of its host that is due first."""

@@ -10,11 +10,10 @@ from enum import StrEnum
 import msgspec
 
 from crawler.models import Stats, Status
-from crawler.monitoring.wait_reasons import waits
+from crawler.monitoring.wait_reasons import TROUBLE, waits
 
 _STUCK_S = 60.0
 """Seconds that a crawl may be up without doing what it could: a worker that joins needs some."""
-_TROUBLE = frozenset({"backing off", "only errors", "down"})
 
 
 class State(StrEnum):
@@ -65,7 +64,7 @@ def _of_one_that_runs(stats: Stats) -> Condition:
         return Condition(state=State.PAUSED, why=told[0].text if told else "")
     if for_you := [wait.text for wait in told if wait.is_for_you]:
         return Condition(state=State.UNATTENDED, why=for_you[0])
-    if stats.waiting and all(host.trouble in _TROUBLE and not host.in_flight for host in stats.waiting):
+    if stats.waiting and all(host.trouble in TROUBLE and not host.in_flight for host in stats.waiting):
         return Condition(state=State.WAITING, why="; ".join(wait.text for wait in told))
     if isinstance(stats, Status) and not told and stats.up_s > _STUCK_S and _is_idle(stats):
         return Condition(state=State.STUCK, why="there is work at hand, and nobody does any of it")

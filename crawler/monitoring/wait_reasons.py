@@ -15,24 +15,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from crawler.errors import (
-    BadResponse,
-    BotChallenge,
-    ConnectFailed,
-    ConnectionLost,
-    ConnectTimeout,
-    DeadlineExceeded,
-    HostNotFound,
-    InternalError,
-    NameLookupFailed,
-    RateLimited,
-    RequestTimeout,
-    RobotsUnavailable,
-    ServerError,
-    TlsFailed,
-    TooSlow,
-    TruncatedTransfer,
-)
+from crawler import errors
 from crawler.models import WORKER_NAMES, HostStatus, Retry, Stats, TaskKind
 from crawler.text.display import counted
 
@@ -47,23 +30,25 @@ LONG_DELAY_S = 3.0
 _LEAST_RATE_PER_S = 0.02
 """Images a second that an estimate takes: with fewer than one in 50 s one more or less would double it."""
 
+TROUBLE = frozenset({"backing off", "only errors", "down"})
+"""How it is with a host of which nobody knows when it gets better."""
 WHAT_HAPPENED = {
-    HostNotFound.reason: "is not known to the name service",
-    NameLookupFailed.reason: "can't be looked up",
-    ConnectFailed.reason: "can't be reached",
-    ConnectTimeout.reason: "does not answer",
-    TlsFailed.reason: "makes no secure connection",
-    ConnectionLost.reason: "closes the connection",
-    DeadlineExceeded.reason: "takes too long",
-    TooSlow.reason: "sends too slowly",
-    TruncatedTransfer.reason: "breaks off its answers",
-    BadResponse.reason: "answers something that is not HTTP",
-    RequestTimeout.reason: "says that we took too long",
-    RateLimited.reason: "asks us to wait: 429",
-    ServerError.reason: "answers with server errors",
-    BotChallenge.reason: "wants proof that a person asks",
-    RobotsUnavailable.reason: "does not give its robots.txt",
-    InternalError.reason: "made a worker say what can't be right",
+    errors.HostNotFound.reason: "is not known to the name service",
+    errors.NameLookupFailed.reason: "can't be looked up",
+    errors.ConnectFailed.reason: "can't be reached",
+    errors.ConnectTimeout.reason: "does not answer",
+    errors.TlsFailed.reason: "makes no secure connection",
+    errors.ConnectionLost.reason: "closes the connection",
+    errors.DeadlineExceeded.reason: "takes too long",
+    errors.TooSlow.reason: "sends too slowly",
+    errors.TruncatedTransfer.reason: "breaks off its answers",
+    errors.BadResponse.reason: "answers something that is not HTTP",
+    errors.RequestTimeout.reason: "says that we took too long",
+    errors.RateLimited.reason: "asks us to wait: 429",
+    errors.ServerError.reason: "answers with server errors",
+    errors.BotChallenge.reason: "wants proof that a person asks",
+    errors.RobotsUnavailable.reason: "does not give its robots.txt",
+    errors.InternalError.reason: "made a worker say what can't be right",
 }
 """Reasons of retries, as the words that follow the name of a host in a sentence."""
 
@@ -125,9 +110,7 @@ def time_to_go(stats: Stats, images_per_s: float) -> tuple[float | None, str]:
 
 def _has_no_pace(host: HostStatus) -> bool:
     """Whether the host is in trouble, or refuses: nobody knows how fast it may be asked."""
-    return host.trouble in {"backing off", "only errors", "down"} or (
-        host.trouble == "slowed" and host.due_s > 0
-    )
+    return host.trouble in TROUBLE or (host.trouble == "slowed" and host.due_s > 0)
 
 
 def span(seconds: float) -> str:
@@ -177,7 +160,7 @@ def _hosts(stats: Stats) -> Iterator[Wait]:
     told = set()
     for host in stats.waiting:
         retry = retries.get(host.name)
-        if retry is None and not _at_hand(host):
+        if retry is None and not host.at_hand:
             continue
         if (wait := _host(stats, host, retry)) is not None:
             told.add(host.name)
@@ -189,11 +172,11 @@ def _hosts(stats: Stats) -> Iterator[Wait]:
 
 def _host(stats: Stats, host: HostStatus, retry: Retry | None) -> Wait | None:
     name, key = shown_host(host.name), f"{host.trouble or 'delay'} {host.name}"
-    due_s = host.due_s if _at_hand(host) or retry is None else max(host.due_s, retry.due_s)
+    due_s = host.due_s if host.at_hand or retry is None else max(host.due_s, retry.due_s)
     match host.trouble:
         case "down":
             words = f"is given up for now: it {_happened(host.last_reason)}; asked again in {span(due_s)}"
-        case "slowed" if host.due_s > 0 or (retry is not None and not _at_hand(host)):
+        case "slowed" if host.due_s > 0 or (retry is not None and not host.at_hand):
             words = f"asks us to wait: {_status(host, retry)}, {_next(due_s)}"
         case "slowed" if host.delay_s > 0 and _host_s(host) >= SHORT_S:
             words = f"is asked every {_precise(host.delay_s)}, as it said {_status(host, retry)}{_to_go(stats, host)}"
@@ -215,7 +198,7 @@ def _host(stats: Stats, host: HostStatus, retry: Retry | None) -> Wait | None:
 
 def _retry(retry: Retry) -> str:
     """The words on a host that is well but for *retry*."""
-    if retry.reason == RateLimited.reason:
+    if retry.reason == errors.RateLimited.reason:
         return f"asks us to wait: 429, {_next(retry.due_s)}"
     if not retry.reason:
         return f"is asked again in {span(retry.due_s)}"
@@ -236,7 +219,7 @@ def _status(host: HostStatus, retry: Retry | None) -> str:
     """Of a refusal: 429, or 503 with a Retry-After; see throttle.py."""
     if retry is not None and retry.http_status and retry.reason == host.last_reason:
         return str(retry.http_status)
-    return "503" if host.last_reason == ServerError.reason else "429"
+    return "503" if host.last_reason == errors.ServerError.reason else "429"
 
 
 def _next(due_s: float) -> str:
@@ -253,7 +236,7 @@ def _waiting(host: HostStatus) -> str:
 
 def _to_go(stats: Stats, host: HostStatus) -> str:
     """How long the host takes at its pace, for what is known so far if more may be found."""
-    seconds, known = _host_s(host), _at_hand(host)
+    seconds, known = _host_s(host), host.at_hand
     if known == 1:
         return f", next request in {span(seconds)}" if seconds > 0 else ""
     if stats.pages.unsettled or stats.renders.unsettled:
@@ -263,11 +246,7 @@ def _to_go(stats: Stats, host: HostStatus) -> str:
 
 def _host_s(host: HostStatus) -> float:
     """Seconds that the known URLs of the host take one after the other, by its delay alone."""
-    return host.due_s + host.delay_s * max(0, _at_hand(host) - 1) if host.delay_s > 0 else host.due_s
-
-
-def _at_hand(host: HostStatus) -> int:
-    return host.pages + host.images + host.renders + host.in_flight
+    return host.due_s + host.delay_s * max(0, host.at_hand - 1) if host.delay_s > 0 else host.due_s
 
 
 def shown_host(name: str) -> str:
@@ -306,19 +285,13 @@ def _silent_workers(stats: Stats) -> Iterator[Wait]:
     silent = [who for who in stats.workers if who.held and who.seen_s >= SILENT_S]
     if not silent:
         return
-    held, longest = sum(who.held for who in silent), max(who.seen_s for who in silent)
-    tasks = counted(held, "task goes", "tasks go")
-    if len(silent) == 1:
-        where = f" on {silent[0].machine}" if silent[0].machine else ""
-        who = f"a {WORKER_NAMES[silent[0].kind]}{where} has"
-    else:
-        who = f"{len(silent):,} workers have"
-    yield Wait(
-        text=f"{who} said nothing for {span(longest)}; after a while its {tasks} to others"
-        if len(silent) == 1
-        else f"{who} said nothing for up to {span(longest)}; after a while their {tasks} to others",
-        key="silent-workers",
-    )
+    longest, first = span(max(who.seen_s for who in silent)), silent[0]
+    tasks = counted(sum(who.held for who in silent), "task goes", "tasks go")
+    where = f" on {first.machine}" if first.machine else ""
+    text = f"a {WORKER_NAMES[first.kind]}{where} has said nothing for {longest}; after a while its {tasks} to others"
+    if len(silent) > 1:
+        text = f"{len(silent):,} workers have said nothing for up to {longest}; after a while their {tasks} to others"
+    yield Wait(text=text, key="silent-workers")
 
 
 def _pages(count: int) -> str:

@@ -72,14 +72,12 @@ class TaskQueue(Protocol):
 
     def plan(self) -> Plan:
         """The crawl's seeds and settings."""
-        ...
 
     def put(self, tasks: Sequence[NewTask]) -> int:
         """Add tasks; returns how many were new. A URL that is known is not added again.
 
         A task that can't be right (see validation.py) is not added, but counted as ``malformed``.
         """
-        ...
 
     def lease(
         self, worker: WorkerState, *, count: Small, slots: Small, wait_s: Duration, held: Sequence[Token]
@@ -90,22 +88,18 @@ class TaskQueue(Protocol):
         *held* is everything that the worker still has; its other leases go back, uncharged, so that a lost reply
         heals. A long poll: waits up to *wait_s* seconds for something to be due.
         """
-        ...
 
     def heartbeat(self, worker: WorkerState, *, held: Sequence[Token]) -> Heartbeat:
         """Renew the leases of *held*; the answer names those that are no longer the worker's."""
-        ...
 
     def release(self, worker: WorkerState, tokens: Sequence[Token]) -> None:
         """Give tasks back untouched; their attempts are not charged."""
-        ...
 
     def leave(self, worker_id: WorkerId, *, charged: bool) -> None:
         """The worker is gone for good: its tasks go back at once, and it gets no more.
 
         With *charged* these leases count as attempts: the worker died while it worked on them.
         """
-        ...
 
     def turn(self, *, task: Total, host: Url, is_guest: bool = False) -> Duration:
         """Ask to send a request to *host* (``scheme://host[:port]``) for a task: 0, and it counts as sent; or else the
@@ -115,7 +109,6 @@ class TaskQueue(Protocol):
         host and that has no delay. With *is_guest* the host is not the task's own, and the request takes one of the
         host's slots until :meth:`turn_over`, for policy.GUEST_S at most.
         """
-        ...
 
     def turn_taken(self, *, host: Url, ago_s: Seconds) -> None:
         """A request that was allowed was sent *ago_s* seconds ago, and its response begins now.
@@ -123,30 +116,25 @@ class TaskQueue(Protocol):
         A delay that the host asks for, or that is configured, counts from now on, if that is no more than half of the
         delay later.
         """
-        ...
 
     def turn_over(self, *, task: Total, host: Url) -> None:
         """The requests of this task at *host* have their responses: a task that redirects lead elsewhere holds no slot
         while it waits for another one. It is no error if it had none.
         """
-        ...
 
     def receive(self, *, count: Annotated[int, Meta(ge=1, le=4 * 2**20)]) -> Duration:
         """Reserve *count* bytes of the bandwidth of all workers (``limit_rate_bytes_s``); returns in how many seconds
         they may be received. Nothing is reserved when that is more than HORIZON_S: ask again then.
         """
-        ...
 
     def host_file(self, worker_id: WorkerId, *, host: Url, name: Slug) -> FileAnswer:
         """The content of the file *name* (``robots.txt``) at *host*, or who is to fetch it.
 
         A worker that is told to fetch it has policy.CLAIM_S for that, and calls :meth:`keep_host_file`.
         """
-        ...
 
     def keep_host_file(self, worker_id: WorkerId, *, host: Url, file: HostFile) -> None:
         """Keep what the worker has fetched, with the delay that it asks for. Ignored if the worker was not told to."""
-        ...
 
     def template(self, *, host: Url, name: Slug, task: Total | None = None) -> TemplateAnswer:
         """Whether pages of the template *name* at *host* (``scheme://host[:port]``) are worth a browser.
@@ -154,36 +142,30 @@ class TaskQueue(Protocol):
         With *task* a renderer asks whether to render that page: as long as too little is known, some pages are
         rendered to find out, and the others wait. It reports by :meth:`tell_template`.
         """
-        ...
 
     def tell_template(self, *, host: Url, name: Slug, outcome: RenderOutcome) -> None:
         """Report what rendering a page of that template brought."""
-        ...
 
     def retry(self, *, kind: TaskKind, reason: Slug | None = None) -> int:
         """Make tasks ready again that failed or died, or those with *reason*; returns how many. Their records go."""
-        ...
 
     def halt(self, reason: Text) -> None:
         """Something is wrong (a full disk): give out no more work, and tell every worker why.
 
         Ends with the manager's run.
         """
-        ...
 
     def stop(self, reason: Text) -> None:
         """A user ends the crawl: workers finish the tasks at hand and leave.
 
         Ends with the crawl's run, whose manager may be another one by then.
         """
-        ...
 
     def pause(self, by: Text = "") -> None:
         """Give out no more work until ``resume``; workers finish the tasks at hand, and wait. *by* names the user.
 
         Ends with the crawl's run, too.
         """
-        ...
 
     def resume(self, by: Text = "") -> None: ...
 
@@ -191,7 +173,6 @@ class TaskQueue(Protocol):
 
     def status(self) -> Status:
         """Stats, and hosts and rates, at a greater cost."""
-        ...
 
 
 class Queue(TaskQueue, Protocol):
@@ -205,20 +186,17 @@ class Queue(TaskQueue, Protocol):
         validation.py) is refused, and no other with it: it was a vain attempt, after which the task goes back, or
         fails as ``internal-error`` once its attempts are used up.
         """
-        ...
 
     def records(self, *, after: int = 0, limit: int = 200, wait_s: float = 0.0) -> RecordPage:
         """Up to *limit* records, at most 200, kept after the cursor *after*.
 
         Waits up to *wait_s* seconds for the first.
         """
-        ...
 
 
 class ResultQueue(Protocol):
     def put(self, results: Sequence[Result]) -> tuple[Url, ...]:
         """See :meth:`Queue.settle`."""
-        ...
 
     def get(
         self,
@@ -228,7 +206,6 @@ class ResultQueue(Protocol):
         wait_s: Duration = 0.0,
     ) -> RecordPage:
         """See :meth:`Queue.records`."""
-        ...
 
 
 class QueueResults(ResultQueue):

@@ -15,7 +15,7 @@ from crawler.models.image_words import bits_of, bits_of_task, filled, joined, la
 from crawler.queues import policy
 from crawler.queues.counters import Counters
 from crawler.queues.left_out import LeftOutRows
-from crawler.queues.picture_sizes import PictureSizes, Size, marked, picture_key
+from crawler.queues.picture_sizes import PictureSizes, Size, marked, picture_key, takes_a_place
 from crawler.queues.politeness import Politeness
 from crawler.queues.validation import MALFORMED, is_malformed
 from crawler.sizes import Sized
@@ -55,13 +55,7 @@ class TaskAdder:
         self._left_out = LeftOutRows(db)
         self._largest_only = largest_only
         self._flush = flush
-        self.sizes = PictureSizes(
-            db,
-            insert=self._insert_size,
-            moved=lambda before, after: tally.move(TaskKind.IMAGE, before, after),
-            left_out=self.count_left_out,
-            ready=lambda host, now: pacing.add(host, TaskKind.IMAGE, now=now),
-        )
+        self.sizes = PictureSizes(db, tally, pacing, insert=self._insert_size, left_out=self.count_left_out)
 
     def add(self, tasks: Sequence[NewTask], *, now: float, again: bool = False) -> int:
         """Add tasks within a transaction; returns how many were new. *again*: they are from a page that was read
@@ -72,17 +66,20 @@ class TaskAdder:
         fresh, repeats, malformed = each_once(tasks)
         dropped = [(policy.SESSION_ID, task) for task in repeats]
         self._pass_over_known(fresh, dropped, now)
-        sizes = self._sizes_among(fresh) if self._largest_only else {}
+        sizes = {}
+        if self._largest_only:
+            sizes = {key: (task, size) for key, task in fresh.items() if (size := marked(task)) is not None}
         rows = []
         arrived: Counter[tuple[int, TaskKind]] = Counter()
         for key, task in fresh.items():
+            if key in sizes:
+                continue
             limit = task.kept_out_by or self._limit_reached(task)
             if limit:
                 dropped.append((limit, task))
                 continue
             host = self.host_id(task.url)
-            origin = _packed(task.origin)
-            words = bits_of_task(task)
+            origin, words = _packed(task.origin), bits_of_task(task)
             rows.append((self._new_id(), task.kind.value, task.url, key, host, task.depth, origin, words))
             self._tally.add(task.kind)
             arrived[host, task.kind] += 1
@@ -93,18 +90,11 @@ class TaskAdder:
             self._pacing.add(host, kind, count, now=now)
         new = len(rows) + self._add_sizes(sizes, dropped, now)  # after the originals that came with them
         if malformed:
-            self.count_left_out(Counter({MALFORMED: malformed}))
+            self.count_left_out({MALFORMED: malformed})
         if dropped:
             noted = self._left_out.note(dropped)
             self.count_left_out(noted if again else Counter(slug for slug, _ in dropped))
         return new
-
-    def _sizes_among(self, fresh: dict[bytes, NewTask]) -> dict[bytes, tuple[NewTask, Sized]]:
-        """Take the tasks with the mark of a size out of *fresh*."""
-        sizes = {key: (task, size) for key, task in fresh.items() if (size := marked(task)) is not None}
-        for key in sizes:
-            del fresh[key]
-        return sizes
 
     def _add_sizes(self, sizes: dict[bytes, tuple[NewTask, Sized]], dropped: _Dropped, now: float) -> int:
         if not sizes:
@@ -114,7 +104,7 @@ class TaskAdder:
         for key, again in self.sizes.pass_over_known(sizes).items():
             self._note_words(key, again.origin)
         for key, (task, size) in sizes.items():
-            picture, in_place = picture_key(size), _takes_a_place(task)
+            picture, in_place = picture_key(size), takes_a_place(task)
             limit: str | None = task.kept_out_by
             if not limit and not self.sizes.is_known(picture):  # else it is no further picture
                 limit = self._limit_reached(task)
@@ -125,15 +115,14 @@ class TaskAdder:
             new += self.sizes.take_on(one, in_place=in_place, now=now)
         return new
 
-    def _insert_size(self, size: Size, *, held: bool, now: float) -> None:
+    def _insert_size(self, size: Size, state: TaskState, now: float) -> None:
         host = self.host_id(size.url)
-        state = TaskState.DELAYED if held else TaskState.READY
         self._db.execute(
             "INSERT INTO tasks VALUES (?, 'image', ?, ?, ?, ?, ?, 0, 0, NULL, ?, ?, ?, ?)",
             (self._new_id(), size.url, size.key, host, size.depth, state.value, *size[3:]),
         )
         self._tally.add(TaskKind.IMAGE, state)
-        if not held:
+        if state is TaskState.READY:
             self._pacing.add(host, TaskKind.IMAGE, now=now)
 
     def _new_id(self) -> int:
@@ -160,7 +149,7 @@ class TaskAdder:
             known = self._db.execute(f"SELECT key, url, words, id FROM tasks WHERE key IN ({marks})", chunk)  # noqa: S608
             for key, url, words, task_id in known.fetchall():
                 again = fresh.pop(key)
-                if self.sizes.held and _takes_a_place(again):
+                if self.sizes.held and takes_a_place(again):
                     self.sizes.try_at_once(task_id, _packed(again.origin), now)
                 if again.url != url:
                     dropped.append((policy.SESSION_ID, again))
@@ -185,9 +174,9 @@ class TaskAdder:
         known = self._tally.tasks(task.kind)
         if task.kind is not TaskKind.IMAGE:  # there may be more routes than pages, and no end of them
             return policy.MAX_PAGES if known >= self._scope.max_pages else None
-        # what takes the place of another size is no further picture
-        is_further = not _takes_a_place(task)
-        return policy.MAX_IMAGES if is_further and 0 < self._scope.max_images <= known else None
+        if takes_a_place(task):  # that is no further picture
+            return None
+        return policy.MAX_IMAGES if 0 < self._scope.max_images <= known else None
 
     def host_id(self, url: str) -> int:
         """The id of the host of a canonical URL; a new host is added to the file."""
@@ -206,11 +195,6 @@ class TaskAdder:
 
 def _packed(origin: Origin | None) -> bytes | None:
     return None if origin is None else _ENCODER.encode(origin)
-
-
-def _takes_a_place(task: NewTask) -> bool:
-    """Whether *task* is another size of an image that failed."""
-    return task.origin is not None and bool(task.origin.instead_of)
 
 
 def each_once(tasks: Iterable[NewTask]) -> tuple[dict[bytes, NewTask], list[NewTask], int]:

@@ -2,61 +2,45 @@
 
 from __future__ import annotations
 
-from enum import Enum, auto
+from enum import Enum
 
-from crawler.errors import (
-    BadResponse,
-    BotChallenge,
-    ConnectFailed,
-    ConnectionLost,
-    ConnectTimeout,
-    DeadlineExceeded,
-    HostNotFound,
-    NameLookupFailed,
-    RateLimited,
-    RequestTimeout,
-    RobotsUnavailable,
-    ServerError,
-    TlsFailed,
-    TooSlow,
-    TruncatedTransfer,
-)
-from crawler.models import Record, Revisit
+from crawler import errors
+from crawler.models import PageRecord, Record, Revisit
 from crawler.urls import DATA_HOST, host_key
 
 
 class Evidence(Enum):
-    """What one visit tells of a host."""
+    """What one visit tells of a host; the values are for scripts, see note() in redis/lua/shared/host_health.lua."""
 
-    NOTHING = auto()
+    NOTHING = "n"
     """The host was not asked (robots.txt forbids it, an address that is not allowed …)."""
-    ANSWER = auto()
+    ANSWER = "a"
     """A response of any kind, 404 included: the host is up."""
-    BROKEN = auto()
+    BROKEN = "b"
     """The host is up, and says that this URL makes it fail."""
-    TROUBLE = auto()
+    TROUBLE = "t"
     """The host is overloaded, or its gateway finds no server behind it, or the transfer breaks off."""
-    UNREACHED = auto()
-    NO_SUCH_HOST = auto()
+    UNREACHED = "u"
+    NO_SUCH_HOST = "x"
     """The name service says that there is no such name."""
 
 
-_UNREACHED = (NameLookupFailed, ConnectFailed, ConnectTimeout)
+_UNREACHED = (errors.NameLookupFailed, errors.ConnectFailed, errors.ConnectTimeout)
 _TROUBLE = (
-    BotChallenge,  # one among answers is its URL's own; where nothing else comes, nothing is to be had by asking on
-    ServerError,
-    RequestTimeout,
-    DeadlineExceeded,
-    TooSlow,
-    ConnectionLost,
-    TruncatedTransfer,
-    BadResponse,
-    RobotsUnavailable,
+    errors.BotChallenge,  # one among answers is its URL's own; where nothing else comes, asking on is in vain
+    errors.ServerError,
+    errors.RequestTimeout,
+    errors.DeadlineExceeded,
+    errors.TooSlow,
+    errors.ConnectionLost,
+    errors.TruncatedTransfer,
+    errors.BadResponse,
+    errors.RobotsUnavailable,
 )
 _BY_REASON = {
-    HostNotFound.reason: Evidence.NO_SUCH_HOST,
-    TlsFailed.reason: Evidence.ANSWER,
-    RateLimited.reason: Evidence.ANSWER,  # the request rate is the business of throttle.py
+    errors.HostNotFound.reason: Evidence.NO_SUCH_HOST,
+    errors.TlsFailed.reason: Evidence.ANSWER,
+    errors.RateLimited.reason: Evidence.ANSWER,  # the request rate is the business of throttle.py
     **{cls.reason: Evidence.UNREACHED for cls in _UNREACHED},
     **{cls.reason: Evidence.TROUBLE for cls in _TROUBLE},
 }
@@ -72,7 +56,7 @@ down or too slow, 507 is a full disk; of the statuses that nobody has registered
 def evidence(record: Record) -> Evidence:
     """What *record* tells of the host that the visit ended at."""
     reason = reason_of(record)
-    if reason == ServerError.reason and record.http_status in _BROKEN:
+    if reason == errors.ServerError.reason and record.http_status in _BROKEN:
         return Evidence.BROKEN
     if reason in _BY_REASON:
         return _BY_REASON[reason]
@@ -83,6 +67,10 @@ def evidence(record: Record) -> Evidence:
 def reason_of(record: Record) -> str:
     """Why the latest visit failed; empty if it did not."""
     return record.revisit_reason if record.revisit is Revisit.FAILED else record.reason
+
+
+def is_seed(record: Record) -> bool:
+    return isinstance(record, PageRecord) and not (record.depth or record.page_url)
 
 
 def ended_elsewhere(record: Record) -> str | None:

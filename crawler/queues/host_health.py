@@ -35,7 +35,7 @@ from dataclasses import dataclass
 
 from crawler.queues import policy
 from crawler.queues.host_evidence import Evidence
-from crawler.queues.host_report import HostReport, Trouble
+from crawler.queues.host_report import HostReport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,8 +123,7 @@ class HostHealth:
 
     def answered(self, host: int, *, now: float) -> HostDirective | None:
         """*host* has responded: twice as many requests may be in flight as before."""
-        self._reached.note(host, now)
-        self.cut_off = False
+        self._note_contact(host, now)
         self._answered.pop(host, None)
         self._answered[host] = now
         if len(self._answered) > policy.MOST_RUNS:
@@ -158,8 +157,7 @@ class HostHealth:
         """
         run = self._runs.pop(host, None)
         if self._is_its_own(host, run, what, began=began, again=again):
-            self._reached.note(host, now)
-            self.cut_off = False
+            self._note_contact(host, now)
             if run is not None:
                 self._runs[host] = run
             return None
@@ -185,6 +183,10 @@ class HostHealth:
             return None
         if not (again and run.pauses and what is Evidence.TROUBLE):
             run.pauses += 1
+        return self._back_off(host, run, now)
+
+    def _back_off(self, host: int, run: _Run, now: float) -> HostDirective:
+        """Leave *host* alone for a while, and then ask for one URL at a time."""
         pause_s = min(policy.MOST_PAUSE_S, policy.FIRST_PAUSE_S * 2.0 ** min(run.pauses - 1, 32))
         run.noted, run.until, run.in_flight = now, now + pause_s, 1
         return HostDirective(host=host, in_flight=1, pause_s=pause_s)
@@ -198,8 +200,7 @@ class HostHealth:
     def _is_broken(
         self, host: int, run: _Run, *, reason: str, detail: str, now: float
     ) -> HostDirective | None:
-        self._reached.note(host, now)
-        self.cut_off = False
+        self._note_contact(host, now)
         share = max(1, self._per_host // policy.BROKEN_SHARE)
         run.reason, run.detail = reason, detail[: policy.SHOWN_DETAIL_CHARS]
         if run.in_flight == 0 or run.cool_offs:  # it was given up, and responds
@@ -212,9 +213,7 @@ class HostHealth:
             if now < run.until:
                 return None
             run.pauses -= 1
-            pause_s = policy.FIRST_PAUSE_S * 2.0 ** min(run.pauses - 1, 32)
-            run.noted, run.until = now, now + pause_s
-            return HostDirective(host=host, in_flight=1, pause_s=pause_s)
+            return self._back_off(host, run, now)
         run.failures = run.tries = run.pauses = 0
         before = run.in_flight
         if before is None and run.broken >= policy.IN_A_ROW:
@@ -243,8 +242,7 @@ class HostHealth:
                 run.in_flight, run.noted = 1, now
                 yield HostDirective(host=host, in_flight=1)
         while len(self._runs) > policy.MOST_RUNS:
-            host = next(iter(self._runs))
-            yield self.forget(host)
+            yield self.forget(next(iter(self._runs)))
 
     def forget(self, host: int) -> HostDirective:
         """Forget all about *host*."""
@@ -273,10 +271,6 @@ class HostHealth:
         """Whether *host* has failed since its latest full recovery."""
         return host in self._runs
 
-    def limits(self) -> dict[int, int]:
-        """The most requests in flight, by host in trouble."""
-        return {host: run.in_flight for host, run in self._runs.items() if run.in_flight is not None}
-
     def from_the_end(self, host: int) -> bool | None:
         """Whether the next URL to try at *host* is the newest one (LIFO) rather than the oldest (FIFO).
 
@@ -291,13 +285,13 @@ class HostHealth:
         run = self._runs.get(host)
         if run is None or run.in_flight is None:
             return None
-        trouble = Trouble.RECOVERING
+        trouble = policy.RECOVERING
         if run.cool_offs:
-            trouble = Trouble.DOWN
+            trouble = policy.DOWN
         elif run.pauses:
-            trouble = Trouble.BACKING_OFF
+            trouble = policy.BACKING_OFF
         elif run.broken:
-            trouble = Trouble.ONLY_ERRORS
+            trouble = policy.ONLY_ERRORS
         return HostReport(
             trouble=trouble,
             failures=run.failures or run.broken,
@@ -313,10 +307,14 @@ class HostHealth:
         """The hosts with a limit, the one that failed last first."""
         return (host for host, run in reversed(self._runs.items()) if run.in_flight is not None)
 
+    def _note_contact(self, host: int, now: float) -> None:
+        """*host* responds, whatever it says."""
+        self._reached.note(host, now)
+        self.cut_off = False
+
     def _look_at_contact(self, host: int, run: _Run, what: Evidence, now: float) -> None:
         if what is Evidence.TROUBLE:
-            self._reached.note(host, now)
-            self.cut_off = False
+            self._note_contact(host, now)
             if run.cool_offs and run.lost_since is not None:  # it was given up as unreachable, and responds
                 run.begin(now)
                 run.failures = 1
@@ -343,9 +341,8 @@ class HostHealth:
         return run.lost_tries >= policy.LEAST_TRIES and now - run.lost_since >= patience_s
 
     def _give_up(self, host: int, run: _Run, now: float, least_s: float = 0.0) -> HostDirective:
-        run.until = now + max(
-            least_s, min(policy.MOST_COOL_OFF_S, policy.COOL_OFF_S * 2.0 ** min(run.cool_offs, 32))
-        )
+        cool_off_s = min(policy.MOST_COOL_OFF_S, policy.COOL_OFF_S * 2.0 ** min(run.cool_offs, 32))
+        run.until = now + max(least_s, cool_off_s)
         run.cool_offs += 1
         run.in_flight = 0
         heapq.heappush(self._cooling, (run.until, host))

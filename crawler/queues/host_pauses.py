@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from crawler.crawlfile.connection import Connection
@@ -78,11 +79,8 @@ class HostPauses:
 
 def written_at(path: Path) -> float:
     """When the file was last written to, by the wall clock. Called before the file is opened, which may write."""
-    files = (path, path.with_name(path.name + "-wal"))
-    moments = []
-    for file in files:
-        try:
+    moments = [0.0]
+    for file in (path, path.with_name(f"{path.name}-wal")):
+        with suppress(OSError):
             moments.append(file.stat().st_mtime)
-        except OSError:
-            continue
-    return max(moments, default=0.0)
+    return max(moments)

@@ -3,28 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from crawler.errors import HostDown
 from crawler.models import TaskKind
-from crawler.queues import policy
+from crawler.queues.policy import Trouble
 
-HOW_TO_RETRY = {
-    TaskKind.IMAGE: f"image-crawler retry DIR --reason {HostDown.reason} puts it back",
-    TaskKind.PAGE: f"image-crawler retry DIR --reason {HostDown.reason} --pages puts it back",
-    TaskKind.RENDER: f"image-crawler retry DIR --reason {HostDown.reason} --renders puts it back",
-}
-"""The command that puts back what waited for a host that was given up."""
-
-
-class Trouble(StrEnum):
-    BACKING_OFF = policy.BACKING_OFF
-    ONLY_ERRORS = policy.ONLY_ERRORS
-    DOWN = policy.DOWN
-    RECOVERING = policy.RECOVERING
-    SLOWED = policy.SLOWED
-    """It has refused requests for coming too fast: see throttle.py."""
+_WHICH = {TaskKind.IMAGE: "", TaskKind.PAGE: " --pages", TaskKind.RENDER: " --renders"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +36,14 @@ class HostReport:
         came = "gave nothing of use" if self.reached else "was not reached"
         return f"{name} {came} at {self.tries} tries over {_span(self.lasts_s)}, last: {self.reason}: {self.detail}"
 
-    def facts_of(self, name: str) -> dict[str, Any]:
+    def reason_and_detail(self, name: str, kind: TaskKind, *, is_seed: bool) -> tuple[str, str]:
+        """Reason and detail of a task that waited for the host *name* in vain; those of a seed say what is wrong."""
+        if is_seed:
+            return self.reason, self.detail
+        how = f"image-crawler retry DIR --reason {HostDown.reason}{_WHICH[kind]} puts it back"
+        return HostDown.reason, f"{self.told_of(name)}; {how}"
+
+    def event_fields(self, name: str) -> dict[str, Any]:
         """Fields of the event that the host is given up."""
         return {
             "told": self.told_of(name),

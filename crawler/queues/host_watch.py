@@ -7,10 +7,11 @@ from collections.abc import Callable
 
 from crawler.crawlfile.connection import Connection
 from crawler.logs.events import HOST_GIVEN_UP, HOST_PAUSED, HOST_SLOWED, INFO, NETWORK_DOWN, tell
-from crawler.models import PageRecord, Record, Revisit
+from crawler.models import Record, Revisit
 from crawler.queues import policy
-from crawler.queues.host_evidence import Evidence, ended_elsewhere, evidence, reason_of
+from crawler.queues.host_evidence import Evidence, ended_elsewhere, evidence, is_seed, reason_of
 from crawler.queues.host_health import HostDirective, HostHealth
+from crawler.queues.host_pauses import HostPauses
 from crawler.queues.host_report import HostReport
 from crawler.queues.politeness import Politeness
 from crawler.queues.throttle import Pace, Throttle, refused_for_s
@@ -20,9 +21,7 @@ log = logging.getLogger(__name__)
 
 class HostWatch:
     """The hosts in the file *db*. A new one is made when the ledger's memory is rebuilt, with a new *pacing*; *health*
-    and *throttle* stay.
-
-    *note_pause* is called with each host that is paused and the seconds, *note_pace* with each new pace, 0 for none.
+    and *throttle* stay. *pauses* are told of each pause and each new pace.
     """
 
     def __init__(
@@ -31,19 +30,18 @@ class HostWatch:
         health: HostHealth,
         throttle: Throttle,
         pacing: Politeness,
+        pauses: HostPauses,
         *,
         clock: Callable[[], float],
-        note_pause: Callable[[int, float], None],
-        note_pace: Callable[[int, float], None],
     ) -> None:
         self.health = health
         self.throttle = throttle
-        self._note_pause, self._note_pace = note_pause, note_pace
+        self._pauses = pauses
         self._db = db
         self._pacing = pacing
         self._clock = clock
         self._cut_off = health.cut_off
-        for host in health.limits():
+        for host in health.troubled():
             self._limit(host)
         for pace in throttle.paces(now=clock()):
             self._go_at(pace)
@@ -74,7 +72,7 @@ class HostWatch:
             refused_for_s(record, asked_s) is not None
             and ended_elsewhere(record) is None
             and 1 < max_attempts <= attempts < policy.REFUSED_ATTEMPTS_TIMES * max_attempts
-            and not _is_seed(record)
+            and not is_seed(record)
             and not self.throttle.is_final(host, now=self._clock())
         )
 
@@ -94,13 +92,11 @@ class HostWatch:
         self._follow(self.health.forget(host))
         self._go_at(self.throttle.forget(host))
 
-    def given_up(self) -> tuple[int, str, HostReport] | None:
-        """A host that is down and has waiting tasks, one sentence about it, and its report."""
+    def given_up(self) -> tuple[int, HostReport] | None:
+        """A host that is down and has waiting tasks, and how it is with it."""
         host = self._pacing.shut()
-        condition = None if host is None else self.health.condition(host, now=self._clock())
-        if host is None or condition is None:
-            return None
-        return host, condition.told_of(self.name(host)), condition
+        report = None if host is None else self.health.condition(host, now=self._clock())
+        return None if host is None or report is None else (host, report)
 
     def name(self, host: int) -> str:
         return str(self._db.execute("SELECT name FROM hosts WHERE id = ?", (host,)).fetchone()[0])
@@ -114,7 +110,7 @@ class HostWatch:
         if what is Evidence.ANSWER:
             order = self.health.answered(host, now=now)
         else:
-            if _is_seed(record):
+            if is_seed(record):
                 return  # a mistyped seed: the user waits for the answer, and there are few
             order = self.health.failed(
                 host,
@@ -127,7 +123,6 @@ class HostWatch:
             )
         if order is not None:
             self._follow(order)
-            self._tell_if_down(order)
         if refused_s is not None:
             self._refused(host, record, refused_s)
         if self._cut_off is not self.health.cut_off:
@@ -141,28 +136,23 @@ class HostWatch:
             host, asked_s=asked_s, reason=reason, began=now - record.elapsed_s, now=now
         )
         self._go_at(pace)
-        refusals = self.throttle.refusals(host, now=now)
-        if pace is not None and pace.is_lost and refusals is not None:
+        if pace is not None and pace.is_lost:
             order = self.health.give_up(
                 host,
                 reason=reason,
                 detail=record.detail,
-                tries=refusals.tries,
-                since=now - refusals.since_s,
+                tries=pace.tries,
+                since=pace.since,
                 least_s=policy.REFUSED_ASKED_TIMES * pace.pause_s,
                 now=now,
             )
             self._follow(order)
-            self._tell_if_down(order)
-
-    def _tell_if_down(self, order: HostDirective) -> None:
-        condition = self.health.condition(order.host, now=self._clock())
-        if order.in_flight == 0 and condition is not None:
-            tell(log, HOST_GIVEN_UP, **condition.facts_of(self.name(order.host)))
 
     def _follow(self, order: HostDirective) -> None:
         self._limit(order.host)
         self._pause(order.host, order.pause_s)
+        if order.in_flight == 0 and (report := self.health.condition(order.host, now=self._clock())):
+            tell(log, HOST_GIVEN_UP, **report.event_fields(self.name(order.host)))
 
     def _go_at(self, pace: Pace | None) -> None:
         if pace is None:
@@ -173,7 +163,7 @@ class HostWatch:
         if pace.is_new:
             if log.isEnabledFor(INFO):
                 tell(log, HOST_SLOWED, host=self.name(pace.host), pace_s=pace.pace_s, pause_s=pace.pause_s)
-            self._note_pace(pace.host, pace.pace_s)
+            self._pauses.note_pace(pace.host, pace.pace_s)
 
     def _limit(self, host: int) -> None:
         in_flight = self.health.in_flight(host)
@@ -186,8 +176,4 @@ class HostWatch:
             if log.isEnabledFor(INFO):
                 tell(log, HOST_PAUSED, host=self.name(host), pause_s=pause_s)
             self._pacing.pause(host, pause_s, now=self._clock())
-            self._note_pause(host, pause_s)
-
-
-def _is_seed(record: Record) -> bool:
-    return isinstance(record, PageRecord) and not (record.depth or record.page_url)
+            self._pauses.note(host, pause_s)

@@ -175,9 +175,8 @@ class Lanes:
             lane = self._lanes[host] = Lane()
             if self._domains:
                 self._join(host, lane)
-            elif (
-                len(self._lanes) * self._per_host > self._per_domain
-            ):  # from now on a domain may have too many in flight
+            elif len(self._lanes) * self._per_host > self._per_domain:
+                # from now on a domain may have too many in flight
                 for other, known in self._lanes.items():
                     self._join(other, known)
         return lane

@@ -7,12 +7,11 @@ until its worker names it, so that a worker which went on meanwhile loses nothin
 
 from __future__ import annotations
 
-import itertools
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from itertools import accumulate, islice, takewhile
 from typing import Any
 
 import msgspec
@@ -27,12 +26,12 @@ from crawler.logs.events import (
     tell,
 )
 from crawler.logs.outcomes import tell_joined, who
-from crawler.models import Batch, Task, TaskKind, TaskState, Token, WorkerState
+from crawler.models import Batch, Task, TaskKind, TaskState, Token, WorkerState, WorkerStatus
 from crawler.monitoring.rate import Rate
 from crawler.queues import policy
 from crawler.queues.ledger_state import LedgerState
 from crawler.queues.politeness import Share
-from crawler.queues.status import RATE_SPACING_S, RATE_WINDOW_S
+from crawler.queues.status import as_held, recent_rate
 from crawler.urls import host_key
 
 log = logging.getLogger(__name__)
@@ -65,7 +64,7 @@ class LeasingWorker:
     """Ids of the tasks that it holds."""
     returned: int = 0
     """Tasks that it has given back since its last lease: for the log, when it leaves."""
-    done: Rate = field(default_factory=partial(Rate, window_s=RATE_WINDOW_S, spacing_s=RATE_SPACING_S))
+    done: Rate = field(default_factory=recent_rate)
 
 
 class Leases:
@@ -145,6 +144,20 @@ class Leases:
             tell(log, event, **who(worker.state), tasks=tasks, done=worker.state.done)
         return list(worker.held)
 
+    def shown(self) -> tuple[WorkerStatus, ...]:
+        """The status of SHOWN_WORKERS workers at most: more might not fit into one message."""
+        now = self._state.clock()
+        return tuple(
+            WorkerStatus(
+                **msgspec.structs.asdict(as_held(worker.state, len(worker.held))),
+                held=len(worker.held),
+                seen_s=max(0.0, now - worker.seen),
+                done_per_s=worker.done.per_s,
+            )
+            for worker in islice(self.workers.values(), policy.SHOWN_WORKERS)
+            if worker.state is not None
+        )
+
     def silent(self) -> list[str]:
         """The workers whose deadline is over."""
         now = self._state.clock()
@@ -197,7 +210,7 @@ class Leases:
     def overdue(self) -> list[int]:
         """Tasks leased for longer than ``max_lease_s``: their workers live, and will not come back with them."""
         now, most_s = self._state.clock(), self._state.queue.max_lease_s
-        old = itertools.takewhile(lambda item: item[1].since + most_s <= now, self.by_task.items())
+        old = takewhile(lambda item: item[1].since + most_s <= now, self.by_task.items())
         return [task_id for task_id, _ in old]
 
     def end(self, task_id: int) -> LeasedTask:
@@ -211,17 +224,6 @@ class Leases:
         self._state.politeness.drop(lease.host, lease.worker, now=self._state.clock())
         return lease
 
-    def shares(self, worker: WorkerState, *, count: int, slots: int) -> list[Share]:
-        """Take up to *count* tasks for the worker out of those that are due, by host, to be granted at once."""
-        return self._state.politeness.take(
-            worker.kind,
-            worker.id,
-            count=min(count, self._state.queue.lease_batch),
-            slots=slots,
-            worker_count=self.worker_counts[worker.kind],
-            now=self._state.clock(),
-        )
-
     def grant(self, worker_id: str, kind: TaskKind, share: Share) -> Batch:
         """Lease the tasks of *share*, within a transaction."""
         state, host = self._state, share.host
@@ -229,7 +231,11 @@ class Leases:
         if len(rows) != share.tasks:
             raise RuntimeError(f"{share.tasks} tasks should wait for host {host}, and {len(rows)} do")
         rows = [(*start, *state.refresh.past(kind, start[0], blob)) for *start, blob in rows]
-        rows = self._cut_to_size(rows, worker_id, kind, host)
+        count = fitting((origin, last) for *_, origin, last in rows)
+        for _ in rows[count:]:
+            state.politeness.drop(host, worker_id, now=state.clock())
+            state.politeness.add(host, kind, now=state.clock())
+        rows = rows[:count]
         state.db.executemany(
             "UPDATE tasks SET state = 'leased', serial = serial + 1, attempts = attempts + 1 WHERE id = ?",
             [(row[0],) for row in rows],
@@ -277,14 +283,10 @@ class Leases:
             ).fetchall()
         return rows
 
-    def _cut_to_size(self, rows: list[Any], worker_id: str, kind: TaskKind, host: int) -> list[Any]:
-        """As many of the tasks as fit into one message, one at least; images that pages hold travel with them."""
-        size_bytes = 0
-        for number, (*_, origin, last) in enumerate(rows):
-            size_bytes += len(_ENCODER.encode((origin, last)))
-            if number and size_bytes > policy.REPLY_BYTES:
-                for _ in rows[number:]:
-                    self._state.politeness.drop(host, worker_id, now=self._state.clock())
-                    self._state.politeness.add(host, kind, now=self._state.clock())
-                return rows[:number]
-        return rows
+
+def fitting(values: Iterable[object]) -> int:
+    """How many of *values* fit into one message, one at least: pages hold images, and servers choose how long their
+    headers are.
+    """
+    sizes = accumulate(len(_ENCODER.encode(value)) for value in values)
+    return max(1, sum(1 for _ in takewhile(lambda size_bytes: size_bytes <= policy.REPLY_BYTES, sizes)))

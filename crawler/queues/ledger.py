@@ -12,7 +12,8 @@ that wait).
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -31,7 +32,6 @@ from crawler.models import (
     HostFile,
     Lease,
     NewTask,
-    Record,
     RenderOutcome,
     Result,
     Stats,
@@ -43,13 +43,11 @@ from crawler.models import (
 )
 from crawler.queues import Plan, Queue, RecordPage, host_pauses, policy
 from crawler.queues.bandwidth import BandwidthSchedule
-from crawler.queues.leases import LeasingWorker
+from crawler.queues.leases import LeasingWorker, fitting
 from crawler.queues.ledger_runs import LedgerRuns
-from crawler.queues.status import hosts_that_wait, hosts_to_watch, some_workers
+from crawler.queues.status import hosts_that_wait, hosts_to_watch
 from crawler.queues.validation import is_host
 from crawler.text.plain_errors import quoted
-
-_ENCODER = msgspec.msgpack.Encoder()
 
 
 class Ledger(LedgerRuns, Queue):
@@ -111,7 +109,14 @@ class Ledger(LedgerRuns, Queue):
     def _lease_due(self, worker: WorkerState, *, count: int, slots: int) -> tuple[Batch, ...]:
         if self._is_held_back(worker.kind):
             return ()
-        shares = self._leases.shares(worker, count=count, slots=slots)
+        shares = self._state.politeness.take(
+            worker.kind,
+            worker.id,
+            count=min(count, self._queue.lease_batch),
+            slots=slots,
+            worker_count=self._leases.worker_counts[worker.kind],
+            now=self._clock(),
+        )
         if not shares:
             return ()
         with self._transaction(), legible(self.path, on_error=self.halt):
@@ -161,31 +166,28 @@ class Ledger(LedgerRuns, Queue):
     # --- hosts ---
 
     def turn(self, *, task: int, host: str, is_guest: bool = False) -> float:
-        with self._mutex, explained(self.path, on_error=self.halt):
-            politeness, host_id = self._state.politeness, self._host_id(host)
+        with self._of_host(host) as host_id:
+            politeness = self._state.politeness
             wait_s = politeness.turn(host_id, guest=task if is_guest else None, now=self._clock())
             spacing_s = politeness.spacing_s(host_id)
             if not wait_s and spacing_s >= host_pauses.LEAST_S:
                 with self._transaction():  # else a manager that comes after us might not know of it
                     self._pauses.note(host_id, spacing_s)
-            politeness.forget_idle()
             self._state.waiters.expect(self._state.next_event())
             return wait_s
 
     def turn_taken(self, *, host: str, ago_s: float) -> None:
-        with self._mutex, explained(self.path, on_error=self.halt):
-            self._state.politeness.taken(self._host_id(host), ago_s, now=self._clock())
-            self._state.politeness.forget_idle()
+        with self._of_host(host) as host_id:
+            self._state.politeness.taken(host_id, ago_s, now=self._clock())
 
     def turn_over(self, *, task: int, host: str) -> None:
-        with self._mutex, explained(self.path, on_error=self.halt):
-            politeness, host_id = self._state.politeness, self._host_id(host)
+        with self._of_host(host) as host_id:
+            politeness = self._state.politeness
             lease = self._leases.by_task.get(task)
             if lease is not None and lease.host == host_id:
                 politeness.go_away(host_id, task)
             politeness.turn_over(host_id, task, now=self._clock())
             politeness.wake(self._clock())  # others of its domain may have room now
-            politeness.forget_idle()
             self._state.wake_waiting()
 
     def receive(self, *, count: int) -> float:
@@ -193,15 +195,12 @@ class Ledger(LedgerRuns, Queue):
             return self._bandwidth.reserve(count, now=time.monotonic())
 
     def host_file(self, worker_id: str, *, host: str, name: str) -> FileAnswer:
-        with self._mutex, explained(self.path, on_error=self.halt):
+        with self._of_host(host) as host_id:
             is_alive = self._leases.workers.__contains__
-            return self._files.look(worker_id, self._host_id(host), name, is_alive=is_alive)
+            return self._files.look(worker_id, host_id, name, is_alive=is_alive)
 
     def keep_host_file(self, worker_id: str, *, host: str, file: HostFile) -> None:
-        with self._mutex, explained(self.path, on_error=self.halt):
-            # outside of a transaction, whose failure would have memory rebuilt
-            host_id = self._host_id(host)
-        with self._transaction():
+        with self._of_host(host) as host_id, self._transaction():
             is_alive = self._leases.workers.__contains__
             if not self._files.may_tell(worker_id, host_id, file.name, is_alive=is_alive):
                 self._settling.complaints.tell(WORD_REFUSED, worker=worker_id, host=host)
@@ -211,8 +210,7 @@ class Ledger(LedgerRuns, Queue):
                 self._settling.set_delay(host_id, file.delay_s, just_asked=True)
 
     def template(self, *, host: str, name: str, task: int | None = None) -> TemplateAnswer:
-        with self._mutex, explained(self.path, on_error=self.halt):
-            host_id = self._host_id(host)
+        with self._of_host(host) as host_id:
             answer, states = self._templates.asked(host_id, name, task, self._state.delayed.life_s)
             if states:  # seldom: each page that is read asks
                 with self._transaction():
@@ -221,17 +219,21 @@ class Ledger(LedgerRuns, Queue):
             return msgspec.structs.replace(answer, has_renderer=self._plan.browser or self._has_renderer)
 
     def tell_template(self, *, host: str, name: str, outcome: RenderOutcome) -> None:
-        with self._mutex, explained(self.path, on_error=self.halt):
-            host_id = self._host_id(host)
+        with self._of_host(host) as host_id:
             if states := self._templates.told(host_id, name, outcome):
                 with self._transaction():
                     self._templates.keep(host_id, states)
 
-    def _host_id(self, name: str) -> int:
-        """The id of a host, which may be new: redirects lead anywhere. Raises ValueError for what is no host."""
-        if not is_host(name):
-            raise ValueError(f"{quoted(name[:200])} is no host")
-        return self._state.adder.host_id(f"{name}/")
+    @contextmanager
+    def _of_host(self, name: str) -> Iterator[int]:
+        """A call about a host, which may be new, as redirects lead anywhere: yields its id. Raises ValueError for what
+        is no host, outside of a transaction, which would have memory rebuilt.
+        """
+        with self._mutex, explained(self.path, on_error=self.halt):
+            if not is_host(name):
+                raise ValueError(f"{quoted(name[:200])} is no host")
+            yield self._state.adder.host_id(f"{name}/")
+            self._state.politeness.forget_idle()
 
     # --- results ---
 
@@ -255,7 +257,8 @@ class Ledger(LedgerRuns, Queue):
                 state.recorded.wait(left)
             if self._closed:
                 return RecordPage(cursor=after)
-            numbered = _cut_to_size(records_after(self._db.execute, after, limit))
+            numbered = records_after(self._db.execute, after, limit)
+            numbered = numbered[: fitting(record for _, record in numbered)]
             cursor = numbered[-1][0] if numbered else after
             return RecordPage(
                 records=tuple(record for _, record in numbered),
@@ -283,7 +286,7 @@ class Ledger(LedgerRuns, Queue):
         state = self._state
         return {
             **state.counters.facts(),
-            "workers": some_workers(self._leases.workers.values(), now=now),
+            "workers": self._leases.shown(),
             "worker_count": self._leases.worker_counts.total(),
             "up_s": now - self._started,
             "waiting": hosts_that_wait(state.politeness, state.watch, self._db, now=now),
@@ -295,13 +298,3 @@ class Ledger(LedgerRuns, Queue):
             "halted": self._halted,
             "stopped": self._stopped,
         }
-
-
-def _cut_to_size(numbered: list[tuple[int, Record]]) -> list[tuple[int, Record]]:
-    """As many records as fit into one message, one at least; servers choose how long their headers are."""
-    left = policy.REPLY_BYTES
-    for at, (_, record) in enumerate(numbered):
-        left -= len(_ENCODER.encode(record))
-        if left < 0 and at:
-            return numbered[:at]
-    return numbered

@@ -15,7 +15,7 @@ from crawler.crawlfile import meta
 from crawler.crawlfile.columns import legible
 from crawler.crawlfile.keepers import OWN, Keeper, keeper_of
 from crawler.crawlfile.meta import MetaKey
-from crawler.crawlfile.schema import COLUMNS, TABLES, origin_of, to_record
+from crawler.crawlfile.schema import TABLES, origin_of, records
 from crawler.crawlfile.sqlite_errors import explained
 from crawler.errors import HostDown
 from crawler.models import (
@@ -143,25 +143,18 @@ class LedgerRuns(LedgerFile):
                 return self._state.refresh.begin(rules)
 
     def retry(self, *, kind: TaskKind, reason: str | None = None) -> int:
-        table = TABLES[kind]
-        wanted = (
-            "(status IN ('failed', 'dead') OR revisit = 'failed')"
-            if reason is None
-            else "(reason = :reason OR revisit_reason = :reason)"
-        )
+        wanted, values = "(status IN ('failed', 'dead') OR revisit = 'failed')", []
+        if reason is not None:
+            wanted, values = "? IN (reason, revisit_reason)", [reason]
         settled = "task_id IN (SELECT id FROM tasks WHERE state IN ('done', 'dead'))"
         with self._transaction():
-            rows = self._db.execute(
-                f"SELECT task_id, {', '.join(COLUMNS[kind])} FROM {table} WHERE {wanted} AND {settled}",  # noqa: S608
-                {"reason": reason},
-            ).fetchall()
-            for task_id, *values in rows:
-                record = to_record(kind, values)
+            found = list(records(self._db, kind, f"{wanted} AND {settled}", *values))
+            for task_id, record in found:
                 # what is worth keeping stands until there is a newer record
                 host = self._put_back(task_id, kind, record, drop_record=not worth_keeping(record))
                 if HostDown.reason in {record.reason, record.revisit_reason}:
                     self._state.watch.forget(host)  # somebody wants it to be asked all the same
-            return len(rows)
+            return len(found)
 
     def fetch_again(
         self, is_there: Callable[[str], bool], is_ours: Callable[[Keeper], bool] = OWN.__eq__

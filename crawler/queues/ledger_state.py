@@ -80,9 +80,8 @@ class LedgerState:
     def load(self, *, flush: Callable[[], None]) -> None:
         """Rebuild it; *flush* writes records that are settled and not in the file yet."""
         db, now = self.db, self.clock()
-        pauses = self.politeness.pauses(
-            now=now
-        )  # what a host has asked for stands, whoever's mistake this is
+        # what a host has asked for stands, whoever's mistake this is
+        pauses = self.politeness.pauses(now=now)
         self.politeness = self._new_politeness()
         for (host,) in db.execute("SELECT id FROM hosts WHERE name = ?", (DATA_HOST,)):
             self.politeness.never_delay(host)
@@ -94,12 +93,7 @@ class LedgerState:
         self.refresh = Refresh(db)
         self.cookies = Cookies(db)
         self.adder = TaskAdder(
-            db,
-            self.counters,
-            self.politeness,
-            self._scope,
-            largest_only=self._largest_only,
-            flush=flush,
+            db, self.counters, self.politeness, self._scope, largest_only=self._largest_only, flush=flush
         )
         for kind, host, count in db.execute(
             "SELECT kind, host_id, count(*) FROM tasks WHERE state = 'ready' GROUP BY kind, host_id"
@@ -107,15 +101,7 @@ class LedgerState:
             self.politeness.add(host, TaskKind(kind), count, now=now)
         for host, pause_s in pauses.items():
             self.politeness.pause(host, pause_s, now=now)
-        self.watch = HostWatch(
-            db,
-            self.health,
-            self.throttle,
-            self.politeness,
-            clock=self.clock,
-            note_pause=self.pauses.note,
-            note_pace=self.pauses.note_pace,
-        )
+        self.watch = HostWatch(db, self.health, self.throttle, self.politeness, self.pauses, clock=self.clock)
         self.delayed.load()
 
     def _new_politeness(self) -> Politeness:
@@ -150,9 +136,8 @@ class LedgerState:
     def wake_finders(self) -> None:
         """Wake workers that find images, unless too many images wait."""
         if not self.is_backlogged:
-            for kind in TaskKind:
-                if kind is not TaskKind.IMAGE:
-                    self.waiters.tell(kind)
+            for kind in (TaskKind.PAGE, TaskKind.RENDER):
+                self.waiters.tell(kind)
 
     def releasable(self) -> int:
         """How many held sizes need wait no longer: all, if no page may name larger ones; else what is over half of the

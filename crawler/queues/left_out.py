@@ -38,27 +38,19 @@ class LeftOutRows:
         for slug, task in found:
             by_slug.setdefault(slug, []).append(task)
         for slug, tasks in by_slug.items():
-            room = max(
-                policy.MOST_LEFT_OUT - self._rows.total(), policy.MOST_LEFT_OUT_OF_EACH - self._rows[slug]
-            )
+            of_each = policy.MOST_LEFT_OUT_OF_EACH - self._rows[slug]
+            room = max(0, policy.MOST_LEFT_OUT - self._rows.total(), of_each)
+            marks = [left_out_mark(slug, task.kind, task.url) for task in tasks]
             rows = [
-                (
-                    left_out_mark(slug, task.kind, task.url),
-                    slug,
-                    task.url,
-                    task.kind.value,
-                    "" if task.origin is None else task.origin.page_url,
-                )
-                for task in tasks
+                (mark, slug, task.url, task.kind.value, "" if task.origin is None else task.origin.page_url)
+                for mark, task in zip(marks[:room], tasks, strict=False)
             ]
-            if room > 0:
-                before = self._last_seq()
-                self._db.executemany(_COUNTED, rows[:room])
-                new[slug] = self._last_seq() - before
-                self._rows[slug] += new[slug]
+            before = self._last_seq()
+            self._db.executemany(_COUNTED, rows)
+            new[slug] = self._last_seq() - before
+            self._rows[slug] += new[slug]
             self._db.executemany(
-                "UPDATE left_out SET times = times + 1 WHERE mark = ?",
-                [(row[0],) for row in rows[max(0, room) :]],
+                "UPDATE left_out SET times = times + 1 WHERE mark = ?", [(mark,) for mark in marks[room:]]
             )
         return +new
 
@@ -68,8 +60,6 @@ class LeftOutRows:
 
 def located(tasks: Sequence[NewTask], page_url: str) -> Sequence[NewTask]:
     """*tasks* of a result, with *page_url* as the origin of those that are kept out and have none."""
-    if not any(task.kept_out_by and task.origin is None for task in tasks):
-        return tasks
     origin = Origin(page_url=page_url, found_in="")
     return [
         msgspec.structs.replace(task, origin=origin) if task.kept_out_by and task.origin is None else task

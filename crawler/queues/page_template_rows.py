@@ -36,9 +36,8 @@ class PageTemplateRows:
     def _known(self, host: int, name: str) -> KnownTemplates:
         kept = self._kept(host, name)
         if name not in kept:
-            count = self._db.execute("SELECT count(*) FROM templates WHERE host_id = ?", (host,)).fetchone()[
-                0
-            ]
+            sql = "SELECT count(*) FROM templates WHERE host_id = ?"
+            [count] = self._db.execute(sql, (host,)).fetchone()
             if (other := kept_as(name, is_known=False, kept=count)) != name:
                 name, kept = other, self._kept(host, other)
         return known_of(name, kept.get(name), kept.get(family_of(name)))

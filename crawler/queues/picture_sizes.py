@@ -16,15 +16,17 @@ A larger size that arrives after its picture was saved becomes a task as well: t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from math import inf
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
 from crawler.crawlfile.connection import Connection
 from crawler.lists import FOUND_IN
 from crawler.models import ImageRecord, ImageStatus, NewTask, TaskKind, TaskState
 from crawler.models.image_words import lacking
 from crawler.queues import later_words, policy
+from crawler.queues.counters import Counters
+from crawler.queues.politeness import Politeness
 from crawler.sizes import Sized, size_of
 from crawler.urls import task_key
 
@@ -47,12 +49,6 @@ class Size(NamedTuple):
 
 
 _COLUMNS = ", ".join(Size._fields)
-
-
-class Insert(Protocol):
-    def __call__(self, size: Size, *, held: bool, now: float) -> None:
-        """Make a task of *size*."""
-        ...
 
 
 class _Family(NamedTuple):
@@ -83,25 +79,25 @@ def picture_key(size: Sized) -> bytes:
 class PictureSizes:
     """The sizes in the file *db*.
 
-    *insert* makes a task of a size. *moved* is called when a size's task changes its state (None: it is removed),
-    *ready* with the host of one that becomes ready, *left_out* with counts by slug. Invariants: ``held`` and ``behind``
-    are the numbers of held tasks and of waiting rows in the table sizes.
+    *tally* counts its tasks, *pacing* has those that are ready, but for new ones: *insert* makes a task of a size, in
+    that state. *left_out* is told counts by slug. Invariants: ``held`` and ``behind`` are the numbers of held tasks and
+    of waiting rows in the table sizes.
     """
 
     def __init__(
         self,
         db: Connection,
+        tally: Counters,
+        pacing: Politeness,
         *,
-        insert: Insert,
-        moved: Callable[[TaskState, TaskState | None], None],
+        insert: Callable[[Size, TaskState, float], None],
         left_out: Callable[[dict[str, int]], None],
-        ready: Callable[[int, float], None],
     ) -> None:
         self._db = db
+        self._tally = tally
+        self._pacing = pacing
         self._insert = insert
-        self._moved = moved
         self._left_out = left_out
-        self._ready = ready
         self.held: int = db.execute(f"SELECT count(*) FROM tasks WHERE {_HELD}").fetchone()[0]
         self.behind: int = db.execute("SELECT count(*) FROM sizes WHERE NOT left_out").fetchone()[0]
 
@@ -118,7 +114,7 @@ class PictureSizes:
         with_words = {}
         for key, (task, _) in list(fresh.items()):
             row = self._db.execute("SELECT left_out, words FROM sizes WHERE key = ?", (key,)).fetchone()
-            if row is not None and (row[0] or not _is_in_place(task)):
+            if row is not None and (row[0] or not takes_a_place(task)):
                 del fresh[key]
                 if not row[0] and lacking(row[1], task):
                     with_words[key] = task
@@ -134,20 +130,19 @@ class PictureSizes:
                 self.behind -= 1
                 origin, words = later_words.kept_with(size.origin, gone[0]), size.words | gone[1]
                 size = size._replace(origin=origin, words=words)
-            self._insert(size, held=False, now=now)
+            self._insert(size, TaskState.READY, now)
             return gone is None
         family = self._family(size.picture)
         if family.held is not None and size.px > family.held[1]:
             self._put_behind(self._replaced(family.held[0], size))
-            return True
-        if family.held is not None or family.is_tried:
+        elif family.held is not None or family.is_tried:
             self._put_behind(size)
-            return True
-        if size.px <= family.saved_px:
+        elif size.px <= family.saved_px:
             self._put_behind(size)
             self._leave_out([size.key])
             return False
-        self._hold(size, now)
+        else:
+            self._hold(size, now)
         return True
 
     def try_at_once(self, task_id: int, origin: bytes | None, now: float) -> None:
@@ -158,7 +153,6 @@ class PictureSizes:
         if row is not None:
             origin = later_words.kept_with(origin, row[1])
             self._db.execute("UPDATE tasks SET state = 'ready', origin = ? WHERE id = ?", (origin, task_id))
-            self._no_longer_held(TaskState.READY)
             self._ready(row[0], now)
 
     # --- those that are held ---
@@ -180,7 +174,6 @@ class PictureSizes:
                 self._leave_out(self._no_larger_than(picture, family.saved_px))
             else:
                 self._db.execute("UPDATE tasks SET state = 'ready' WHERE id = ?", (task_id,))
-                self._no_longer_held(TaskState.READY)
                 self._ready(host, now)
 
     # --- those that are settled ---
@@ -208,7 +201,7 @@ class PictureSizes:
         if is_saved or has_next:
             self._hold(largest, now)
             return ""
-        self._insert(largest, held=False, now=now)
+        self._insert(largest, TaskState.READY, now)
         return largest.url
 
     # --- what they are made of ---
@@ -230,17 +223,20 @@ class PictureSizes:
         return _Family(held, is_tried, saved_px, is_known)
 
     def _hold(self, size: Size, now: float) -> None:
-        self._insert(size, held=True, now=now)
+        self._insert(size, TaskState.DELAYED, now)
         self.held += 1
 
-    def _no_longer_held(self, after: TaskState | None) -> None:
+    def _ready(self, host: int, now: float) -> None:
+        """A task of *host* that was held is ready."""
         self.held -= 1
-        self._moved(TaskState.DELAYED, after)
+        self._tally.move(TaskKind.IMAGE, TaskState.DELAYED, TaskState.READY)
+        self._pacing.add(host, TaskKind.IMAGE, now=now)
 
     def _taken_back(self, task_id: int) -> Size:
         """The size of a task that is held, which is none any more."""
         row = self._db.execute(f"DELETE FROM tasks WHERE id = ? RETURNING {_COLUMNS}", (task_id,)).fetchone()
-        self._no_longer_held(None)
+        self.held -= 1
+        self._tally.move(TaskKind.IMAGE, TaskState.DELAYED, None)
         return Size(*row)
 
     def _replaced(self, task_id: int, size: Size) -> Size:
@@ -252,22 +248,17 @@ class PictureSizes:
         return Size(*row)
 
     def _put_behind(self, size: Size) -> None:
-        self._db.execute(
-            f"INSERT INTO sizes ({_COLUMNS}, left_out) VALUES (?, ?, ?, ?, ?, ?, ?, 0)",
-            size,
-        )
+        self._db.execute(f"INSERT INTO sizes ({_COLUMNS}, left_out) VALUES (?, ?, ?, ?, ?, ?, ?, 0)", size)
         self.behind += 1
-        rows = self._db.execute(
-            "SELECT key FROM sizes WHERE picture = ? AND NOT left_out ORDER BY px DESC, id LIMIT -1 OFFSET ?",
-            (size.picture, policy.MAX_BEHIND),
-        ).fetchall()
-        self._leave_out([row[0] for row in rows])
+        sql = (
+            "SELECT key FROM sizes WHERE picture = ? AND NOT left_out ORDER BY px DESC, id LIMIT -1 OFFSET ?"
+        )
+        too_many = self._db.execute(sql, (size.picture, policy.MAX_BEHIND))
+        self._leave_out([row[0] for row in too_many])
 
     def _no_larger_than(self, picture: bytes, px: float) -> list[bytes]:
-        rows: Iterable[Any] = self._db.execute(
-            "SELECT key FROM sizes WHERE picture = ? AND NOT left_out AND px <= ?", (picture, px)
-        ).fetchall()
-        return [row[0] for row in rows]
+        sql = "SELECT key FROM sizes WHERE picture = ? AND NOT left_out AND px <= ?"
+        return [row[0] for row in self._db.execute(sql, (picture, px))]
 
     def _leave_out(self, keys: list[bytes]) -> None:
         if keys:
@@ -285,5 +276,6 @@ class PictureSizes:
         return None if row is None else Size(*row)
 
 
-def _is_in_place(task: NewTask) -> bool:
+def takes_a_place(task: NewTask) -> bool:
+    """Whether *task* is another size of an image that failed."""
     return task.origin is not None and bool(task.origin.instead_of)

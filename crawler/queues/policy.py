@@ -9,11 +9,24 @@ Names end in their unit: seconds, bytes, chars, or TIMES something. A number wit
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Final
 
 from crawler import models, queues, urls
 from crawler.errors import HostDown, InternalError, LeaseExpired
 from crawler.models import ImageStatus, PageStatus, RenderStatus, image_words
+
+
+class Trouble(StrEnum):
+    """How it is with a host in trouble."""
+
+    BACKING_OFF = "backing off"
+    ONLY_ERRORS = "only errors"
+    DOWN = "down"
+    RECOVERING = "recovering"
+    SLOWED = "slowed"
+    """It has refused requests for coming too fast: see throttle.py."""
+
 
 # --- hosts in trouble: host_health.py ---
 
@@ -28,7 +41,7 @@ LEAST_TRIES = 4
 DOUBT_TIMES = 10
 """So many times ``host_patience_s`` while it may be our own network that is out: then all hosts would be given up."""
 BUSY_TIMES = 2.5
-"""The same for a host that answers with nothing of use: it is there, and may get over it."""
+"""So many times ``host_patience_s`` before a host is given up that answers, with nothing of use: it may get over it."""
 BROKEN_SHARE = 2
 """One in so many of the requests that may be in flight else, to a host that says that it is broken."""
 COOL_OFF_S = 600.0
@@ -53,7 +66,7 @@ PACE_SHARE = 0.9
 LEAST_GIVEN = 10
 """Fewer answers between two events measure nothing: a bucket may have been full for most of the time."""
 SLOWER_TIMES = 2.0
-"""So many times longer the pace gets then."""
+"""The pace gets so many times longer, at the most, by an event with fewer than LEAST_GIVEN answers before it."""
 ABOUT_TIMES = 1.5
 """Two measures that differ by no more than so many times say the same."""
 FIRST_GROWTH_S = 15.0
@@ -82,7 +95,7 @@ REFUSED_ATTEMPTS_TIMES = 4
 
 # --- whose turn it is: politeness.py ---
 
-HUNGRY_S = 10.0
+STARVED_S = 10.0
 """So long a worker that got nothing counts as one who waits: twice as long as it waits for one answer."""
 CROWDED_S = 1.0
 """So long after a guest has found no room nothing is leased of a host: its slots get free as hands become empty."""
@@ -106,9 +119,9 @@ GIVING_UP_EVERY_S = 0.25
 """From one such step to the next: others have their turn in between."""
 RELEASED_AT_ONCE = 200
 """Sizes of pictures that need wait no longer, in one step: 20 ms or so."""
-REFUSED_S = 2.0
-"""A task that a worker says what can't be right of waits so long, and twice as long each time: in a soak one hostile
-worker took the same task five times in a row, and it was given up."""
+REFUSED_RESULT_S = 2.0
+"""A task whose result was refused, as it can't be right, waits so long, and twice as long each time: in a soak one
+hostile worker took the same task five times in a row, and it was given up."""
 REPLY_BYTES = 2**20
 """Of one answer, tasks or records: a quarter of what a message may be."""
 MAX_RECORDS = 200
@@ -174,7 +187,7 @@ STANDSTILL_S = 10
 LEASE_STANDSTILL = 1 / 8
 """… and that of the leases sooner, after this part of one: even a short lease has to outlast an outage."""
 QUIET_S = 1
-"""Since when no page is at hand, for sizes to be released: what other shards have said is up to a second old."""
+"""No page was at hand for so long before sizes are released: what other shards have said is up to a second old."""
 RECENT_S = 600
 """So long a settled page can be had once more, for another shard may have lost what it led to."""
 ENDED_S = 86_400
@@ -206,12 +219,7 @@ WORTH_KEEPING = frozenset(
     {ImageStatus.SAVED, ImageStatus.DUPLICATE, PageStatus.HARVESTED, RenderStatus.RENDERED}
 )
 """Statuses of records that stand for something, which have no reason."""
-BACKING_OFF = "backing off"
-ONLY_ERRORS = "only errors"
-DOWN = "down"
-RECOVERING = "recovering"
-SLOWED = "slowed"
-"""How it is with a host in trouble."""
+BACKING_OFF, ONLY_ERRORS, DOWN, RECOVERING, SLOWED = Trouble
 
 # --- bits ---
 

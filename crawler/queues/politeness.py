@@ -19,7 +19,9 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
+from crawler.models import HostStatus
 from crawler.queues import policy
 from crawler.queues.lanes import Lane, Lanes
 
@@ -43,19 +45,6 @@ class Share:
     host: int
     tasks: int
     slots: int
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A host with something to do: waiting tasks by kind, requests in flight, and seconds until it is due."""
-
-    host: int
-    ready: dict[Hashable, int]
-    in_flight: int
-    due_s: float
-    delay_s: float
-    crawl_delay_s: float
-    """The part of ``delay_s`` that the host itself asks for."""
 
 
 class Politeness(Lanes):
@@ -219,9 +208,8 @@ class Politeness(Lanes):
         """Remove the guests whose time is over."""
         while self._guests and self._guests[0][0] <= now:
             until, host, guest = self._guests.popleft()
-            if (
-                host in self._lanes and self._lanes[host].guests.get(guest) == until
-            ):  # it has not come once more
+            lane = self._lanes.get(host)
+            if lane is not None and lane.guests.get(guest) == until:  # it has not come once more
                 self.turn_over(host, guest, now=now)
 
     def too_much(self, worker: str, *, now: float) -> list[int]:
@@ -306,7 +294,7 @@ class Politeness(Lanes):
 
     def _others_starve(self, kind: Hashable, worker: str, now: float) -> bool:
         starved = self._starved[kind]  # who asked last comes last
-        while starved and now - starved[oldest := next(iter(starved))] > policy.HUNGRY_S:
+        while starved and now - starved[oldest := next(iter(starved))] > policy.STARVED_S:
             del starved[oldest]  # it has left
         return len(starved) > (worker in starved)
 
@@ -333,19 +321,24 @@ class Politeness(Lanes):
         """Seconds for which hosts are still to be left alone, by host."""
         return {host: lane.due - now for host, lane in self._lanes.items() if lane.due > now}
 
-    def busiest(self, most: int, *, now: float) -> list[Waiting]:
+    def busiest(self, most: int) -> list[int]:
         """The *most* hosts with the most tasks, waiting or in flight."""
         lanes = heapq.nlargest(
             most, self._lanes.items(), key=lambda item: sum(item[1].ready.values()) + item[1].in_flight
         )
-        return [self.look_at(host, now=now) for host, _ in lanes]
+        return [host for host, _ in lanes]
 
-    def look_at(self, host: int, *, now: float) -> Waiting:
-        """One host, which may have nothing to do."""
+    def look_at(self, host: int, *, now: float) -> HostStatus:
+        """The status of one host, which may have nothing to do, without its name."""
         lane = self._lanes.get(host) or Lane()
-        due_s = max(0.0, lane.due - now)
-        return Waiting(
-            host, dict(lane.ready), lane.in_flight, due_s, self.spacing_s(host), self.delay_s(host)
+        ready: dict[str, Any] = {f"{kind}s": count for kind, count in lane.ready.items()}
+        return HostStatus(
+            name="",
+            **ready,
+            in_flight=lane.in_flight,
+            due_s=max(0.0, lane.due - now),
+            delay_s=self.spacing_s(host),
+            crawl_delay_s=self.delay_s(host),
         )
 
     def some_that_wait(self, most: int) -> Iterator[int]:
@@ -358,10 +351,6 @@ class Politeness(Lanes):
     def is_known(self, host: int) -> bool:
         """Whether *host* has a lane: it has something to do, or is to be left alone."""
         return host in self._lanes
-
-    def in_flight(self, host: int) -> int:
-        """The most requests that may be in flight to *host* now."""
-        return self._lanes[host].in_flight if host in self._lanes else 0
 
     def _take_ready(self, lane: Lane, kind: Hashable, count: int) -> None:
         lane.ready[kind] -= count

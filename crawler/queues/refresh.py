@@ -6,13 +6,26 @@ the record of its file. The record of an image with other bytes moves to the his
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from crawler.crawlfile import meta
 from crawler.crawlfile.connection import Connection
 from crawler.crawlfile.meta import MetaKey
-from crawler.crawlfile.schema import COLUMNS, HISTORY, TABLES, origin_in, origin_of, to_record
-from crawler.models import ImageRecord, ImageStatus, Origin, PageRecord, Record, Revisit, TaskKind
+from crawler.crawlfile.schema import COLUMNS, HISTORY, TABLES, origin_in, origin_of, records
+from crawler.models import (
+    ORIGIN_FIELDS,
+    RECORDS,
+    STATUSES,
+    ImageRecord,
+    ImageStatus,
+    Origin,
+    PageRecord,
+    Record,
+    Revisit,
+    TaskKind,
+)
 from crawler.models.image_words import filled_record
 from crawler.queues import policy
 from crawler.queues.counters import Counters
@@ -44,13 +57,10 @@ class Refresh:
         self.reread = (meta.read(self._db, MetaKey.RULES) or "") != rules
         meta.write(self._db, MetaKey.REREAD, self.reread)
         meta.write(self._db, MetaKey.RULES, rules)
-        for (
-            table
-        ) in TABLES.values():  # what it was marked with at an earlier refresh says nothing of this one
+        # neither the marks of an earlier refresh, nor what a page brought before, says anything of this one
+        for table in TABLES.values():
             self._db.execute(f"UPDATE {table} SET revisit = '', revisit_reason = '' WHERE revisit != ''")  # noqa: S608
-        self._db.execute(
-            "DELETE FROM templates"
-        )  # a page that brings what it brought before is no sign of anything
+        self._db.execute("DELETE FROM templates")
         return self._db.execute(
             "UPDATE tasks SET state = 'ready', attempts = 0, due_s = NULL WHERE state IN ('done', 'dead')"
             " AND host_id NOT IN (SELECT id FROM hosts WHERE name = ?)",
@@ -82,11 +92,8 @@ class Refresh:
 
     def record_of(self, kind: TaskKind, task_id: int) -> Record | None:
         """The task's record, of whatever visit."""
-        row = self._db.execute(
-            f"SELECT {', '.join(COLUMNS[kind])} FROM {TABLES[kind]} WHERE task_id = ?",  # noqa: S608 - our own names
-            (task_id,),
-        ).fetchone()
-        return None if row is None else to_record(kind, row)
+        found = list(records(self._db, kind, "task_id = ?", task_id))
+        return found[0][1] if found else None
 
     def past(self, kind: TaskKind, task_id: int, blob: bytes | None) -> tuple[Origin | None, Record | None]:
         """The origin of a task, and its last record. *blob* is the origin in its row; a settled task has it in its
@@ -165,28 +172,18 @@ class Refresh:
         self._db.execute(f"DELETE FROM {TABLES[kind]} WHERE task_id = ?", (task_id,))  # noqa: S608
         tally.count(kind, last, -1)
         path = record.path if isinstance(record, ImageRecord) else ""
-        if (
-            isinstance(last, ImageRecord)
-            and last.path != path
-            and (heir := self._inherited(last)) is not None
-        ):
-            tally.count(kind, heir, -1)
-            tally.count(kind, msgspec.structs.replace(heir, status=ImageStatus.SAVED), 1)
+        if isinstance(last, ImageRecord) and last.status is ImageStatus.SAVED and last.path != path:
+            self._inherit(last.path, tally)
 
-    def _inherited(self, last: ImageRecord) -> ImageRecord | None:
-        if last.status is not ImageStatus.SAVED:
-            return None
-        row = self._db.execute(
-            f"SELECT task_id, {', '.join(COLUMNS[TaskKind.IMAGE])} FROM images"  # noqa: S608
-            " WHERE path = ? AND status = 'duplicate' ORDER BY seq LIMIT 1",
-            (last.path,),
-        ).fetchone()
-        if row is None:
-            return None
-        self._db.execute("UPDATE images SET status = 'saved' WHERE task_id = ?", row[:1])
-        heir = to_record(TaskKind.IMAGE, row[1:])
-        assert isinstance(heir, ImageRecord)
-        return heir
+    def _inherit(self, path: str, tally: Counters) -> None:
+        """Make the first duplicate with the file at *path* the "saved" one."""
+        found = records(
+            self._db, TaskKind.IMAGE, "path = ? AND status = 'duplicate' ORDER BY seq LIMIT 1", path
+        )
+        for task_id, heir in list(found):
+            self._db.execute("UPDATE images SET status = 'saved' WHERE task_id = ?", (task_id,))
+            tally.count(TaskKind.IMAGE, heir, -1)
+            tally.count(TaskKind.IMAGE, msgspec.structs.replace(heir, status=ImageStatus.SAVED), 1)
 
 
 def _compared(record: Record, last: Record | None) -> Record:
@@ -219,6 +216,28 @@ def left_out_of(record: Record, last: Record | None = None) -> dict[str, int]:
         for slug in record.left_out | last.left_out
         if (more := record.left_out.get(slug, 0) - last.left_out.get(slug, 0))
     }
+
+
+def unvisited(
+    kind: TaskKind,
+    url: str,
+    *,
+    status: str,
+    reason: str,
+    detail: str,
+    origin: Origin | None = None,
+    **facts: Any,
+) -> Record:
+    """The record of a task that no worker has come back with; *facts* are further fields of it."""
+    words = {name: getattr(origin, name) for name in ORIGIN_FIELDS[kind] if origin is not None}
+    return RECORDS[kind](
+        url=url,
+        status=STATUSES[kind](status),  # type: ignore[arg-type] # of the record's own kind
+        reason=reason,
+        detail=detail,
+        **words,
+        **facts,
+    )
 
 
 def not_visited(known: Record, *, detail: str, reason: str) -> Record:

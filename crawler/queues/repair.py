@@ -51,16 +51,12 @@ _ABSURD = " OR ".join((_LOST, *_NUMBERS.values(), _NO_DUE, _NO_ORIGIN))
 def repair(db: Connection, path: Path) -> None:
     """Make all rows of the queue valid, in one transaction; the log names *path*."""
     rows = db.execute(f"SELECT id, kind, url, {_LOST} FROM tasks WHERE {_ABSURD}").fetchall()  # noqa: S608 - our own words
-    db.execute("BEGIN IMMEDIATE")
-    try:
+    with db:
+        db.execute("BEGIN IMMEDIATE")
         for task_id, kind, url, lost in rows:
             what = _mend(db, task_id, kind, url, lost=bool(lost))
             tell(log, ROW_MENDED, file=path, url=printable(str(url)), what=what)
         _mend_others(db)
-        db.execute("COMMIT")
-    except BaseException:
-        db.execute("ROLLBACK")
-        raise
 
 
 def _mend(db: Connection, task_id: int, kind: str, url: object, *, lost: bool) -> str:

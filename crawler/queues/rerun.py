@@ -13,7 +13,7 @@ from crawler.crawlfile import meta
 from crawler.crawlfile.columns import left_out_items
 from crawler.crawlfile.connection import Connection
 from crawler.crawlfile.meta import MetaKey
-from crawler.crawlfile.schema import COLUMNS, TABLES, origin_in, to_record
+from crawler.crawlfile.schema import TABLES, origin_in, records
 from crawler.models import ImageRecord, NewTask, PageRecord, RenderRecord, TaskKind
 from crawler.queues.left_out import LeftOutRows
 
@@ -50,7 +50,8 @@ def take_up(db: Connection, slugs: Collection[str], reads: Reads, *, unrendered:
         )
         if count:
             _begin_to_count_anew(db, cuts)
-            _note_rereads(db)
+            meta.count_up(db, MetaKey.REREADS)
+            meta.write(db, MetaKey.REREAD, 1)  # no server is to reply that they have not changed
         return count
     finally:
         db.execute("DROP TABLE temp.slugs")
@@ -79,8 +80,7 @@ def kept(db: Connection) -> Iterator[ImageRecord | PageRecord]:
         (TaskKind.IMAGE, "status IN ('saved', 'duplicate')"),
         (TaskKind.PAGE, "status = 'harvested' AND page_url != ''"),
     ):
-        for row in db.execute(f"SELECT {', '.join(COLUMNS[kind])} FROM {TABLES[kind]} WHERE {which}"):  # noqa: S608
-            record = to_record(kind, row)
+        for _, record in records(db, kind, which):
             assert not isinstance(record, RenderRecord)
             yield record
 
@@ -136,12 +136,6 @@ def _begin_to_count_anew(db: Connection, cuts: Mapping[str, int]) -> None:
     db.execute("DELETE FROM dropped WHERE count <= 0")
     db.execute("DELETE FROM left_out WHERE slug IN (SELECT slug FROM temp.slugs)")
     db.execute("DELETE FROM sizes WHERE left_out AND 'smaller-size' IN (SELECT slug FROM temp.slugs)")
-
-
-def _note_rereads(db: Connection) -> None:
-    """Note that pages are read for what was left out: no server is to reply that they have not changed."""
-    meta.count_up(db, MetaKey.REREADS)
-    meta.write(db, MetaKey.REREAD, 1)
 
 
 def _waiting(db: Connection) -> Iterator[list[tuple[int, NewTask]]]:

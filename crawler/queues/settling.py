@@ -16,29 +16,19 @@ import msgspec
 
 from crawler.crawlfile.columns import row_of
 from crawler.crawlfile.schema import INSERTS, origin_in, origin_of
-from crawler.errors import HostDown, InternalError, LeaseExpired
+from crawler.errors import InternalError, LeaseExpired
 from crawler.logs.events import INFO, RESULT_REFUSED
 from crawler.logs.outcomes import tell_retried, tell_settled
-from crawler.models import (
-    ORIGIN_FIELDS,
-    RECORDS,
-    STATUSES,
-    ImageRecord,
-    Record,
-    Result,
-    TaskKind,
-    TaskState,
-    Token,
-)
+from crawler.models import ImageRecord, Record, Result, TaskKind, TaskState, Token
 from crawler.models.image_words import filled_record
 from crawler.queues import later_words, policy
 from crawler.queues.fallback import with_next_size
 from crawler.queues.host_evidence import reason_of
-from crawler.queues.host_report import HOW_TO_RETRY, HostReport
+from crawler.queues.host_report import HostReport
 from crawler.queues.leases import LeasedTask, Leases
 from crawler.queues.ledger_state import LedgerState
 from crawler.queues.left_out import located
-from crawler.queues.refresh import left_out_of, not_visited, worth_keeping
+from crawler.queues.refresh import left_out_of, not_visited, unvisited, worth_keeping
 from crawler.queues.validation import ValidationLog, refusal, told_of_refused
 
 log = logging.getLogger(__name__)
@@ -218,7 +208,7 @@ class Settling:
         self.complaints.tell(RESULT_REFUSED, url=url, reason=flaw, worker=worker)
         lease = self._leases.end(token.id)
         if lease.attempts < self._state.queue.max_attempts:
-            delay_s = policy.REFUSED_S * 2.0 ** (lease.attempts - 1)
+            delay_s = policy.REFUSED_RESULT_S * 2.0 ** (lease.attempts - 1)
             self._delay(token.id, lease.kind, delay_s, InternalError.reason)
             return
         self._settle_unvisited(
@@ -265,8 +255,9 @@ class Settling:
             )
             self._state.ready(lease.kind, lease.host, TaskState.LEASED)
 
-    def give_up(self, host: int, told: str, report: HostReport) -> None:
-        """Settle some of what waits for a host that is down; *told* says how it is with the host."""
+    def give_up(self, host: int, report: HostReport) -> None:
+        """Settle some of what waits for a host that is down."""
+        name = self._state.watch.name(host)
         left = policy.GIVEN_UP_AT_ONCE
         for kind in TaskKind:
             rows = self._state.db.execute(
@@ -279,12 +270,9 @@ class Settling:
                 self._state.politeness.remove(host, kind, len(rows), now=self._state.clock())
             for task_id, *columns in rows:
                 task = _UnvisitedTask(task_id, kind, *columns)
+                reason, detail = report.reason_and_detail(name, kind, is_seed=task.is_seed)
                 self._settle_unvisited(
-                    task,
-                    reason=report.reason if task.is_seed else HostDown.reason,
-                    detail=report.detail if task.is_seed else f"{told}; {HOW_TO_RETRY[kind]}",
-                    before=TaskState.READY,
-                    after=TaskState.DONE,
+                    task, reason=reason, detail=detail, before=TaskState.READY, after=TaskState.DONE
                 )
 
     def _unvisited(self, task_id: int, lease: LeasedTask) -> _UnvisitedTask:
@@ -303,25 +291,18 @@ class Settling:
             record = not_visited(last, detail=detail, reason=reason)
             self._keep(task.id, kind, record, before=before, after=TaskState.DONE)
             return
-        origin = origin_of(last, kind) if last else origin_in(task.origin)
-        fields: dict[str, Any] = {name: getattr(origin, name) for name in ORIGIN_FIELDS[kind] if origin}
-        status = "dead" if after is TaskState.DEAD else "failed"
-        self._keep(
-            task.id,
+        record = unvisited(
             kind,
-            RECORDS[kind](
-                url=task.url,
-                status=STATUSES[kind](status),  # type: ignore[arg-type] # of the record's own kind
-                reason=reason,
-                detail=detail,
-                depth=task.depth,
-                attempts=task.attempts,
-                finished_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-                **fields,
-            ),
-            before=before,
-            after=after,
+            task.url,
+            status="dead" if after is TaskState.DEAD else "failed",
+            reason=reason,
+            detail=detail,
+            origin=origin_of(last, kind) if last else origin_in(task.origin),
+            depth=task.depth,
+            attempts=task.attempts,
+            finished_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         )
+        self._keep(task.id, kind, record, before=before, after=after)
 
     # --- records ---
 

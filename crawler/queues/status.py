@@ -3,43 +3,37 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from itertools import islice
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import msgspec
 
 from crawler.crawlfile.connection import Connection
-from crawler.models import HostStatus, TaskKind, WorkerState, WorkerStatus
+from crawler.models import HostStatus, TaskKind, WorkerState
 from crawler.monitoring.rate import Rate
 from crawler.queues import policy
 from crawler.queues.counters import Counters
-from crawler.queues.host_report import Trouble
+from crawler.queues.host_report import HostReport
 from crawler.queues.host_watch import HostWatch
-from crawler.queues.politeness import Politeness, Waiting
+from crawler.queues.politeness import Politeness
 
-RATE_WINDOW_S = 30.0
-RATE_SPACING_S = 1.0
+
+def recent_rate() -> Rate:
+    """A Rate over the last half a minute."""
+    return Rate(window_s=30.0, spacing_s=1.0)
 
 
 class Meters:
     """The rates of the crawl as a whole."""
 
     def __init__(self) -> None:
-        self._now = {
-            name: Rate(window_s=RATE_WINDOW_S, spacing_s=RATE_SPACING_S)
-            for name in ("pages", "images", "renders", "saved_bytes")
-        }
+        self._now = {name: recent_rate() for name in (*(f"{kind}s" for kind in TaskKind), "saved_bytes")}
         # mean rates: with an infinite spacing the first point stays, and the other one is the latest
         self._mean = {name: Rate(window_s=math.inf, spacing_s=math.inf) for name in self._now}
 
     def note(self, now: float, tally: Counters) -> None:
-        counts = {
-            "pages": tally.settled(TaskKind.PAGE),
-            "images": tally.settled(TaskKind.IMAGE),
-            "renders": tally.settled(TaskKind.RENDER),
-            "saved_bytes": tally.saved_bytes,
-        }
+        counts = {f"{kind}s": tally.settled(kind) for kind in TaskKind}
+        counts["saved_bytes"] = tally.saved_bytes
         for name, count in counts.items():
             self._now[name].add(now, count)
             self._mean[name].add(now, count)
@@ -50,29 +44,6 @@ class Meters:
             **{f"{name}_per_s": rate.per_s for name, rate in self._now.items()},
             **{f"mean_{name}_per_s": rate.per_s for name, rate in self._mean.items()},
         }
-
-
-class Known(Protocol):
-    """A worker that has called; see leases.py."""
-
-    state: WorkerState | None
-    seen: float
-    held: set[int]
-    done: Rate
-
-
-def some_workers(workers: Iterable[Known], *, now: float) -> tuple[WorkerStatus, ...]:
-    """The status of SHOWN_WORKERS workers at most: more might not fit into one message."""
-    return tuple(
-        WorkerStatus(
-            **msgspec.structs.asdict(as_held(worker.state, len(worker.held))),
-            held=len(worker.held),
-            seen_s=max(0.0, now - worker.seen),
-            done_per_s=worker.done.per_s,
-        )
-        for worker in islice(workers, policy.SHOWN_WORKERS)
-        if worker.state is not None
-    )
 
 
 _State = TypeVar("_State", bound=WorkerState)
@@ -101,75 +72,48 @@ def hosts_that_wait(
             *pacing.some_that_wait(policy.LOOKED_AT),
         ]
     )
-    lanes = [pacing.look_at(host, now=now) for host in some]
-    found = [_host_status("", lane, watch, now) for lane in lanes]
-    waiting = [
-        (status, lane.host)
-        for status, lane in zip(found, lanes, strict=True)
-        if at_hand(status) and (status.trouble or status.delay_s > 0 or (status.due_s > 0 and lane.ready))
-    ]
-    waiting.sort(key=lambda pair: -at_hand(pair[0]))
-    names = _names(db, [host for _, host in waiting[: policy.SHOWN_WAITING]])
-    return tuple(
-        msgspec.structs.replace(status, name=names.get(host, ""))
-        for status, host in waiting[: policy.SHOWN_WAITING]
-    )
+    found = {host: _host_status(host, pacing, watch, now) for host in some}
+    waiting = [host for host, status in found.items() if _waits(status)]
+    waiting.sort(key=lambda host: -found[host].at_hand)
+    return _named(db, {host: found[host] for host in waiting[: policy.SHOWN_WAITING]})
 
 
-def at_hand(host: HostStatus) -> int:
-    """Tasks that wait for the host, and requests in flight."""
-    return host.pages + host.images + host.renders + host.in_flight
+def _waits(host: HostStatus) -> bool:
+    is_left_alone = host.delay_s > 0 or (host.due_s > 0 and host.at_hand > host.in_flight)
+    return bool(host.at_hand and (host.trouble or is_left_alone))
 
 
 def hosts_to_watch(
     pacing: Politeness, watch: HostWatch, db: Connection, *, now: float
 ) -> tuple[HostStatus, ...]:
     """The SHOWN_HOSTS hosts with the most tasks, then SHOWN_TROUBLED others in trouble, the latest first."""
-    lanes = pacing.busiest(policy.SHOWN_HOSTS, now=now)
-    shown = {lane.host for lane in lanes}
-    troubled = (host for host in watch.health.troubled() if host not in shown)
-    lanes += [pacing.look_at(host, now=now) for host in islice(troubled, policy.SHOWN_TROUBLED)]
-    names = _names(db, [lane.host for lane in lanes])
-    return tuple(_host_status(names.get(lane.host, ""), lane, watch, now) for lane in lanes)
+    busiest = pacing.busiest(policy.SHOWN_HOSTS)
+    troubled = (host for host in watch.health.troubled() if host not in busiest)
+    hosts = [*busiest, *islice(troubled, policy.SHOWN_TROUBLED)]
+    return _named(db, {host: _host_status(host, pacing, watch, now) for host in hosts})
 
 
-def _names(db: Connection, hosts: list[int]) -> dict[int, str]:
+def _named(db: Connection, hosts: dict[int, HostStatus]) -> tuple[HostStatus, ...]:
     marks = ",".join("?" * len(hosts))
-    rows = db.execute(
-        f"SELECT id, name FROM hosts WHERE id IN ({marks})",  # noqa: S608 - question marks
-        hosts,
-    )
-    return dict(rows.fetchall())
+    sql = f"SELECT id, name FROM hosts WHERE id IN ({marks})"  # noqa: S608 - question marks
+    names = dict(db.execute(sql, list(hosts)).fetchall())
+    return tuple(msgspec.structs.replace(status, name=names.get(host, "")) for host, status in hosts.items())
 
 
-def _host_status(name: str, lane: Waiting, watch: HostWatch, now: float) -> HostStatus:
-    status = HostStatus(
-        name=name,
-        pages=lane.ready.get(TaskKind.PAGE, 0),
-        images=lane.ready.get(TaskKind.IMAGE, 0),
-        renders=lane.ready.get(TaskKind.RENDER, 0),
-        in_flight=lane.in_flight,
-        due_s=lane.due_s,
-        delay_s=lane.delay_s,
-        crawl_delay_s=lane.crawl_delay_s,
-    )
-    condition = watch.health.condition(lane.host, now=now)
-    if condition is None:
-        refusals = watch.throttle.refusals(lane.host, now=now)
-        if refusals is None:
-            return status
-        return msgspec.structs.replace(
-            status,
-            trouble=Trouble.SLOWED.value,
-            failures=refusals.refusals,
-            last_reason=refusals.reason,
-            trouble_s=refusals.lasts_s,
-        )
+def _host_status(host: int, pacing: Politeness, watch: HostWatch, now: float) -> HostStatus:
+    """Without its name."""
+    status = pacing.look_at(host, now=now)
+    report = watch.health.condition(host, now=now) or watch.throttle.condition(host, now=now)
+    return status if report is None else in_trouble(status, report)
+
+
+def in_trouble(status: HostStatus, report: HostReport) -> HostStatus:
+    """*status* with what *report* says of that host."""
     return msgspec.structs.replace(
         status,
-        due_s=max(lane.due_s, condition.due_s),
-        trouble=condition.trouble.value,
-        failures=condition.failures,
-        last_reason=condition.reason,
-        trouble_s=condition.lasts_s,
+        due_s=max(status.due_s, report.due_s),
+        trouble=report.trouble.value,
+        failures=report.failures,
+        last_reason=report.reason,
+        trouble_s=report.lasts_s,
     )

@@ -29,6 +29,7 @@ from crawler.errors import RateLimited, ServerError
 from crawler.models import Record
 from crawler.queues import policy
 from crawler.queues.host_evidence import reason_of
+from crawler.queues.host_report import HostReport
 
 _ANSWER = -1.0
 _UNAVAILABLE = 503
@@ -55,29 +56,14 @@ class Pace:
     host: int
     pace_s: float
     """The least number of seconds from one request to the next; 0 for no limit."""
-    is_probed: bool = False
-    """Whether one request at a time may be in flight, until one is answered."""
     pause_s: float = 0.0
     """Seconds without any request."""
     is_new: bool = False
     """Whether it is to be saved for a restart: there was an event, or all is forgotten."""
     is_lost: bool = False
-    """Whether the host is to be given up."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusals:
-    """How it is with a host that has a pace, for people."""
-
-    refusals: int
-    """Refusals since the host was slowed down."""
-    reason: str
-    lasts_s: float
-    """Seconds since the first refusal."""
-    tries: int
-    """Events in a row."""
-    since_s: float
-    """Seconds since the first of these events."""
+    """Whether the host is to be given up: it has given nothing but refusals since ``since``, at ``tries`` events."""
+    tries: int = 0
+    since: float = 0.0
 
 
 @dataclass(slots=True)
@@ -162,10 +148,11 @@ class Throttle:
         return Pace(
             host=host,
             pace_s=slow.pace_s,
-            is_probed=True,
             pause_s=pause_s,
             is_new=True,
             is_lost=self._is_lost(slow, now),
+            tries=slow.tries,
+            since=slow.since,
         )
 
     def is_final(self, host: int, *, now: float) -> bool:
@@ -205,7 +192,7 @@ class Throttle:
     def paces(self, *, now: float) -> Iterator[Pace]:
         """The pace of each host that has one."""
         for host, slow in self._slow.items():
-            yield Pace(host=host, pace_s=_pace_s(slow, now), is_probed=slow.tries > 0)
+            yield Pace(host=host, pace_s=_pace_s(slow, now))
 
     def is_probed(self, host: int) -> bool:
         """Whether *host* gets one request at a time."""
@@ -216,17 +203,20 @@ class Throttle:
         """The hosts that have a pace, the one that refused last first."""
         return reversed(self._slow)
 
-    def refusals(self, host: int, *, now: float) -> Refusals | None:
-        """None for a host that has no pace."""
+    def condition(self, host: int, *, now: float) -> HostReport | None:
+        """How it is with *host*, its failures being all refusals since it was slowed down; None if it has no pace."""
         slow = self._slow.get(host)
         if slow is None:
             return None
-        return Refusals(
-            refusals=slow.refusals,
-            reason=slow.reason,
-            lasts_s=now - slow.began,
+        return HostReport(
+            trouble=policy.SLOWED,
+            failures=slow.refusals,
             tries=slow.tries,
-            since_s=now - slow.since,
+            reason=slow.reason,
+            detail="",
+            lasts_s=now - slow.began,
+            due_s=0.0,
+            reached=True,
         )
 
     def _is_lost(self, slow: _Slow, now: float) -> bool:

@@ -148,10 +148,9 @@ def told_of_refused(why: str) -> str:
 
 
 def _reasons_flaw(record: Record) -> str:
-    if (record.reason and record.reason not in REASONS) or (
-        record.revisit_reason and record.revisit_reason not in REASONS
-    ):
-        return f"there is no reason {quoted(record.reason or record.revisit_reason)}"
+    for reason in filter(None, (record.reason, record.revisit_reason)):
+        if reason not in REASONS:
+            return f"there is no reason {quoted(reason)}"
     if (record.status in policy.WORTH_KEEPING) == bool(record.reason):
         return f"it is {record.status}, and its reason is {quoted(record.reason)}"
     return ""
@@ -159,11 +158,12 @@ def _reasons_flaw(record: Record) -> str:
 
 def _file_flaw(record: ImageRecord) -> str:
     if record.status not in policy.WORTH_KEEPING:
-        return (
-            f"it is {record.status}, and names the file {quoted(record.path[:_SHOWN_CHARS])}"
+        what = (
+            f"names the file {quoted(record.path[:_SHOWN_CHARS])}"
             if record.path
-            else ""
-        ) or (f"it is {record.status}, and says who keeps its file" if record.kept_by else "")
+            else "says who keeps its file"
+        )
+        return f"it is {record.status}, and {what}" if record.path or record.kept_by else ""
     if record.kept_by == UNTOLD:
         return "it does not tell who keeps its file"
     if not is_image_path(record.path):

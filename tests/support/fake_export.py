@@ -26,8 +26,9 @@ from crawler.models import (
 )
 from crawler.models.image_words import Words, bits_of_task, filled, lacking
 from crawler.queues.ledger import Ledger
+from crawler.queues.redis.codec import Settled
 from crawler.queues.redis.collector import Collector
-from crawler.queues.redis.export import Export, KeptFile, LaterWords, LeftOutOnce, Settled, Unsettled
+from crawler.queues.redis.export import Export, KeptFile, LaterWords, LeftOutOnce, Unsettled
 from crawler.queues.redis.writer import CrawlfileWriter
 from crawler.queues.validation import KIND_OF
 from crawler.urls import task_key
@@ -81,13 +82,14 @@ class Queue:
     def push(self, tasks: Sequence[Unsettled]) -> int:
         return sum(self._push(task) for task in tasks)
 
-    def _push(self, task: Unsettled) -> bool:
+    def _push(self, unsettled: Unsettled) -> bool:
+        task = unsettled.task
         key = task_key(task.kind, task.url)
         if key in self.tasks and self.tasks[key].pending:
             return False
-        entry = Entry(task.id or self._new_id(), task.kind, task.url, task.depth, task.serial)
-        entry.origin, entry.known = task.origin, task.known
-        entry.words = bits_of_task(NewTask(kind=task.kind, url=task.url, origin=task.origin))
+        entry = Entry(unsettled.id or self._new_id(), task.kind, task.url, task.depth, unsettled.serial)
+        entry.origin, entry.known = task.origin, unsettled.known
+        entry.words = bits_of_task(task)
         self.tasks[key] = entry
         return True
 

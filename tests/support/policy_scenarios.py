@@ -322,7 +322,7 @@ def slots(crawl: Crawl) -> Seen:
         crawl.later(3.0)
 
 
-def hungry(crawl: Crawl) -> Seen:
+def starved(crawl: Crawl) -> Seen:
     """Who was here before others gets no more of a host as long as they count as waiting."""
     crawl.put(*images(40))
     held = crawl.take(count=4, slots=4, who=worker("w1"))

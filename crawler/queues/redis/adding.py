@@ -9,7 +9,7 @@ from crawler.models import ROBOTS_TXT, HostFile, NewTask
 from crawler.queues import policy
 from crawler.queues.adding import each_once
 from crawler.queues.host_files import packed_file
-from crawler.queues.redis.codec import Packed, packed, shard_of
+from crawler.queues.redis.codec import Packed, grouped, packed, shard_of
 from crawler.queues.redis.connection import Argument
 from crawler.queues.redis.shards import Shards
 from crawler.queues.validation import MALFORMED
@@ -23,12 +23,9 @@ def sorted_out(
 ) -> tuple[dict[int, list[tuple[Packed, str]]], Counter[str]]:
     """Tasks by shard, each URL once, with the slug that keeps it out; and how many were dropped, by slug."""
     fresh, repeats, malformed = each_once(tasks)
-    by_shard: dict[int, list[tuple[Packed, str]]] = {}
-    ones = [(packed(task, key=key), task) for key, task in fresh.items()]
-    for one, task in sorted(
-        ones, key=lambda pair: pair[0].mark != b""
-    ):  # sizes behind the originals they came with
-        by_shard.setdefault(shard_of(one.host, shards), []).append((one, task.kept_out_by))
+    pairs = [(packed(task, key=key), task.kept_out_by) for key, task in fresh.items()]
+    pairs.sort(key=lambda pair: pair[0].mark != b"")  # sizes behind the originals they came with
+    by_shard = grouped(pairs, lambda pair: shard_of(pair[0].host, shards))
     return by_shard, +Counter({policy.SESSION_ID: len(repeats), MALFORMED: malformed})
 
 

@@ -70,8 +70,8 @@ class RedisAddress:
         """All of it in ASCII, with the password: for a file that only its owner may read. ``parse`` reads it back."""
         password = f":{_quoted(self.password)}" if self.password else ""
         login = f"{_quoted(self.user)}{password}@" if self.user or password else ""
-        given = {name: getattr(self, name) for name in _FILES}
-        files = "&".join(f"{name}={quote(str(path))}" for name, path in given.items() if path is not None)
+        given = ((name, getattr(self, name)) for name in _FILES)
+        files = "&".join(f"{name}={quote(str(path))}" for name, path in given if path is not None)
         return self._text(login, f"?{files}" if files else "")
 
     def _text(self, login: str, query: str) -> str:

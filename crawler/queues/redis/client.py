@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -25,8 +26,7 @@ from crawler.logs.events import (
 from crawler.models import Cookie
 from crawler.queues import Plan, QueueResults, ResultQueue, TaskQueue
 from crawler.queues.redis.address import RedisAddress
-from crawler.queues.redis.codec import utf8
-from crawler.queues.redis.connection import RedisConnection, check_version
+from crawler.queues.redis.connection import RedisConnection, check_version, replaced
 from crawler.queues.redis.export import Export, ShardsExport
 from crawler.queues.redis.queue import RedisQueue
 from crawler.queues.redis.settling import keep_cookies
@@ -45,6 +45,11 @@ _PLAN = msgspec.msgpack.Decoder(Plan).decode
 _MOST_SHARDS = 1024
 _NOEVICTION = "noeviction"
 _ASK_AGAIN_S = 0.25
+_OF_QUEUE = (
+    *("per_host", "per_domain", "delay_s", "lease_s", "max_lease_s", "lease_batch", "max_attempts"),
+    *("host_patience_s", "image_backlog", "result_backlog"),
+)
+"""The settings of the section ``queue`` that the scripts use."""
 
 
 class _Listed(msgspec.Struct, frozen=True):
@@ -115,9 +120,7 @@ class RedisClient:
         except FLAWS as exc:
             raise shards.damaged(0, "m", exc) from exc
         if self._crawl and self._crawl != self._plan.id:
-            raise errors.CrawlReplaced(
-                f"{self.address} has another crawl by now, or this one with other settings"
-            )
+            raise replaced(str(self.address))
 
     def _find(self) -> bool:
         """Whether the crawl exists."""
@@ -151,11 +154,12 @@ class RedisClient:
                 tell(log, QUEUE_FIELD_PASSED_OVER, key=CRAWLS, field=quoted(name, 100))
         return {name: one for name, one in listed.items() if 1 <= one.shards <= _MOST_SHARDS}
 
-    def _name(self, name: str, shards: int) -> None:
+    def _name(self, name: str, shards: int) -> Shards:
         self.address = replace(self.address, name=name)
         self._engine.address = self.address
         self._shards = Shards(self._engine, name, shards, clock=self._clock)
         self._shards.crawl = self._crawl
+        return self._shards
 
     def get_task_queue(self) -> TaskQueue:
         return self._opened_queue()
@@ -211,28 +215,19 @@ class RedisClient:
         """
         name = self.address.name
         assert name, "a crawl is created under a name"
-        queue = plan.config.queue
         listed = self._listed().get(name)
-        shards = listed.shards if listed else queue.queue_shards
-        self._name(name, shards)
-        assert self._shards is not None
-        if any(self._engine.call("HGET", f"{prefix}m", "ended") for prefix in self._shards.prefixes):
+        shards = self._name(name, listed.shards if listed else plan.config.queue.queue_shards)
+        if any(shards.field(shard, "ended") for shard in range(shards.count)):
             self._remove()  # the client that ended it may have been killed before it removed the rest
         owner = plan.id.partition("-")[0]
         anew = [
-            self._shards.bare(
-                shard,
-                "create",
-                plan.id,
-                _ENCODE(_settings(plan.config, self._shards, shard)),
-                _ENCODE(plan),
-                owner,
+            shards.bare(
+                shard, "create", plan.id, _ENCODE(_settings(plan.config, shards, shard)), _ENCODE(plan), owner
             )
-            for shard in range(shards)
+            for shard in range(shards.count)
         ]
-        self._engine.call(
-            "HSET", CRAWLS, name, _ENCODE(_Listed(protocol=PROTOCOL, version=__version__, shards=shards))
-        )
+        entry = _Listed(protocol=PROTOCOL, version=__version__, shards=shards.count)
+        self._engine.call("HSET", CRAWLS, name, _ENCODE(entry))
         self._plan, self._queue = plan, None
         self.crawl = plan.id
         return any(anew)
@@ -267,23 +262,18 @@ class RedisClient:
         listed = self._listed().get(name)
         if listed is None:
             return
-        self._name(name, listed.shards)
-        assert self._shards is not None
-        self._shards.crawl = ""
-        for shard in range(self._shards.count):
-            try:
-                self._shards.bare(shard, "ended")
-            except errors.QueueUnreachable:
-                continue  # the shard has no server
+        shards = self._name(name, listed.shards)
+        shards.crawl = ""
+        for shard in range(shards.count):
+            with suppress(errors.QueueUnreachable):  # the shard may have no server
+                shards.bare(shard, "ended")
         self._remove()
         self._engine.call("HDEL", CRAWLS, name)
 
     def damage(self) -> str:
         """The key that a worker could not read, as another program has written to it; empty if there is none."""
-        for prefix in self._known().prefixes:
-            if key := self._engine.call("HGET", f"{prefix}m", "damaged"):
-                return utf8(key)
-        return ""
+        shards = self._known()
+        return next(filter(None, (shards.field(shard, "damaged") for shard in range(shards.count))), "")
 
     def wipe(self, *, shards: int) -> None:
         """Remove all keys of the crawl, whatever is in them; *shards* is their number if the crawl is not listed."""
@@ -293,8 +283,7 @@ class RedisClient:
             tell(log, QUEUE_LIST_REMOVED, reason=exc)
             self._engine.call("DEL", CRAWLS)
             listed = None
-        self._name(self.address.name, listed.shards if listed else shards)
-        self._engine.delete(self._known().prefixes)
+        self._engine.delete(self._name(self.address.name, listed.shards if listed else shards).prefixes)
 
     def _remove(self) -> None:
         """Remove all keys but the note that the crawl has ended."""
@@ -312,22 +301,12 @@ class RedisClient:
 
 def _settings(config: Config, shards: Shards, shard: int) -> dict[str, Any]:
     """The settings that the scripts use."""
-    queue, scope = config.queue, config.scope
     return {
-        "per_host": queue.per_host,
-        "per_domain": queue.per_domain,
-        "delay_s": queue.delay_s,
-        "lease_s": queue.lease_s,
-        "max_lease_s": queue.max_lease_s,
-        "lease_batch": queue.lease_batch,
-        "max_attempts": queue.max_attempts,
-        "host_patience_s": queue.host_patience_s,
-        "image_backlog": queue.image_backlog,
-        "result_backlog": queue.result_backlog,
-        "max_pages": scope.max_pages,
-        "max_images": scope.max_images,
+        **{name: getattr(config.queue, name) for name in _OF_QUEUE},
+        "max_pages": config.scope.max_pages,
+        "max_images": config.scope.max_images,
         "largest_only": config.images.images == "best",
-        "bell": shards.bell_prefix,
+        "bell": shards.wakeup_prefix,
         "shard": shard,
         "shards": shards.count,
     }

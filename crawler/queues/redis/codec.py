@@ -14,20 +14,18 @@ A settled task is an entry of its shard's stream, until it is collected.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import msgspec
 
-from crawler.errors import HostDown, InternalError, LeaseExpired
+from crawler.errors import InternalError, LeaseExpired
 from crawler.models import (
     MAX_COUNT,
     MAX_DEPTH,
-    ORIGIN_FIELDS,
     RECORDS,
-    STATUSES,
     Alternative,
     NewTask,
     Origin,
@@ -35,18 +33,20 @@ from crawler.models import (
     TaskKind,
     TaskState,
     Url,
+    Value,
 )
 from crawler.models.image_words import ALL, bits_of_task
 from crawler.queues import policy
 from crawler.queues.fallback import with_next_size
-from crawler.queues.host_report import HOW_TO_RETRY, HostReport, Trouble
+from crawler.queues.host_report import HostReport
 from crawler.queues.picture_sizes import marked, picture_key
+from crawler.queues.refresh import unvisited
 from crawler.queues.validation import FLAWS, flaw, is_url, printable, told_of_refused
 from crawler.scope import domain_of
-from crawler.sizes import Sized
 from crawler.text.plain_errors import plain, quoted
 from crawler.urls import host_key, identity, task_key
 
+_T = TypeVar("_T")
 KINDS = {"p": TaskKind.PAGE, "i": TaskKind.IMAGE, "b": TaskKind.RENDER}
 LETTERS = {kind: letter for letter, kind in KINDS.items()}
 _MOST_DEPTH = 2**24 - 1
@@ -112,7 +112,9 @@ def packed(task: NewTask, *, key: bytes = b"", known: Record | None = None) -> P
     origin = task.origin
     host = host_key(task.url)
     is_seed = task.kind is TaskKind.PAGE and task.depth == 0 and origin is None
-    size = marked(task)
+    size, mark = marked(task), b""
+    if size is not None:
+        mark = picture_key(size) + min(round(size.px * 100), _MOST_CENTIPX).to_bytes(3, "big")
     return Packed(
         kind=LETTERS[task.kind],
         key=key or task_key(task.kind, task.url),
@@ -124,12 +126,8 @@ def packed(task: NewTask, *, key: bytes = b"", known: Record | None = None) -> P
         | _flags_of_size(origin)
         | policy.FLAG_SIZED * (size is not None),
         text=_text(task.url[len(host) :], host, origin, known),
-        mark=b"" if size is None else _mark(size),
+        mark=mark,
     )
-
-
-def _mark(size: Sized) -> bytes:
-    return picture_key(size) + min(round(size.px * 100), _MOST_CENTIPX).to_bytes(3, "big")
 
 
 def _flags_of_size(origin: Origin | None) -> int:
@@ -174,17 +172,20 @@ def unpacked(host: str, text: bytes) -> Unpacked:
     return Unpacked(host + found.path, origin, found.known)
 
 
-def origin_facts(kind: TaskKind, origin: Origin | None) -> dict[str, Any]:
-    """The fields of *origin* that a record of that kind has."""
-    return {name: getattr(origin, name) for name in ORIGIN_FIELDS[kind] if origin is not None}
-
-
 def shard_of(host: str, shards: int) -> int:
     """The shard of *host*: the same for all hosts of its registrable domain, whose politeness is in one place."""
     if shards == 1:
         return 0
     host = domain_of(host)
     return int.from_bytes(hashlib.blake2b(host.encode(), digest_size=8).digest(), "big") % shards
+
+
+def grouped(values: Iterable[_T], shard: Callable[[_T], int]) -> dict[int, list[_T]]:
+    """*values* by their *shard*."""
+    groups: dict[int, list[_T]] = {}
+    for value in values:
+        groups.setdefault(shard(value), []).append(value)
+    return groups
 
 
 def global_id(shard: int, number: bytes) -> int:
@@ -225,39 +226,43 @@ _ABOUT = msgspec.msgpack.Decoder(_About).decode
 _WHY = msgspec.msgpack.Decoder(list[Any]).decode
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StreamEntry:
-    """One settled task, as its shard knows it."""
+class Settled(Value):
+    """A task that was settled in Redis, with its record, on its way to crawl.db."""
 
-    name: str
-    """The entry's name; later ones have greater numbers before the ``-``."""
-    number: str
-    """The task's number in its shard."""
+    shard: int
+    entry: str
+    """The name of its entry in the shard's stream of records."""
+    id: int
+    """The task's id: 0 < id < 2**63."""
     serial: int
     attempts: int
     kind: TaskKind
+    url: str
+    """The task's own URL."""
     depth: int
     state: TaskState
+    """DONE or DEAD."""
     record: Record
     next_size: NewTask | None = None
-    """A size that takes the image's place, and is not a task yet."""
+    """A size of the picture that takes its place: to be put before this entry is forgotten."""
 
     @property
     def cursor(self) -> int:
-        return int(self.name.partition("-")[0])
+        """The number that later entries of the shard exceed."""
+        return int(self.entry.partition("-")[0])
 
 
-def entries(found: Sequence[Any]) -> list[StreamEntry]:
+def entries(shard: int, found: Sequence[Any]) -> list[Settled]:
     """The entries that our scripts have made among *found*, a reply of XRANGE."""
-    return entries_and_foreign(found)[0]
+    return entries_and_foreign(shard, found)[0]
 
 
-def entries_and_foreign(found: Sequence[Any]) -> tuple[list[StreamEntry], list[str]]:
+def entries_and_foreign(shard: int, found: Sequence[Any]) -> tuple[list[Settled], list[str]]:
     """The entries of *found*, a reply of XRANGE, and the names of those that no script of ours has made."""
     ours, foreign = [], []
     for name, words in found:
         try:
-            ours.append(_entry(utf8(name), dict(zip(words[::2], words[1::2], strict=True))))
+            ours.append(_entry(shard, utf8(name), dict(zip(words[::2], words[1::2], strict=True))))
         except (*FLAWS, LookupError, TypeError, ValueError, OverflowError, OSError):
             foreign.append(utf8(name))
     return ours, foreign
@@ -270,7 +275,7 @@ def _number(words: dict[bytes, bytes], name: bytes, most: int) -> int:
     return number
 
 
-def _entry(name: str, words: dict[bytes, bytes]) -> StreamEntry:
+def _entry(shard: int, name: str, words: dict[bytes, bytes]) -> Settled:
     kind, state = KINDS[utf8(words[b"c"])], TaskState(utf8(words[b"s"]))
     attempts, depth = _number(words, b"a", MAX_COUNT), _number(words, b"d", MAX_DEPTH)
     _number(words, b"i", MAX_COUNT)
@@ -283,12 +288,14 @@ def _entry(name: str, words: dict[bytes, bytes]) -> StreamEntry:
         record, next_size = with_next_size(record)
     elif b"z" in words and is_url(utf8(words[b"z"])):
         record = msgspec.structs.replace(record, replaced_by=utf8(words[b"z"]))
-    return StreamEntry(
-        name=name,
-        number=utf8(words[b"i"]),
+    return Settled(
+        shard=shard,
+        entry=name,
+        id=global_id(shard, words[b"i"]),
         serial=_number(words, b"n", MAX_COUNT),
         attempts=attempts,
         kind=kind,
+        url=record.url,
         depth=depth,
         state=state,
         record=record,
@@ -309,12 +316,8 @@ def _visited(words: dict[bytes, bytes], kind: TaskKind) -> Record:
 
 def refused(kind: TaskKind, url: str, why: str) -> Record:
     """The record of a task whose result can't be right."""
-    return RECORDS[kind](
-        url=url,
-        status=STATUSES[kind]("failed"),  # type: ignore[arg-type] # of the record's own kind
-        reason=InternalError.reason,
-        detail=told_of_refused(printable(why)),
-    )
+    detail = told_of_refused(printable(why))
+    return unvisited(kind, url, status="failed", reason=InternalError.reason, detail=detail)
 
 
 def _unvisited(name: str, words: dict[bytes, bytes], kind: TaskKind, attempts: int, depth: int) -> Record:
@@ -328,21 +331,20 @@ def _unvisited(name: str, words: dict[bytes, bytes], kind: TaskKind, attempts: i
         status, reason = "failed", InternalError.reason
         detail = told_of_refused(str(told[0]))
     else:
-        status, reason = "failed", HostDown.reason
         host, report = host_report(told)
-        detail = f"{report.told_of(host)}; {HOW_TO_RETRY[kind]}"
-        if kind is TaskKind.PAGE and depth == 0 and task.origin is None:  # a seed says what is wrong
-            reason, detail = report.reason, report.detail
+        is_seed = kind is TaskKind.PAGE and depth == 0 and task.origin is None
+        status, (reason, detail) = "failed", report.reason_and_detail(host, kind, is_seed=is_seed)
     moment = datetime.fromtimestamp(int(name.partition("-")[0]) / 1e6, UTC)
-    return RECORDS[kind](
-        url=task.url,
-        status=STATUSES[kind](status),  # type: ignore[arg-type] # of the record's own kind
+    return unvisited(
+        kind,
+        task.url,
+        status=status,
         reason=reason,
         detail=detail,
+        origin=task.origin,
         depth=depth,
         attempts=attempts,
         finished_at=moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        **origin_facts(kind, task.origin),
     )
 
 
@@ -350,7 +352,7 @@ def host_report(words: Sequence[Any]) -> tuple[str, HostReport]:
     """The name of a host that is given up, and its report; *words* as condition() in host_health.lua has them."""
     name, trouble, failures, tries, reason, detail, lasts_s, due_s, reached = words
     return utf8(name), HostReport(
-        trouble=Trouble(utf8(trouble)),
+        trouble=policy.Trouble(utf8(trouble)),
         failures=int(failures),
         tries=int(tries),
         reason=utf8(reason),

@@ -7,17 +7,21 @@ task can be pushed twice.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import msgspec
 
 from crawler.crawlfile.meta import MetaKey
-from crawler.queues.redis.codec import refused
-from crawler.queues.redis.export import Export, Settled
+from crawler.queues.redis.codec import Settled, refused
+from crawler.queues.redis.export import Export
 from crawler.queues.redis.writer import CrawlfileWriter
 from crawler.queues.validation import keeper_flaw
 
 BATCH = 1000
 _PUSHED = 500
 _FILES = 50  # of up to half a MiB each
+_T = TypeVar("_T")
 
 
 class Collector:
@@ -32,37 +36,24 @@ class Collector:
 
     def collect(self) -> int:
         """Collect everything that Redis has so far; returns the number of records and later words."""
+        outlet, writer = self._outlet, self._writer
         count = self.records()
-        while batch := self._outlet.words(BATCH):
-            self._writer.fill(batch)
-            self._outlet.forget_words(batch)
-            count += len(batch)
-            if len(batch) < BATCH:
-                break
-        while left_out := self._outlet.left_out(BATCH):
-            self._writer.keep_left_out(left_out)
-            self._outlet.forget_left_out(left_out)
-            if len(left_out) < BATCH:
-                break
-        while files := self._outlet.host_files(_FILES):
-            self._writer.keep_host_files(files)
-            self._outlet.forget_host_files(files)
-            if len(files) < _FILES:
-                break
-        self._writer.keep_dropped(self._outlet.dropped())
+        count += _moved(outlet.words, writer.fill, outlet.forget_words, BATCH)
+        _moved(outlet.left_out, writer.keep_left_out, outlet.forget_left_out, BATCH)
+        _moved(outlet.host_files, writer.keep_host_files, outlet.forget_host_files, _FILES)
+        writer.keep_dropped(outlet.dropped())
         return count
 
     def records(self) -> int:
         """Collect the records alone; returns their number."""
-        count = 0
-        while batch := self._outlet.settled(BATCH):
-            self._writer.take(batch if self._kept_by_workers else [_as_kept_here(one) for one in batch])
-            self._outlet.put([one.next_size for one in batch if one.next_size is not None])
-            self._outlet.forget(batch, self._writer.totals())
-            count += len(batch)
-            if len(batch) < BATCH:
-                break  # else a lively queue would never let go
-        return count
+        return _moved(self._outlet.settled, self._take, self._forget, BATCH)
+
+    def _take(self, batch: list[Settled]) -> None:
+        self._writer.take(batch if self._kept_by_workers else [_as_kept_here(one) for one in batch])
+
+    def _forget(self, batch: list[Settled]) -> None:
+        self._outlet.put([one.next_size for one in batch if one.next_size is not None])
+        self._outlet.forget(batch, self._writer.totals())
 
     def reconcile(self, *, outlet_is_empty: bool) -> int:
         """Push all unsettled tasks of crawl.db to Redis, before a run; returns how many were new there.
@@ -83,12 +74,29 @@ class Collector:
         return count
 
     def _push(self) -> int:
-        tasks, after = self._writer.unsettled(limit=_PUSHED)
-        count = 0
-        while tasks:
-            count += self._outlet.push(tasks)
+        count = after = 0
+        while True:
             tasks, after = self._writer.unsettled(after, limit=_PUSHED)
-        return count
+            if not tasks:
+                return count
+            count += self._outlet.push(tasks)
+
+
+def _moved(
+    give: Callable[[int], list[_T]],
+    keep: Callable[[list[_T]], None],
+    forget: Callable[[list[_T]], None],
+    at_once: int,
+) -> int:
+    """Move what *give* has, *at_once* at a time; returns how many. A lively queue is let go after a smaller batch."""
+    count = 0
+    while batch := give(at_once):
+        keep(batch)
+        forget(batch)
+        count += len(batch)
+        if len(batch) < at_once:
+            break
+    return count
 
 
 def _as_kept_here(one: Settled) -> Settled:

@@ -5,11 +5,11 @@ Redis and Valkey from 6.2 on; one server, a cluster, or the one that sentinels n
 
 from __future__ import annotations
 
-import logging
 import re
 import ssl
 import threading
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Any, TypeVar
 
 import redis
@@ -23,8 +23,6 @@ from crawler.queues.patience import queue_patience
 from crawler.queues.redis.address import RedisAddress
 from crawler.queues.redis.scripts import script
 from crawler.text.plain_errors import plain
-
-log = logging.getLogger(__name__)
 
 _SOCKET_S = 10.0
 _AT_ONCE = 500
@@ -113,14 +111,9 @@ class RedisConnection:
             client = self._client()
             for prefix in prefixes:
                 pattern = "".join(f"[{char}]" if char in "*?[]\\" else char for char in prefix) + "*"
-                keys = []
-                for key in client.scan_iter(match=pattern, count=1000):
-                    if key.decode("utf-8", "surrogateescape") not in but:
-                        keys.append(key)
-                    if len(keys) >= _AT_ONCE:
-                        client.unlink(*keys)
-                        keys.clear()
-                if keys:
+                found = client.scan_iter(match=pattern, count=1000)
+                gone = (key for key in found if key.decode("utf-8", "surrogateescape") not in but)
+                while keys := list(islice(gone, _AT_ONCE)):
                     client.unlink(*keys)
 
         self._explained(call)
@@ -197,9 +190,7 @@ class RedisConnection:
         except redis.exceptions.RedisError as exc:
             word = str(exc).partition(" ")[0]
             if word == "REPLACED":
-                raise errors.CrawlReplaced(
-                    f"{where} has another crawl by now, or this one with other settings"
-                ) from exc
+                raise replaced(where) from exc
             if word == "OWNED":
                 raise errors.FolderError(
                     f"at {where} the name is taken by another crawl; choose another one: --queue URL#NAME"
@@ -254,6 +245,10 @@ class WakeupLost(Exception):
     """The subscription's connection is lost."""
 
 
+def replaced(where: str) -> errors.CrawlReplaced:
+    return errors.CrawlReplaced(f"{where} has another crawl by now, or this one with other settings")
+
+
 def check_version(info: dict[str, Any], where: str) -> None:
     """Raises UsageError for a server that lacks what we need; *info* is of the section ``server``."""
     text = str(info.get("redis_version", "0"))
@@ -277,9 +272,8 @@ def _certificate(error: BaseException | None) -> str | None:
 def _may_heal(error: BaseException) -> bool:
     if isinstance(error, redis.exceptions.AuthenticationError):
         return False
-    if isinstance(error, (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError)):
-        return _certificate(error) is None
-    if isinstance(error, (redis.exceptions.ClusterError, redis.exceptions.RedisClusterException)):
+    broken = (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError)
+    if isinstance(error, (*broken, redis.exceptions.ClusterError, redis.exceptions.RedisClusterException)):
         return _certificate(error) is None
     return isinstance(error, _HEALING_TYPES) or (
         isinstance(error, redis.exceptions.ResponseError)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -15,11 +16,9 @@ from crawler.models import (
     MAX_COUNT,
     HostFile,
     NewTask,
-    Origin,
     Record,
     Stats,
     TaskKind,
-    TaskState,
     Value,
 )
 from crawler.models.image_words import Words
@@ -31,10 +30,10 @@ from crawler.queues.redis.codec import (
     KINDS,
     LETTERS,
     Packed,
-    StreamEntry,
+    Settled,
     entries_and_foreign,
     flat,
-    global_id,
+    grouped,
     local_id,
     note_of,
     packed,
@@ -49,31 +48,9 @@ from crawler.urls import host_key, task_key
 
 log = logging.getLogger(__name__)
 
-_AT_ONCE = 1000
 _ENCODE = msgspec.msgpack.Encoder().encode
 _WORDS = msgspec.msgpack.Decoder(Words).decode
 _T = TypeVar("_T")
-
-
-class Settled(Value):
-    """A task that was settled in Redis, with its record, on its way to crawl.db."""
-
-    shard: int
-    entry: str
-    """The name of its entry in the shard's stream of records."""
-    id: int
-    """The task's id: 0 < id < 2**63."""
-    serial: int
-    attempts: int
-    kind: TaskKind
-    url: str
-    """The task's own URL."""
-    depth: int
-    state: TaskState
-    """DONE or DEAD."""
-    record: Record
-    next_size: NewTask | None = None
-    """A size of the picture that takes its place: to be put before this entry is forgotten."""
 
 
 class LaterWords(Value):
@@ -110,10 +87,7 @@ class Unsettled(Value):
     id: int
     """0 if Redis has never given the task an id."""
     serial: int
-    kind: TaskKind
-    url: str
-    depth: int
-    origin: Origin | None = None
+    task: NewTask
     known: Record | None = None
     """The record of an earlier visit that workers are given, in a crawl that is refreshed."""
     last: Record | None = None
@@ -132,7 +106,6 @@ class Export(Protocol):
 
     def put(self, tasks: Sequence[NewTask]) -> None:
         """Add new tasks; a URL that is known stays as it is."""
-        ...
 
     def words(self, limit: int) -> list[LaterWords]: ...
 
@@ -148,23 +121,20 @@ class Export(Protocol):
 
     def keep_host_files(self, files: Sequence[KeptFile]) -> None:
         """Give Redis the files that crawl.db has, so that the hosts are not asked again."""
-        ...
 
     def forget(self, settled: Sequence[Settled], totals: Stats) -> None:
         """Forget the entries, and take *totals* as the figures of crawl.db, which includes them."""
-        ...
 
     def push(self, tasks: Sequence[Unsettled]) -> int:
-        """Have these tasks done; returns how many were added. A task that is pending in Redis is left as it is."""
-        ...
+        """Have these tasks done, some hundreds at a time; returns how many were added. A task that is pending in Redis
+        is left as it is.
+        """
 
     def mark(self, tasks: Sequence[tuple[TaskKind, str, int]]) -> None:
         """Note these kinds and URLs, with the bits of their words, as settled, unless they are pending."""
-        ...
 
     def dropped(self) -> dict[str, int]:
         """``Stats.dropped`` of Redis."""
-        ...
 
 
 class ShardsExport:
@@ -174,32 +144,15 @@ class ShardsExport:
         self._shards = shards
 
     def settled(self, limit: int) -> list[Settled]:
-        found: list[Settled] = []
-        for shard in range(self._shards.count):
-            found += [
-                Settled(
-                    shard=shard,
-                    entry=entry.name,
-                    id=global_id(shard, entry.number.encode()),
-                    serial=entry.serial,
-                    attempts=entry.attempts,
-                    kind=entry.kind,
-                    url=entry.record.url,
-                    depth=entry.depth,
-                    state=entry.state,
-                    record=entry.record,
-                    next_size=entry.next_size,
-                )
-                for entry in self._entries(shard, limit)
-            ]
-        found.sort(key=lambda one: int(one.entry.partition("-")[0]))
+        found = [one for shard in range(self._shards.count) for one in self._settled(shard, limit)]
+        found.sort(key=lambda one: one.cursor)
         return found[:limit]
 
-    def _entries(self, shard: int, limit: int) -> list[StreamEntry]:
+    def _settled(self, shard: int, limit: int) -> list[Settled]:
         """The oldest entries of a shard; foreign ones among them are removed, and logged."""
         while True:
-            answer = self._shards.run(shard, "records", "-", limit)
-            ours, foreign = entries_and_foreign(answer)
+            answer = self._shards.run(shard, "entries", "out", "-", limit)
+            ours, foreign = entries_and_foreign(shard, answer)
             if foreign:
                 self._shards.run(shard, "forget", b"", len(foreign), *foreign)
                 self._say_foreign(shard, "out", foreign)
@@ -207,13 +160,8 @@ class ShardsExport:
                 return ours
 
     def _say_foreign(self, shard: int, key: str, names: Sequence[str]) -> None:
-        tell(
-            log,
-            QUEUE_ENTRIES_REMOVED,
-            key=f"{self._shards.prefixes[shard]}{key}",
-            entries=len(names),
-            first=names[0],
-        )
+        key = f"{self._shards.prefixes[shard]}{key}"
+        tell(log, QUEUE_ENTRIES_REMOVED, key=key, entries=len(names), first=names[0])
 
     def put(self, tasks: Sequence[NewTask]) -> None:
         by_shard, _ = sorted_out(tasks, self._shards.count)
@@ -223,7 +171,7 @@ class ShardsExport:
     def words(self, limit: int) -> list[LaterWords]:
         found: list[LaterWords] = []
         for shard in range(self._shards.count):
-            answer = self._shards.run(shard, "words", limit - len(found))
+            answer = self._shards.run(shard, "entries", "words", "-", limit - len(found))
             foreign = []
             for name, fields in answer:
                 try:
@@ -232,14 +180,14 @@ class ShardsExport:
                 except (*FLAWS, ValueError):
                     foreign.append(utf8(name))
             if foreign:
-                self._shards.run(shard, "forget_words", len(foreign), *foreign)
+                self._shards.run(shard, "forget_entries", "words", len(foreign), *foreign)
                 self._say_foreign(shard, "words", foreign)
             if len(found) >= limit:
                 break
         return found
 
     def forget_words(self, collected: Sequence[LaterWords]) -> None:
-        self._forget("forget_words", collected)
+        self._forget("words", collected)
 
     def left_out(self, limit: int) -> list[LeftOutOnce]:
         def decoded(shard: int, row: Any) -> LeftOutOnce:
@@ -248,19 +196,22 @@ class ShardsExport:
             task = NewTask(kind=KINDS[utf8(kind)], url=what.url, origin=what.origin)
             return LeftOutOnce(shard=shard, entry=utf8(name), slug=utf8(slug), task=task)
 
-        return self._first("left", limit, decoded)
+        return self._first(limit, decoded, "entries", "left", "-")
 
-    def _first(self, command: str, limit: int, decoded: Callable[[int, Any], _T]) -> list[_T]:
+    def _first(
+        self, limit: int, decoded: Callable[[int, Any], _T], command: str, *arguments: str
+    ) -> list[_T]:
         """What *command* gives at the first shards that have any, *limit* rows at most."""
         values: list[_T] = []
         for shard in range(self._shards.count):
-            values += [decoded(shard, row) for row in self._shards.run(shard, command, limit - len(values))]
+            rows = self._shards.run(shard, command, *arguments, limit - len(values))
+            values += [decoded(shard, row) for row in rows]
             if len(values) >= limit:
                 break
         return values
 
     def forget_left_out(self, collected: Sequence[LeftOutOnce]) -> None:
-        self._forget("forget_left", collected)
+        self._forget("left", collected)
 
     def host_files(self, limit: int) -> list[KeptFile]:
         def decoded(shard: int, row: Any) -> KeptFile:
@@ -272,24 +223,24 @@ class ShardsExport:
                 raise self._shards.damaged(shard, "files", exc) from exc
             return KeptFile(host=host, file=file)
 
-        return self._first("filed", limit, decoded)
+        return self._first(limit, decoded, "filed")
 
     def forget_host_files(self, collected: Sequence[KeptFile]) -> None:
-        by_shard: dict[int, list[str]] = {}
-        for one in collected:
-            by_shard.setdefault(shard_of(one.host, self._shards.count), []).append(
-                f"{one.host} {one.file.name}"
-            )
-        for shard, fields in by_shard.items():
+        for shard, group in self._grouped(collected, lambda one: one.host).items():
+            fields = [f"{one.host} {one.file.name}" for one in group]
             self._shards.run(shard, "forget_filed", len(fields), *fields)
+
+    def _grouped(self, values: Iterable[_T], host: Callable[[_T], str]) -> dict[int, list[_T]]:
+        """*values* by the shard of their *host*."""
+        return grouped(values, lambda value: shard_of(host(value), self._shards.count))
 
     def keep_host_files(self, files: Sequence[KeptFile]) -> None:
         for one in files:
             keep_file(self._shards, one.host, one.file)
 
-    def _forget(self, command: str, collected: Sequence[LaterWords | LeftOutOnce]) -> None:
+    def _forget(self, stream: str, collected: Sequence[LaterWords | LeftOutOnce]) -> None:
         for shard, names in _names_by_shard(collected).items():
-            self._shards.run(shard, command, len(names), *names)
+            self._shards.run(shard, "forget_entries", stream, len(names), *names)
 
     def forget(self, settled: Sequence[Settled], totals: Stats) -> None:
         by_shard = _names_by_shard(settled)
@@ -299,43 +250,21 @@ class ShardsExport:
             self._shards.run(shard, "forget", kept, len(names), *names)
 
     def push(self, tasks: Sequence[Unsettled]) -> int:
-        by_shard: dict[int, list[tuple[Unsettled, Packed]]] = {}
-        for task in tasks:
-            one = packed(
-                NewTask(kind=task.kind, url=task.url, depth=task.depth, origin=task.origin), known=task.known
-            )
-            by_shard.setdefault(shard_of(one.host, self._shards.count), []).append((task, one))
-        self._shards.tell_domains({one.host for group in by_shard.values() for _, one in group})
+        pairs = [(task, packed(task.task, known=task.known)) for task in tasks]
+        self._shards.tell_domains({one.host for _, one in pairs})
         pushed = 0
-        for shard, group in by_shard.items():
-            for part in _parts(group):
-                words = [word for task, one in part for word in self._pushed(shard, task, one)]
-                pushed += self._shards.run(shard, "push", len(part), *words)
+        for shard, group in self._grouped(pairs, lambda pair: pair[1].host).items():
+            words = chain.from_iterable(_pushed(shard, task, one) for task, one in group)
+            pushed += self._shards.run(shard, "push", len(group), *words)
         return pushed
 
-    def _pushed(self, shard: int, task: Unsettled, one: Packed) -> Iterator[Argument]:
-        """The words of a task, as push.lua reads them."""
-        of, number = local_id(task.id)
-        yield number if task.id and of == shard else ""
-        yield from (task.serial, *one.facts, one.note, one.entry)
-        yield old_tally(task.last)
-
     def mark(self, tasks: Sequence[tuple[TaskKind, str, int]]) -> None:
-        by_shard: dict[int, list[tuple[TaskKind, str, int]]] = {}
-        for task in tasks:
-            by_shard.setdefault(shard_of(host_key(task[1]), self._shards.count), []).append(task)
-        for shard, group in by_shard.items():
-            for part in _parts(group):
-                facts = [
-                    fact
-                    for kind, url, words in part
-                    for fact in (
-                        LETTERS[kind],
-                        task_key(kind, url),
-                        note_of(url, words | _outcome(kind, url)),
-                    )
-                ]
-                self._shards.run(shard, "mark", len(part), *facts)
+        for shard, group in self._grouped(tasks, lambda task: host_key(task[1])).items():
+            words: Iterable[Argument] = chain.from_iterable(
+                (LETTERS[kind], task_key(kind, url), note_of(url, bits | _outcome(kind, url)))
+                for kind, url, bits in group
+            )
+            self._shards.run(shard, "mark", len(group), *words)
 
     def dropped(self) -> dict[str, int]:
         found: Counter[str] = Counter()
@@ -345,10 +274,8 @@ class ShardsExport:
 
 
 def _names_by_shard(collected: Sequence[Settled | LaterWords | LeftOutOnce]) -> dict[int, list[str]]:
-    by_shard: dict[int, list[str]] = {}
-    for one in collected:
-        by_shard.setdefault(one.shard, []).append(one.entry)
-    return by_shard
+    groups = grouped(collected, lambda one: one.shard)
+    return {shard: [one.entry for one in group] for shard, group in groups.items()}
 
 
 def _outcome(kind: TaskKind, url: str) -> int:
@@ -358,8 +285,11 @@ def _outcome(kind: TaskKind, url: str) -> int:
     return policy.NOTE_FAILED if marked(NewTask(kind=kind, url=url)) is None else policy.NOTE_MARKED
 
 
-def _parts(values: Sequence[_T]) -> Iterator[Sequence[_T]]:
-    return (values[start : start + _AT_ONCE] for start in range(0, len(values), _AT_ONCE))
+def _pushed(shard: int, task: Unsettled, one: Packed) -> tuple[Argument, ...]:
+    """The words of a task, as push.lua reads them."""
+    of, number = local_id(task.id)
+    number = number if task.id and of == shard else ""
+    return (number, task.serial, *one.facts, one.note, one.entry, old_tally(task.last))
 
 
 def old_tally(record: Record | None) -> bytes:

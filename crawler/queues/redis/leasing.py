@@ -136,10 +136,9 @@ class RedisLeasing:
         return None
 
     def _channel(self, worker: WorkerState) -> WakeupChannel:
-
         channel = self._channels.get(worker.id)
         if channel is None:
-            channel = self._shards.engine.wakeup_channel(self._shards.bell_prefix + worker.id)
+            channel = self._shards.engine.wakeup_channel(self._shards.wakeup_prefix + worker.id)
             self._channels[worker.id] = channel
         return channel
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 import msgspec
@@ -26,20 +27,10 @@ from crawler.models import (
     Token,
     WorkerState,
 )
-from crawler.queues import Plan, Queue, RecordPage, policy
+from crawler.queues import Plan, Queue, RecordPage, page_templates, policy
 from crawler.queues.host_files import unpacked_file
-from crawler.queues.page_templates import (
-    OVERFLOW,
-    KnownTemplates,
-    asked,
-    changes,
-    family_of,
-    kept_as,
-    known_of,
-    told,
-)
 from crawler.queues.redis.adding import keep_file, put_packed, sorted_out
-from crawler.queues.redis.codec import StreamEntry, entries, local_id, packed, shard_of, utf8
+from crawler.queues.redis.codec import Settled, entries, local_id, packed, shard_of, utf8
 from crawler.queues.redis.connection import Argument
 from crawler.queues.redis.leasing import RedisLeasing, token_words, worker_words
 from crawler.queues.redis.settling import RedisSettling
@@ -57,7 +48,7 @@ _CURSOR_BITS = 64
 class _TemplateReply(NamedTuple):
     """What a shard knows of a template."""
 
-    known: KnownTemplates
+    known: page_templates.KnownTemplates
     states: dict[str, bytes]
     """Their encoded states by name, to tell whether another client has changed one meanwhile."""
     now_s: float
@@ -127,9 +118,7 @@ class RedisQueue(Queue):
         rate = self._plan.config.fetch.limit_rate_bytes_s
         if not rate:
             return 0.0
-        return float(
-            self._shards.run(0, "receive", count, rate, repr(policy.BURST_S), repr(policy.HORIZON_S))
-        )
+        return float(self._shards.run(0, "receive", count, rate))
 
     def turn_taken(self, *, host: str, ago_s: float) -> None:
         self._shards.run(self._shard_of(host), "turn_taken", host, repr(ago_s))
@@ -140,7 +129,7 @@ class RedisQueue(Queue):
 
     def host_file(self, worker_id: str, *, host: str, name: str) -> FileAnswer:
         shard = self._shard_of(host)
-        blob, seconds = self._shards.run(shard, "host_file", worker_id, host, name, policy.CLAIM_S)
+        blob, seconds = self._shards.run(shard, "host_file", worker_id, host, name)
         if not blob:
             return FileAnswer(is_yours=not float(seconds), again_s=float(seconds))
         try:
@@ -157,7 +146,7 @@ class RedisQueue(Queue):
         shard = self._shard_of(host)
         while True:
             read = self._read_template(shard, host, name)
-            known, answer = asked(read.known, task, read.now_s)
+            known, answer = page_templates.asked(read.known, task, read.now_s)
             if self._keep_template(shard, host, read, known):
                 has_renderer = self._plan.browser or read.has_renderer
                 return msgspec.structs.replace(answer, has_renderer=has_renderer)
@@ -166,22 +155,26 @@ class RedisQueue(Queue):
         shard = self._shard_of(host)
         while True:
             read = self._read_template(shard, host, name)
-            if self._keep_template(shard, host, read, told(read.known, outcome)):
+            if self._keep_template(shard, host, read, page_templates.told(read.known, outcome)):
                 return
 
     def _read_template(self, shard: int, host: str, name: str) -> _TemplateReply:
-        names = [one for of in (name, OVERFLOW) for one in (of, family_of(of))]
+        names = [one for of in (name, page_templates.OVERFLOW) for one in (of, page_templates.family_of(of))]
         states, kept, now_s, has_renderer = self._shards.run(shard, "template", host, len(names), *names)
         by_name = {one: state for one, state in zip(names, states, strict=True) if state}
-        name = kept_as(name, is_known=name in by_name, kept=kept)
-        known = known_of(name, by_name.get(name), by_name.get(family_of(name)))
+        name = page_templates.kept_as(name, is_known=name in by_name, kept=kept)
+        known = page_templates.known_of(name, by_name.get(name), by_name.get(page_templates.family_of(name)))
         return _TemplateReply(known, by_name, float(now_s), bool(has_renderer))
 
-    def _keep_template(self, shard: int, host: str, read: _TemplateReply, known: KnownTemplates) -> bool:
+    def _keep_template(
+        self, shard: int, host: str, read: _TemplateReply, known: page_templates.KnownTemplates
+    ) -> bool:
         """Whether it could be kept: nobody else has changed it since it was read. One of those who try always can."""
-        if not (states := changes(read.known, known)):
+        if not (states := page_templates.changes(read.known, known)):
             return True
-        words = [word for name, state in states.items() for word in (name, read.states.get(name, b""), state)]
+        words: Iterable[Argument] = chain.from_iterable(
+            (name, read.states.get(name, b""), state) for name, state in states.items()
+        )
         return bool(self._shards.run(shard, "keep_template", host, len(states), *words))
 
     def _shard_of(self, host: str) -> int:
@@ -194,13 +187,12 @@ class RedisQueue(Queue):
         count = 0
         for shard in range(self._shards.count):
             after = "-"
-            while found := entries(self._shards.run(shard, "records", after, _AT_ONCE)):
-                after = f"({found[-1].name}"
+            while found := self._entries(shard, after, _AT_ONCE):
+                after = f"({found[-1].entry}"
                 wanted = [entry for entry in found if _is_wanted(entry, kind, reason)]
                 if wanted:
-                    count += self._shards.run(
-                        shard, "requeue", len(wanted), *(word for entry in wanted for word in _again(entry))
-                    )
+                    words = chain.from_iterable(map(_again, wanted))
+                    count += self._shards.run(shard, "requeue", len(wanted), *words)
         return count
 
     def halt(self, reason: str) -> None:
@@ -230,22 +222,24 @@ class RedisQueue(Queue):
             if self._shards.engine.patience.stop.wait(min(_POLL_S, left_s)):
                 break
         cursor = after
-        for shard, entry in found:
-            cursor = _moved(cursor, shard, entry.cursor)
+        for one in found:
+            cursor = _moved(cursor, one.shard, one.cursor)
         complete = self._shards.drained() and not self._records(cursor, 1)
-        return RecordPage(records=tuple(entry.record for _, entry in found), cursor=cursor, complete=complete)
+        return RecordPage(records=tuple(one.record for one in found), cursor=cursor, complete=complete)
 
-    def _records(self, after: int, limit: int) -> list[tuple[int, StreamEntry]]:
+    def _records(self, after: int, limit: int) -> list[Settled]:
         """The next ones after a cursor, the oldest of all shards first."""
         found = []
         for shard in range(self._shards.count):
-            start = f"({_part(after, shard)}"
-            found += [(shard, entry) for entry in entries(self._shards.run(shard, "records", start, limit))]
-        found.sort(key=lambda pair: pair[1].cursor)
+            found += self._entries(shard, f"({_part(after, shard)}", limit)
+        found.sort(key=lambda one: one.cursor)
         return found[:limit]
 
+    def _entries(self, shard: int, start: str, limit: int) -> list[Settled]:
+        return entries(shard, self._shards.run(shard, "entries", "out", start, limit))
+
     def _is_over(self) -> bool:
-        return self._shards.drained() or bool(self._shards.bare(0, "control_state")[0])
+        return self._shards.drained() or bool(self._shards.field(0, "halted"))
 
     def stats(self) -> Stats:
         return Stats(**figures(self._shards.all("stats", 0), self._shards))
@@ -253,7 +247,7 @@ class RedisQueue(Queue):
     def status(self) -> Status:
         answers = self._shards.all("stats", 1)
         hosts = [host_status(host) for answer in answers for host in answer[9]]
-        hosts.sort(key=lambda host: -(host.pages + host.images + host.renders + host.in_flight))
+        hosts.sort(key=lambda host: -host.at_hand)
         rates: dict[str, Any] = {
             f"{start}{name}_per_s": sum(float(answer[12][first + at]) for answer in answers)
             for first, start in ((0, ""), (4, "mean_"))
@@ -270,22 +264,19 @@ class RedisQueue(Queue):
         self._leasing.close()
 
 
-def _is_wanted(entry: StreamEntry, kind: TaskKind, reason: str | None) -> bool:
+def _is_wanted(entry: Settled, kind: TaskKind, reason: str | None) -> bool:
     record = entry.record
-    if entry.kind is not kind:
-        return False
-    if reason is None:
-        return record.status in {"failed", "dead"}
-    return record.reason == reason
+    has_reason = record.status in {"failed", "dead"} if reason is None else record.reason == reason
+    return entry.kind is kind and has_reason
 
 
-def _again(entry: StreamEntry) -> tuple[Argument, ...]:
+def _again(entry: Settled) -> tuple[Argument, ...]:
     """As requeue.lua reads it."""
     record = entry.record
     origin = origin_of(record, entry.kind)
     one = packed(NewTask(kind=entry.kind, url=record.url, depth=entry.depth, origin=origin))
     down = HostDown.reason in {record.reason, record.revisit_reason}
-    return (entry.name, entry.number, entry.serial, *one.facts, int(down))
+    return (entry.entry, local_id(entry.id)[1], entry.serial, *one.facts, int(down))
 
 
 def _part(cursor: int, shard: int) -> int:

@@ -5,40 +5,24 @@ All functions are called within a transaction.
 
 from __future__ import annotations
 
-from math import inf
-
 from crawler.crawlfile.connection import Connection
-from crawler.crawlfile.schema import HISTORY, QUEUE_IDS, TABLES, next_id
-from crawler.models import TaskKind
-from crawler.queues.redis.export import Settled
-from crawler.sizes import size_of
+from crawler.crawlfile.schema import HISTORY, QUEUE_IDS, TABLES, host_id, next_id
+from crawler.models import NewTask, TaskKind
+from crawler.queues.picture_sizes import marked, picture_key
+from crawler.queues.redis.codec import Settled
 from crawler.urls import host_key, task_key
 
 
 def add(db: Connection, each: Settled) -> None:
     """Add a row, in state "ready", for a task that *db* does not know."""
     _clear(db, each.id)
-    name = host_key(each.url)
-    db.execute("INSERT OR IGNORE INTO hosts (name) VALUES (?)", (name,))
+    size = marked(NewTask(kind=each.kind, url=each.url))
+    picture, px = (None, None) if size is None else (picture_key(size), size.px)
+    key, host = task_key(each.kind, each.url), host_id(db, host_key(each.url))
     db.execute(
-        "INSERT INTO tasks SELECT ?, ?, ?, ?, id, ?, 'ready', 0, 0, NULL, NULL, 0, ?, ? FROM hosts WHERE name = ?",
-        (
-            each.id,
-            each.kind.value,
-            each.url,
-            task_key(each.kind, each.url),
-            each.depth,
-            *_size_of(each),
-            name,
-        ),
+        "INSERT INTO tasks VALUES (?, ?, ?, ?, ?, ?, 'ready', 0, 0, NULL, NULL, 0, ?, ?)",
+        (each.id, each.kind.value, each.url, key, host, each.depth, picture, px),
     )
-
-
-def _size_of(each: Settled) -> tuple[bytes | None, float | None]:
-    size = size_of(each.url) if each.kind is TaskKind.IMAGE else None
-    if size is None or size.px == inf:
-        return None, None
-    return task_key(TaskKind.IMAGE, size.picture), size.px
 
 
 def take_up_sizes(db: Connection) -> None:

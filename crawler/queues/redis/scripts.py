@@ -40,11 +40,6 @@ def script(command: str) -> Script:
     return Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 
-def commands() -> list[str]:
-    """All that there are."""
-    return sorted(file.name.removesuffix(".lua") for file in _FOLDER.iterdir() if file.name.endswith(".lua"))
-
-
 def _literal(value: object) -> str:
     """*value* as Lua writes it."""
     match value:

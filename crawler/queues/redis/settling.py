@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from crawler.models import Cookie, ImageRecord, PageRecord, Record, Result, Revisit
+from crawler.models import Cookie, ImageRecord, Record, Result, Revisit
 from crawler.queues import policy
 from crawler.queues.fallback import with_next_size
-from crawler.queues.host_evidence import Evidence, ended_elsewhere, evidence, reason_of
+from crawler.queues.host_evidence import ended_elsewhere, evidence, is_seed, reason_of
 from crawler.queues.left_out import located
 from crawler.queues.redis.adding import TASKS_AT_ONCE, arguments, counted, put_packed, sorted_out
 from crawler.queues.redis.codec import LETTERS, local_id, shard_of, utf8
@@ -23,14 +23,6 @@ from crawler.queues.validation import KIND_OF, checked
 from crawler.urls import host_key, task_key
 
 _MOST_BYTES = 2**50  # of one record: to a script numbers are doubles, and counters have 64 bits
-_LETTERS = {
-    Evidence.NOTHING: "n",
-    Evidence.ANSWER: "a",
-    Evidence.BROKEN: "b",
-    Evidence.TROUBLE: "t",
-    Evidence.UNREACHED: "u",
-    Evidence.NO_SUCH_HOST: "x",
-}
 _OWN_HOST, _ANOTHER_SHARDS, _TELLS_NOTHING = "", "-", "!"
 _ENCODE = msgspec.msgpack.Encoder().encode
 
@@ -117,15 +109,14 @@ class RedisSettling:
                 put_packed(self._shards, other, tasks)
             left_out = counted(Counter(left_out_of(result.record)))
             words += [*self._judged(shard, result), *counted(drops), *left_out, len(here), *arguments(here)]
-        said = self._shards.run(shard, "settle", *self._shards.elsewhere(shard), len(results), *words)
-        return [utf8(host) for host in said]
+        alone = self._shards.run(shard, "settle", *self._shards.elsewhere(shard), len(results), *words)
+        return [utf8(host) for host in alone]
 
     def _judged(self, shard: int, result: Result) -> Judged:
         record = result.record
         kind = KIND_OF[type(record)]
         refused_s = refused_for_s(record, result.refused_for_s)
         has_next = isinstance(record, ImageRecord) and bool(record.replaced_by)
-        is_seed = isinstance(record, PageRecord) and not (record.depth or record.page_url)
         return Judged(
             id=local_id(result.token.id)[1],
             serial=result.token.serial,
@@ -135,7 +126,7 @@ class RedisSettling:
             retry_s=_or_none(result.retry_in_s),
             pause_s=_or_none(result.host_pause_s),
             delay_s=_or_none(result.host_delay_s),
-            what=_LETTERS[evidence(record)],
+            what=evidence(record).value,
             why=reason_of(record),
             http=record.http_status,
             detail=record.detail[: policy.SHOWN_DETAIL_CHARS],
@@ -143,7 +134,7 @@ class RedisSettling:
             refused_s=_or_none(refused_s),
             host=self._ended_at(shard, record, refused_s),
             again=int(record.attempts > 1),
-            seed=int(is_seed),
+            seed=int(is_seed(record)),
             status=str(record.status),
             reason=record.reason,
             size=min(max(record.size_bytes, 0), _MOST_BYTES),
@@ -164,12 +155,7 @@ class RedisSettling:
             other,
             "note",
             1,
-            *(
-                name,
-                _LETTERS[evidence(record)],
-                reason_of(record),
-                record.detail[: policy.SHOWN_DETAIL_CHARS],
-            ),
+            *(name, evidence(record).value, reason_of(record), record.detail[: policy.SHOWN_DETAIL_CHARS]),
             *(repr(record.elapsed_s), _or_none(refused_s), int(record.attempts > 1), 0),
         )
         return _ANOTHER_SHARDS

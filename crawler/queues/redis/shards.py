@@ -10,8 +10,8 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from itertools import chain
+from typing import Any, NamedTuple
 
 from crawler.errors import QueueDamaged
 from crawler.logs.events import (
@@ -22,7 +22,7 @@ from crawler.logs.events import (
     QUEUE_DAMAGED,
     tell,
 )
-from crawler.queues.redis.codec import host_report, shard_of, utf8
+from crawler.queues.redis.codec import grouped, host_report, shard_of, utf8
 from crawler.queues.redis.connection import Argument, RedisConnection
 from crawler.scope import domain_of
 from crawler.text.plain_errors import plain
@@ -34,8 +34,7 @@ _STALE_S = 1.0
 _FEW_HOSTS, _MOST_HOSTS = 3, 20_000
 
 
-@dataclass(frozen=True, slots=True)
-class Glance:
+class Glance(NamedTuple):
     """Figures that a shard adds to every reply."""
 
     pages: int
@@ -50,6 +49,11 @@ class Glance:
     at: float
     """When the reply came, on the monotonic clock."""
 
+    @property
+    def given_and_left(self) -> tuple[int, int, int, int]:
+        """What changes with whatever the shard is given, or settles."""
+        return (self.pages, self.images, self.renders, self.unsettled)
+
 
 class Shards:
     """*count* shards of the crawl *name* at *engine*. *clock*, for tests, is the queue's instead of the server's."""
@@ -63,7 +67,7 @@ class Shards:
         """The id of the plan that the crawl must have; empty for any."""
         self._clock = clock
         self.prefixes = [f"{crawl_prefix(name)}{{{name}.{shard}}}:" for shard in range(count)]
-        self.bell_prefix = f"{crawl_prefix(name)}bell:"
+        self.wakeup_prefix = f"{crawl_prefix(name)}bell:"
         self._glances: list[Glance | None] = [None] * count
         self._mutex = threading.Lock()
         self._hosts: dict[str, bool] = {}
@@ -76,16 +80,19 @@ class Shards:
     def _ask(self, shard: int, command: str, *arguments: Argument) -> tuple[Any, Glance]:
         moment = "" if self._clock is None else f"{self._clock():.6f}"
         answer = self.engine.run(self.prefixes[shard], [self.crawl, moment, command, *arguments])
-        reply, notices, pages, images, renders, waiting, unsettled, at_hand = answer
+        reply, notices, *figures = answer
         for notice in notices:
             _tell(notice)
-        glance = Glance(pages, images, renders, waiting, unsettled, at_hand, time.monotonic())
-        self._glances[shard] = glance
+        self._glances[shard] = glance = Glance._make((*figures, time.monotonic()))
         return reply, glance
 
     def bare(self, shard: int, command: str, *arguments: Argument) -> Any:
         """Run a script that replies with its value alone, without figures."""
         return self.engine.run(self.prefixes[shard], ["", "", command, *arguments])
+
+    def field(self, shard: int, name: str) -> str:
+        """A field of what a shard has of the crawl as a whole, the hash m of base.lua; empty if it has none."""
+        return utf8(self.engine.call("HGET", f"{self.prefixes[shard]}m", name) or "")
 
     def damaged(self, shard: int, key: str, why: Exception) -> QueueDamaged:
         """Note for the collector that *key* can't be read; returns the error to raise."""
@@ -105,13 +112,9 @@ class Shards:
         """
         with self._mutex:
             untold = self._untold(hosts)
-        by_shard: dict[int, list[str]] = {}
-        for host in untold:
-            by_shard.setdefault(shard_of(host, self.count), []).append(host)
-        for shard, group in by_shard.items():
-            self.run(
-                shard, "domains", len(group), *(word for host in group for word in (host, domain_of(host)))
-            )
+        for shard, group in grouped(untold, lambda host: shard_of(host, self.count)).items():
+            words = chain.from_iterable((host, domain_of(host)) for host in group)
+            self.run(shard, "domains", len(group), *words)
 
     def _untold(self, hosts: Iterable[str]) -> list[str]:
         """The hosts whose domains the shards do not know; they count as told from now on."""
@@ -124,32 +127,21 @@ class Shards:
             del self._hosts[next(iter(self._hosts))]
         return untold
 
-    def elsewhere(self, shard: int) -> tuple[int, int, int, int, int]:
+    def elsewhere(self, shard: int) -> tuple[int, ...]:
         """Pages, images, renders, waiting images and pages at hand of the other shards."""
-        if self.count == 1:
-            return (0, 0, 0, 0, 0)
         others = [self._fresh(other) for other in range(self.count) if other != shard]
-        return (
-            sum(other.pages for other in others),
-            sum(other.images for other in others),
-            sum(other.renders for other in others),
-            sum(other.waiting for other in others),
-            sum(other.pages_at_hand for other in others),
-        )
+        names = ("pages", "images", "renders", "waiting", "pages_at_hand")
+        return tuple(sum(getattr(other, name) for other in others) for name in names)
 
     def drained(self) -> bool:
         """Whether no shard has anything left to do, and none has lost tasks."""
-        if self.count == 1:
-            return self._look(0).unsettled == 0
-        before = [self._look(shard) for shard in range(self.count)]
-        if any(glance.unsettled for glance in before):
+        before = [self._look(shard).given_and_left for shard in range(self.count)]
+        if any(unsettled for *_, unsettled in before):
             return False
-        after = [self._look(shard) for shard in range(self.count)]
-        return self._are_whole() and all(
-            (then.pages, then.images, then.renders, then.unsettled)
-            == (now.pages, now.images, now.renders, now.unsettled)
-            for then, now in zip(before, after, strict=True)
-        )
+        if self.count == 1:
+            return True
+        after = [self._look(shard).given_and_left for shard in range(self.count)]
+        return self._are_whole() and before == after
 
     def incarnations(self) -> str:
         """Of the servers that have the shards: other ones after each start, and after a failover."""
@@ -157,7 +149,7 @@ class Shards:
 
     def _are_whole(self) -> bool:
         """False while a restarted server may lack what other shards told it, and it was not given that again."""
-        servers = utf8(self.bare(0, "servers"))
+        servers = self.field(0, "servers")
         return not servers or servers == self.incarnations()
 
     def seems_drained(self) -> bool:
@@ -185,7 +177,7 @@ def _tell(notice: Sequence[Any]) -> None:
     match notice[0]:
         case b"down":
             name, report = host_report(notice[1:])
-            tell(log, HOST_GIVEN_UP, **report.facts_of(name))
+            tell(log, HOST_GIVEN_UP, **report.event_fields(name))
         case b"cut-off":
             tell(log, NETWORK_DOWN)
         case b"overdue":

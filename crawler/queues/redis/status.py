@@ -12,9 +12,9 @@ import msgspec
 from crawler.models import Counts, HostStatus, Retry, Stats, TaskState, WorkerStatus
 from crawler.monitoring.rate import MOST_PER_S
 from crawler.queues import policy
-from crawler.queues.redis.codec import KINDS, flat, utf8
+from crawler.queues.redis.codec import KINDS, flat, host_report, utf8
 from crawler.queues.redis.shards import Shards
-from crawler.queues.status import as_held, at_hand
+from crawler.queues.status import as_held, in_trouble
 from crawler.queues.validation import FLAWS
 
 _WORKER = msgspec.msgpack.Decoder(WorkerStatus).decode
@@ -63,9 +63,8 @@ def figures(answers: Sequence[Any], shards: Shards) -> dict[str, Any]:
             by_kind[name] = dict(+of_kind)
     for who, state in workers.items():
         workers[who] = as_held(state, state.held)
-    waiting = sorted(
-        (host_status(host) for answer in answers for host in answer[14]), key=lambda h: -at_hand(h)
-    )
+    waiting = [host_status(host) for answer in answers for host in answer[14]]
+    waiting.sort(key=lambda host: -host.at_hand)
     retries = sorted((_retry(one) for answer in answers for one in answer[15]), key=lambda one: one.due_s)
     last = answers[0]
     return {
@@ -99,17 +98,7 @@ def host_status(found: Sequence[Any]) -> HostStatus:
         delay_s=float(delay_s),
         crawl_delay_s=float(crawl_delay_s),
     )
-    if not condition:
-        return status
-    _, trouble, failures, _, reason, _, lasts_s, off_s, _ = condition
-    return msgspec.structs.replace(
-        status,
-        due_s=max(status.due_s, float(off_s)),
-        trouble=utf8(trouble),
-        failures=failures,
-        last_reason=utf8(reason),
-        trouble_s=float(lasts_s),
-    )
+    return in_trouble(status, host_report(condition)[1]) if condition else status
 
 
 def _retry(found: Sequence[Any]) -> Retry:

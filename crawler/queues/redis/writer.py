@@ -22,24 +22,23 @@ from crawler.crawlfile.sqlite_errors import explained
 from crawler.crawlfile.whereabouts import Whereabouts
 from crawler.logs.events import INFO
 from crawler.logs.outcomes import tell_settled
-from crawler.models import Counts, ImageRecord, Record, RunOutcome, Stats, TaskKind, TaskState
+from crawler.models import Counts, ImageRecord, NewTask, Record, RunOutcome, Stats, TaskKind, TaskState
 from crawler.models.image_words import bits_of, filled_record
 from crawler.queues import later_words, run_rows
 from crawler.queues.counters import Counters
 from crawler.queues.host_files import HostFileRows
 from crawler.queues.left_out import LeftOutRows
 from crawler.queues.redis import row_ids
-from crawler.queues.redis.export import KeptFile, LaterWords, LeftOutOnce, Settled, Unsettled
+from crawler.queues.redis.codec import Settled
+from crawler.queues.redis.export import KeptFile, LaterWords, LeftOutOnce, Unsettled
 from crawler.queues.refresh import Refresh, worth_keeping
 from crawler.urls import task_key
 
 log = logging.getLogger(__name__)
 
-"""A key of crawl.db's meta: Redis has lost everything, and was not told again which URLs are settled."""
 _SETTLED = {TaskState.DONE, TaskState.DEAD}
-_TAKEN = (
-    2000  # the latest settlements that are told from others by their digests: twice what is taken at a time
-)
+_TAKEN = 2000
+"""The latest settlements that are told from others by their digests: twice what is taken at a time."""
 _DIGEST_BYTES = 8
 _ENCODER = msgspec.msgpack.Encoder()
 
@@ -104,7 +103,9 @@ class CrawlfileWriter:
                 if digest not in self._taken:
                     self._taken[digest] = None
                     self._settle(each)
-            self._remember_taken()
+            for old in list(self._taken)[:-_TAKEN]:
+                del self._taken[old]
+            meta.write(self._db, MetaKey.TAKEN, b"".join(self._taken))
 
     def fill(self, later: Sequence[LaterWords]) -> None:
         """Give images the words of later pages where they have none, all or none; an image that is not here yet gets
@@ -167,14 +168,11 @@ class CrawlfileWriter:
 
     def settled_keys(self, limit: int = 1000) -> Iterator[list[tuple[TaskKind, str, int]]]:
         """Kind, URL and the bits of the words of every task that is settled, up to *limit* at a time."""
+        sql = "SELECT id, kind, url, words FROM tasks WHERE id > ? AND state IN ('done', 'dead') ORDER BY id LIMIT ?"
         after = 0
         while True:
             with explained(self._path):
-                found = self._db.execute(
-                    "SELECT id, kind, url, words FROM tasks"
-                    " WHERE id > ? AND state IN ('done', 'dead') ORDER BY id LIMIT ?",
-                    (after, limit),
-                ).fetchall()
+                found = self._db.execute(sql, (after, limit)).fetchall()
             if not found:
                 return
             after = found[-1][0]
@@ -215,7 +213,7 @@ class CrawlfileWriter:
         self._revisits = Refresh(self._db)
         self._words_wait = later_words.waiting(self._db)
         blob = meta.read(self._db, MetaKey.TAKEN) or b""
-        self._taken = {
+        self._taken: dict[bytes, None] = {
             blob[start : start + _DIGEST_BYTES]: None for start in range(0, len(blob), _DIGEST_BYTES)
         }
 
@@ -224,22 +222,16 @@ class CrawlfileWriter:
         """One transaction on the file; if it fails, memory is made again from the file."""
         with explained(self._path):
             try:
-                self._db.execute("BEGIN IMMEDIATE")
-                yield
-                self._db.execute("COMMIT")
+                with self._db:
+                    self._db.execute("BEGIN IMMEDIATE")
+                    yield
                 for record in self._settled:
                     tell_settled(log, record)
-                self._settled.clear()
             except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                self._settled.clear()
                 self._load()
                 raise
-
-    def _remember_taken(self) -> None:
-        self._taken = dict.fromkeys(list(self._taken)[-_TAKEN:])
-        meta.write(self._db, MetaKey.TAKEN, b"".join(self._taken))
+            finally:
+                self._settled.clear()
 
     def _settle(self, each: Settled) -> None:
         key = task_key(each.kind, each.url)
@@ -293,18 +285,16 @@ class CrawlfileWriter:
     ) -> Unsettled:
         of = TaskKind(kind)
         origin, last = self._revisits.past(of, task_id, blob)
-        if origin is None:  # of a page that is read once more, in a crawl that has not been refreshed
-            origin = (
-                schema.origin_of(record, of) if (record := self._revisits.record_of(of, task_id)) else None
-            )
+        record = self._revisits.record_of(of, task_id)
+        if (
+            origin is None and record is not None
+        ):  # a page is read once more, in a crawl that was never refreshed
+            origin = schema.origin_of(record, of)
         given = task_id >= QUEUE_IDS
         return Unsettled(
             id=task_id if given else 0,
             serial=serial if given else 0,
-            kind=of,
-            url=url,
-            depth=depth,
-            origin=origin,
+            task=NewTask(kind=of, url=url, depth=depth, origin=origin),
             known=self._revisits.known(last),
-            last=self._revisits.record_of(of, task_id),
+            last=record,
         )

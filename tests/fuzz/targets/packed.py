@@ -62,7 +62,7 @@ def _entries(drawn: Drawn) -> None:
                 ),
             ]
     entry = [b"%d-0" % drawn.number(), words]
-    found = entries([entry])  # what others have put there is left out
+    found = entries(0, [entry])  # what others have put there is left out
     assert len(found) <= 1
     for one in found:
         assert one.kind in TaskKind

@@ -432,7 +432,7 @@ def test_pages_together_are_never_more_at_a_host_than_may_be() -> None:
     with ThreadPoolExecutor(24) as pool:
         list(pool.map(ask, range(120)))
     assert max(most.values()) == 4
-    assert {queue.pacing.in_flight(number) for number in queue.hosts.values()} == {0}
+    assert {queue.pacing.look_at(number, now=0).in_flight for number in queue.hosts.values()} == {0}
 
 
 def test_between_any_two_requests_of_pages_the_delay_lies() -> None:

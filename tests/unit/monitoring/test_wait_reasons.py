@@ -16,7 +16,7 @@ from crawler.config import Config
 from crawler.models import Counts, HostStatus, ImageRecord, ImageStatus, Retry, Stats, TaskKind, WorkerStatus
 from crawler.monitoring.wait_reasons import WHAT_HAPPENED, span, time_to_go, waits
 from crawler.queues.host_evidence import Evidence, evidence
-from crawler.queues.host_report import Trouble
+from crawler.queues.policy import Trouble
 from crawler.run.supervisor import Crawl
 
 H = "https://cdn.example"

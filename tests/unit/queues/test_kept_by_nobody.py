@@ -13,8 +13,8 @@ from crawler.config import Config, QueueConfig, ScopeConfig, StorageConfig
 from crawler.models import Result, TaskKind, TaskState
 from crawler.queues import Plan, QueueResults
 from crawler.queues.ledger import Ledger
+from crawler.queues.redis.codec import Settled
 from crawler.queues.redis.collector import Collector
-from crawler.queues.redis.export import Settled
 from crawler.queues.redis.writer import CrawlfileWriter
 from tests.support.queues import Queues, images, saved, take
 

@@ -559,7 +559,7 @@ def test_a_transaction_that_can_not_begin_leaves_memory_in_order(crawl: Crawl) -
     stats = queues.tasks.stats()
     assert (stats.images.ready, stats.images.leased) == (20, 0)
     assert stats.halted is not None
-    assert crawl.ledger._state.politeness.in_flight(1) == 0
+    assert crawl.ledger._state.politeness.look_at(1, now=0).in_flight == 0
 
 
 def test_a_fault_in_one_call_does_not_set_the_clock_back(crawl: Crawl) -> None:

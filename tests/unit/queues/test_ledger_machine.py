@@ -87,7 +87,7 @@ class LedgerEngine:
         )
         assert len(self.ledger._leases.by_task) == leased.total()
         return {
-            name: (leased[host], self.ledger._state.politeness.in_flight(host))
+            name: (leased[host], self.ledger._state.politeness.look_at(host, now=0).in_flight)
             for host, name in self._rows("SELECT id, name FROM hosts")
         }
 
@@ -109,9 +109,8 @@ class TroubledLedgerMachine(TroubledMachine):
         ledger = self.engine.ledger
         slowed = ledger._state.watch.throttle._slow  # one that is probed has a limit for that
         limits = {host: most for host, most in ledger._state.politeness._limits.items() if host not in slowed}
-        assert limits == {
-            host: most for host, most in ledger._state.health.limits().items() if host not in slowed
-        }
+        health = ledger._state.health
+        assert limits == {host: health.in_flight(host) for host in health.troubled() if host not in slowed}
 
 
 LedgerMachine.TestCase.settings = TroubledLedgerMachine.TestCase.settings = SETTINGS

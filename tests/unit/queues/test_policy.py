@@ -78,7 +78,7 @@ CHANGED: dict[Scenario, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] =
     }),
     scenarios.refused_again_and_again: ({"max_attempts": 2, "host_patience_s": 1e5}, {}, {"REFUSED_ATTEMPTS_TIMES": 2}),
     scenarios.slots: ({}, {}, {"TASKS_PER_SLOT": 3}),
-    scenarios.hungry: ({"per_host": 4}, {}, {"HUNGRY_S": 4.0}),
+    scenarios.starved: ({"per_host": 4}, {}, {"STARVED_S": 4.0}),
     scenarios.guests: ({"per_host": 2}, {"GUEST_S": 5.0}, {"GUEST_S": 12.0, "CROWDED_S": 0.25, "ASK_AGAIN_S": 0.3}),
     scenarios.crowded: ({"per_host": 3}, {}, {"CROWDED_S": 2.0}),
     scenarios.host_files: ({}, {"CLAIM_S": 60.0}, {"CLAIM_S": 30.0, "ASK_AGAIN_S": 0.3}),
@@ -86,7 +86,7 @@ CHANGED: dict[Scenario, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] =
         "GIVEN_UP_AT_ONCE": 4, "GIVING_UP_EVERY_S": 0.55, "SHOWN_DETAIL_CHARS": 20,
     }),
     scenarios.sizes: ({}, {}, {"RELEASED_AT_ONCE": 3, "MAX_BEHIND": 2}),
-    scenarios.malformed: ({"max_attempts": 5}, {}, {"REFUSED_S": 7.0}),
+    scenarios.malformed: ({"max_attempts": 5}, {}, {"REFUSED_RESULT_S": 7.0}),
     scenarios.replies: ({}, {}, {"REPLY_BYTES": 1}),
     scenarios.records: ({}, {}, {"MAX_RECORDS": 2}),
     scenarios.gone: ({}, {}, {"GONE_WORKERS": 5}),
@@ -499,10 +499,10 @@ NUMBERS = {
     0.9, "LEAST_GIVEN": 10, "SLOWER_TIMES": 2.0, "ABOUT_TIMES": 1.5, "FIRST_GROWTH_S": 15.0, "MOST_GROWTH_S":
     480.0, "REFUSED_FIRST_PAUSE_S": 1.0, "REFUSED_FIRST_LONG_PAUSE_S": 2.0, "REFUSED_MOST_PAUSE_S": 60.0,
     "LATEST_ANSWERS": 10, "BELIEVED_REFUSALS": 6, "MOST_ASKED_S": 3600.0, "REFUSED_LEAST_TRIES": 4,
-    "REFUSED_TIMES": 10, "REFUSED_ASKED_TIMES": 2, "REFUSED_ATTEMPTS_TIMES": 4, "HUNGRY_S": 10.0, "CROWDED_S":
+    "REFUSED_TIMES": 10, "REFUSED_ASKED_TIMES": 2, "REFUSED_ATTEMPTS_TIMES": 4, "STARVED_S": 10.0, "CROWDED_S":
     1.0, "TASKS_PER_SLOT": 8, "GUEST_S": 120.0, "ASK_AGAIN_S": 0.1, "CLAIM_S": 60.0, "BURST_S": 0.25,
     "HORIZON_S": 60.0, "GIVEN_UP_AT_ONCE": 2000, "GIVING_UP_EVERY_S": 0.25, "RELEASED_AT_ONCE": 200,
-    "REFUSED_S": 2.0, "REPLY_BYTES": 1048576, "MAX_RECORDS": 200, "GONE_WORKERS": 10000, "MOST_COOKIES": 3000,
+    "REFUSED_RESULT_S": 2.0, "REPLY_BYTES": 1048576, "MAX_RECORDS": 200, "GONE_WORKERS": 10000, "MOST_COOKIES": 3000,
     "MOST_COOKIES_OF_DOMAIN": 50, "COOKIES_AT_ONCE": 100, "MOST_LEFT_OUT": 100000, "MOST_LEFT_OUT_OF_EACH":
     2000, "MOST_LEFT_OUT_BYTES": 16384, "MAX_BEHIND": 50, "SHOWN_WORKERS": 500, "SHOWN_HOSTS": 50,
     "SHOWN_TROUBLED": 20, "SHOWN_WAITING": 5, "SHOWN_RETRIES": 5, "LOOKED_AT": 50, "PROBES": 3, "DRY_RENDERS":

@@ -88,18 +88,17 @@ def test_what_a_record_says_of_its_host(
 def test_answers_of_a_host_that_is_well_leave_no_trace() -> None:
     throttle = a_throttle()
     assert answer(throttle, at=1.0) is None
-    assert throttle.refusals(A, now=1.0) is None
+    assert throttle.condition(A, now=1.0) is None
     assert list(throttle.paces(now=1.0)) == []
 
 
 def test_a_refusal_is_followed_by_a_pause_and_one_probe() -> None:
     throttle = a_throttle()
     order = refuse(throttle, at=10.0)
-    assert order == Pace(host=A, pace_s=FIRST_PACE_S, is_probed=True, pause_s=1.0, is_new=True)
+    assert order == Pace(host=A, pace_s=FIRST_PACE_S, pause_s=1.0, is_new=True, tries=1, since=10.0)
     assert throttle.is_probed(A)
     order = answer(throttle, at=11.1)
     assert order is not None
-    assert not order.is_probed
     assert order.pace_s == pytest.approx(FIRST_PACE_S)
     assert not throttle.is_probed(A)
 
@@ -110,9 +109,9 @@ def test_what_was_under_way_is_one_event() -> None:
     assert [refuse(throttle, at=10.0 + n / 10, took_s=5.0) for n in range(8)] == [None] * 8
     assert refuse(throttle, at=12.0, took_s=3.0) is None, "it had begun before"
     assert answer(throttle, at=12.1, took_s=3.0) is None, "and tells nothing of what is allowed now"
-    refusals = throttle.refusals(A, now=12.0)
+    refusals = throttle.condition(A, now=12.0)
     assert refusals is not None
-    assert (refusals.refusals, refusals.tries) == (10, 1)
+    assert (refusals.failures, refusals.tries) == (10, 1)
     order = refuse(throttle, at=12.0, took_s=0.5)
     assert order is not None
     assert order.pause_s == 2.0
@@ -194,7 +193,7 @@ def test_without_events_the_pace_vanishes() -> None:
     assert paces == sorted(paces, reverse=True)
     assert min(paces[:-1]) >= LEAST_PACE_S
     assert 20 < len(paces) < 60
-    assert throttle.refusals(A, now=200.0) is None
+    assert throttle.condition(A, now=200.0) is None
 
 
 def test_what_is_refused_alone_again_and_again_is_failed() -> None:
@@ -267,7 +266,7 @@ class ThrottleMachine(RuleBasedStateMachine):
         assert 0 <= order.pace_s <= MOST_PACE_S
         assert 0 <= order.pause_s <= MOST_ASKED_S
         assert order.pace_s == 0.0 or order.pace_s >= LEAST_PACE_S
-        assert order.is_probed == self.throttle.is_probed(order.host) == bool(order.pause_s)
+        assert self.throttle.is_probed(order.host) == bool(order.pause_s)
         if order.pause_s:
             assert self.paused.get(order.host, 0.0) <= self.now, "a pause is not made longer while it lasts"
             self.paused[order.host] = self.now + order.pause_s
@@ -299,10 +298,10 @@ class ThrottleMachine(RuleBasedStateMachine):
     def those_with_a_pace_have_a_condition(self) -> None:
         if hasattr(self, "throttle"):
             for pace in self.throttle.paces(now=self.now):
-                refusals = self.throttle.refusals(pace.host, now=self.now)
+                refusals = self.throttle.condition(pace.host, now=self.now)
                 assert refusals is not None
-                assert refusals.refusals > 0
-                assert pace.is_probed == (refusals.tries > 0)
+                assert refusals.failures > 0
+                assert self.throttle.is_probed(pace.host) == (refusals.tries > 0)
 
     def teardown(self) -> None:
         """Answers make every host well."""

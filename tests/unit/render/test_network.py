@@ -158,7 +158,11 @@ def make() -> Iterator[Callable[..., Made]]:
     for one in made:
         one.transport.close()
         assert one.queue.guests == set(), "whatever happened, all guests have gone"
-        busy = {host for host, number in one.queue.ids.items() if one.queue.pacing.in_flight(number)}
+        busy = {
+            host
+            for host, number in one.queue.ids.items()
+            if one.queue.pacing.look_at(number, now=0).in_flight
+        }
         assert busy == set()
 
 

@@ -34,7 +34,8 @@ from crawler.models import (
 from crawler.queues import Plan
 from crawler.queues.ledger import Ledger
 from crawler.queues.redis.address import parse
-from crawler.queues.redis.export import KeptFile, LaterWords, LeftOutOnce, Settled, Unsettled
+from crawler.queues.redis.codec import Settled
+from crawler.queues.redis.export import KeptFile, LaterWords, LeftOutOnce, Unsettled
 from crawler.run import collector_main as module
 from crawler.run.backends import CollectedRecords, ManagerBackend
 from crawler.run.children import ChildMessage
@@ -70,7 +71,9 @@ class Server:
         self.pending.pop(url, None)
         self.known.add(url)
         for each in discovered:
-            self.pending[each] = Unsettled(id=0, serial=0, kind=TaskKind.IMAGE, url=each, depth=1)
+            self.pending[each] = Unsettled(
+                id=0, serial=0, task=NewTask(kind=TaskKind.IMAGE, url=each, depth=1)
+            )
         self.entries += 1
         page = url.endswith("/")
         record: Any = (
@@ -189,6 +192,8 @@ class Client:
     def keep_host_files(self, files: Sequence[KeptFile]) -> None:
         assert not files
 
+    forget_words = forget_left_out = forget_host_files = keep_host_files
+
     def forget(self, settled: Sequence[Settled], totals: Stats) -> None:
         del totals
         server = self._reached()
@@ -196,7 +201,7 @@ class Client:
         server.settled = [each for each in server.settled if each.entry not in gone]
 
     def push(self, tasks: Sequence[Unsettled]) -> int:
-        self._reached().pending.update({task.url: task for task in tasks})
+        self._reached().pending.update({one.task.url: one for one in tasks})
         return len(tasks)
 
     def mark(self, tasks: Sequence[tuple[TaskKind, str, int]]) -> None:

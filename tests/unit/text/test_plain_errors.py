@@ -36,8 +36,6 @@ REVIEWED = {
     ("queues/redis/settling.py", "repr(record.elapsed_s)"),
     ("queues/redis/settling.py", "repr(duration_s)"),
     ("queues/redis/queue.py", "repr(ago_s)"),
-    ("queues/redis/queue.py", "repr(policy.BURST_S)"),
-    ("queues/redis/queue.py", "repr(policy.HORIZON_S)"),
     ("queues/redis/adding.py", "repr(file.kept_s)"),
     ("queues/redis/scripts.py", "repr(value)"),
     ("queues/redis/scripts.py", "{value!r}"),

@@ -1,4 +1,4 @@
--- Files that the catalogue has not got yet.
+-- Files of hosts that are not in crawl.db yet.
 --
 -- Arguments:
 --   count      how many, at the most

@@ -1,7 +1,7 @@
--- Records that are in the catalogue.
+-- Records that are in crawl.db.
 --
 -- Arguments:
---   totals     of the catalogue, packed; '' for no news
+--   totals     of crawl.db, packed; '' for no news
 --   entries    so many, then of each:
 --     entry       of the record
 -- Returns 1.

@@ -1,4 +1,4 @@
--- Files that are in the catalogue.
+-- Files that are in crawl.db.
 --
 -- Arguments:
 --   files      so many, then of each:

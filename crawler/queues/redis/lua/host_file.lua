@@ -4,11 +4,10 @@
 --   id         of the worker
 --   name       of the host
 --   file       its name
---   claim_s    how long one has to fetch it
 -- Returns the file and for how long it still counts; or '' and 0 for who is to fetch it, '' and how long to wait else.
 --- include turns, workers, finish
 
-local id, name, file, claim_s = str(), str(), str(), num()
+local id, name, file = str(), str(), str()
 
 local field = name .. ' ' .. file
 local blob = call('HGET', P .. 'files', field)
@@ -22,5 +21,5 @@ end
 if kept.w and kept.w ~= id and kept.until_s > now and worker(kept.w) then
   return glance({'', string.format('%.6f', min(POLICY.ASK_AGAIN_S, kept.until_s - now))})
 end
-call('HSET', P .. 'files', field, pack({w = id, until_s = now + claim_s}))
+call('HSET', P .. 'files', field, pack({w = id, until_s = now + POLICY.CLAIM_S}))
 return finish({'', '0'})

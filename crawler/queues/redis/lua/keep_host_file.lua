@@ -1,7 +1,7 @@
--- What a host says in a file. Only who was told to fetch it is believed, and the catalogue.
+-- What a host says in a file. Only who was told to fetch it is believed, and crawl.db.
 --
 -- Arguments:
---   id         of the worker; '' for the catalogue
+--   id         of the worker; '' for crawl.db
 --   name       of the host
 --   file       its name
 --   kept_s     how long it counts

@@ -1,4 +1,4 @@
--- Tasks of the catalogue that are to be done (again). What is pending here is left as it is.
+-- Tasks of crawl.db that are to be done (again). What is pending here is left as it is.
 --
 -- Arguments:
 --   tasks      so many, then of each:

@@ -3,16 +3,14 @@
 -- Arguments:
 --   bytes      that are to be received
 --   rate       of these in a second
---   burst_s    so long nothing was received counts for later
---   horizon_s  nothing is promised beyond that
 -- Returns seconds to wait, 0 for none.
 --- include finish
 
-local bytes, rate, burst_s, horizon_s = num(), num(), num(), num()
+local bytes, rate = num(), num()
 
-local begins = max(S.received or 0, now - burst_s)
+local begins = max(S.received or 0, now - POLICY.BURST_S)
 local wait_s = max(0, begins - now)
-if wait_s <= horizon_s then
+if wait_s <= POLICY.HORIZON_S then
   S.received = begins + bytes / rate
 end
 return finish(string.format('%.6f', wait_s))

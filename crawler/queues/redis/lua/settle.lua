@@ -81,9 +81,8 @@ for _, r in ipairs(results) do
     end
     if r.untouched and r.retry_s then -- it was not its turn, and will not be for so long
       let_go(r.id, one)
-      one.s, one.a, one.dirty, one.y = 'd', one.a - 1, true, nil
-      call('ZADD', P .. 'delayed', now + r.retry_s, r.id)
-      move(one.c, 'l', 'd')
+      one.a = one.a - 1
+      delay(r.id, one, r.retry_s)
     elseif r.untouched then
       untouched[#untouched + 1] = r.id
     else
@@ -104,9 +103,7 @@ for _, r in ipairs(results) do
         call('ZREM', P .. 'delayed', r.id)
       end
       if r.retry_s and (one.a < CFG.max_attempts or is_let_off) and not (r.what == 'b' and is_hopeless(name)) then
-        one.s, one.dirty, one.y = 'd', true, {r.why, r.http}
-        call('ZADD', P .. 'delayed', now + r.retry_s, r.id)
-        move(one.c, 'l', 'd')
+        delay(r.id, one, r.retry_s, {r.why, r.http})
       else
         for _, item in ipairs(r.left_out) do
           drop_url(item[1], item[2])
@@ -124,9 +121,7 @@ for _, item in ipairs(refused) do -- what a worker says of these can't be right:
     if one.a >= CFG.max_attempts then
       keep_unvisited(id, one, 'l', 'done', 'failed', POLICY.INTERNAL_ERROR, {'refused', item[2]})
     else
-      one.s, one.dirty, one.y = 'd', true, {POLICY.INTERNAL_ERROR, 0}
-      call('ZADD', P .. 'delayed', now + POLICY.REFUSED_S * 2 ^ (one.a - 1), id)
-      move(one.c, 'l', 'd')
+      delay(id, one, POLICY.REFUSED_RESULT_S * 2 ^ (one.a - 1), {POLICY.INTERNAL_ERROR, 0})
     end
   end
 end

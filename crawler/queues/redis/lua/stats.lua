@@ -14,12 +14,8 @@ local found_workers = {}
 for _, id in ipairs(call('ZRANGE', P .. 'alive', 0, POLICY.SHOWN_WORKERS - 1)) do
   local one = worker(id)
   if one then
-    local held = 0
-    for _ in pairs(one.held) do
-      held = held + 1
-    end
     found_workers[#found_workers + 1] = {
-      one.state, held, string.format('%.6f', max(0, now - one.seen)), rate(one.meter),
+      one.state, size_of(one.held), string.format('%.6f', max(0, now - one.seen)), rate(one.meter),
     }
   end
 end

@@ -16,7 +16,7 @@ Only these things may differ:
   would then do for whatever a redirect names.
 * News of cookies for a worker that is told to stop: only Redis has them.
 * Words of later pages: Redis tells the collector, not workers and readers. In the end both files say the same.
-* A worker that has left with empty hands is one who waits for work to the ledger for HUNGRY_S more.
+* A worker that has left with empty hands is one who waits for work to the ledger for STARVED_S more.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ from crawler.models import (
 from crawler.models.image_words import NAMES, filled_record
 from crawler.queues import QueueResults
 from crawler.queues.ledger import Ledger
-from crawler.queues.policy import HUNGRY_S, MAX_RECORDS
+from crawler.queues.policy import MAX_RECORDS, STARVED_S
 from crawler.queues.redis.address import parse
 from crawler.queues.redis.client import RedisClient
 from crawler.queues.redis.collector import Collector
@@ -334,7 +334,7 @@ class Both:
         name, charged = self.chance.choice(list(WORKERS)), self.often(0.5)
         for queues in self.both:
             queues.tasks.leave(self.worker(name).id, charged=charged)
-        self.pass_time(HUNGRY_S + 1)
+        self.pass_time(STARVED_S + 1)
         if self.often(0.5):  # it has left, and asks all the same; or all are others by now
             self.generation += 1
             self.hands = {other: {} for other in WORKERS}

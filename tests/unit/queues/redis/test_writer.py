@@ -32,7 +32,8 @@ from crawler.models import (
 )
 from crawler.queues.ledger import Ledger
 from crawler.queues.redis import collector as collecting
-from crawler.queues.redis.export import Settled, Unsettled
+from crawler.queues.redis.codec import Settled
+from crawler.queues.redis.export import Unsettled
 from crawler.queues.redis.writer import CrawlfileWriter
 from crawler.urls import task_key
 from tests.support.fake_export import (
@@ -252,7 +253,7 @@ def test_the_ids_of_the_file_and_those_of_the_queue_stay_apart(crawl: Crawl) -> 
     crawl.restarted(lambda ledger: ledger.put([page(1)]))
     assert [row for (row,) in crawl.rows("SELECT id < 1 << 40 FROM tasks ORDER BY url")] == [0, 1]
     (found,), _ = crawl.books.unsettled()
-    assert (found.id, found.serial, found.url) == (0, 0, page(1).url)
+    assert (found.id, found.serial, found.task.url) == (0, 0, page(1).url)
 
 
 def test_the_same_bytes_are_saved_once_where_names_are_digests(crawl: Crawl) -> None:
@@ -274,7 +275,7 @@ def test_unsettled_tasks_come_in_parts_with_what_is_known(crawl: Crawl) -> None:
     (second,), after = crawl.books.unsettled(after, limit=1)
     assert crawl.books.unsettled(after, limit=1) == ([], after)
     assert first.known == harvested(etag='"1"')
-    assert (second.id, second.serial, second.origin, second.known) == (
+    assert (second.id, second.serial, second.task.origin, second.known) == (
         settled.id,
         1,
         ORIGIN,
@@ -389,7 +390,7 @@ def test_ids_of_a_lost_queue_are_not_given_to_the_next_one(crawl: Crawl) -> None
             crawl.restarted(Ledger.refresh)
     crawl.books.queue_lost(reread=True)
     tasks, _ = crawl.books.unsettled()
-    assert [(task.id, task.serial, task.url) for task in tasks] == [(0, 0, page(n).url) for n in (0, 1)]
+    assert [(one.id, one.serial, one.task.url) for one in tasks] == [(0, 0, page(n).url) for n in (0, 1)]
     for table in ("images", "image_history", "pages"):
         sql = f"SELECT count(*) FROM {table} JOIN tasks ON tasks.id = task_id AND tasks.url = {table}.url"
         assert crawl.rows(sql) == [(2,)]
@@ -542,7 +543,7 @@ def test_sizes_that_waited_in_a_ledger_are_to_be_done(tmp_path: Path) -> None:
     for _ in range(2):
         with closing(CrawlfileWriter(path)) as books:
             tasks, _after = books.unsettled()
-            assert sorted(task.url for task in tasks) == ["http://a.example/", *urls]
+            assert sorted(one.task.url for one in tasks) == ["http://a.example/", *urls]
 
 
 # --- words of later pages ---

@@ -8,7 +8,7 @@ local function limit_reached(kind)
   end
 end
 
--- A URL that is known, once more: for each word that it had none of one entry goes to the catalogue, and no second.
+-- A URL that is known, once more: for each word that it had none of one entry goes to crawl.db, and no second.
 local function found_again(kind, name, key, first, again, entry, bucket, field)
   local url, words = read_note(first)
   local other, more = read_note(again)

@@ -8,7 +8,7 @@
 -- What a command reads of these keys it keeps in tables and writes back at its end, in finish(); one that raises an error
 -- does so before anything is written.
 --
---   m          hash     id, plan, cfg (settings), st (the shard's state S), totals (of what the catalogue has), open,
+--   m          hash     id, plan, cfg (settings), st (the shard's state S), totals (of what crawl.db has), open,
 --                       servers (that all shards were whole at), damaged (a key that could not be read)
 --   c          hash     counters of what is settled and not collected yet, by name
 --   x          hash     what was kept out, by reason
@@ -25,7 +25,7 @@
 --   guests     zset     requests that redirects have led to a host, by when they are forgotten: TASK HOST
 --   templates:HOST hash  what rendering its pages brought, by template (see page_templates.py): clients read it and write it
 --   files      hash     what hosts say in robots.txt and the like, or who is fetching it: HOST NAME;
---   filed      set      of these, which the catalogue has not got yet
+--   filed      set      of these, which are not in crawl.db yet
 --   load, runs, shut    zsets: hosts by what they have to do; by when they failed last; given up, with something waiting
 --   slow       zset     hosts that have refused to be asked, by when they did last (see throttle.lua)
 --   workers    hash     id -> what it says of itself and what it holds;   alive  zset, by the end of its leases
@@ -75,6 +75,14 @@ local function read_pairs()
     list[at] = {str(), num()}
   end
   return list
+end
+
+local function size_of(set)
+  local size = 0
+  for _ in pairs(set or {}) do
+    size = size + 1
+  end
+  return size
 end
 
 local meta = call('HMGET', P .. 'm', 'id', 'cfg', 'st', 'open', 'ended')
@@ -130,18 +138,10 @@ end
 local writers = {}
 
 local counts = {} -- name -> by how much
-local function count(name, by)
-  counts[name] = (counts[name] or 0) + by
-end
--- Counters and by how much, one after the other: what a record counts for, or no longer does.
-local function tally(deltas)
+-- Counters and by how much, one after the other: what a record counts for, or with `sign` -1 no longer does.
+local function tally(deltas, sign)
   for at = 1, #deltas, 2 do
-    count(deltas[at], deltas[at + 1])
-  end
-end
-local function untally(deltas)
-  for at = 1, #deltas, 2 do
-    count(deltas[at], -deltas[at + 1])
+    counts[deltas[at]] = (counts[deltas[at]] or 0) + sign * deltas[at + 1]
   end
 end
 
@@ -149,18 +149,15 @@ local notices = {} -- for the caller's log
 local opened = {} -- kinds that a worker who waits may get more of now
 local wake_all = false
 
--- what other shards have (see RedisTasks): for limits that hold for all of them together
+-- what other shards have (see Shards.elsewhere): for limits that hold for all of them together
 local elsewhere = {p = 0, i = 0, b = 0, waiting = 0, pages = 0, is_read = CFG.shards == 1}
 local function read_elsewhere()
   elsewhere.p, elsewhere.i, elsewhere.b, elsewhere.waiting, elsewhere.pages = num(), num(), num(), num(), num()
   elsewhere.is_read = true
 end
 
-local function waiting_images()
-  return S.n.ir + S.n.id + elsewhere.waiting
-end
 local function backlogged()
-  return waiting_images() >= CFG.image_backlog
+  return S.n.ir + S.n.id + elsewhere.waiting >= CFG.image_backlog
 end
 -- Pages that are read or rendered now, or could be: those that may yet name images.
 local function pages_at_hand()
@@ -208,7 +205,7 @@ local function halted_now()
   return why[1] or nil, why[2] and true or false, why[3] and true or false
 end
 
--- Whether there is more for the catalogue than may wait for it.
+-- Whether there is more for crawl.db than may wait for it.
 local function uncollected()
   return max(S.out, S.words) >= CFG.result_backlog
 end

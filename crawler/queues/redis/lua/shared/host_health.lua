@@ -26,6 +26,19 @@ do
     return latest.at or -1e18
   end
 
+  -- It responds, whatever it says.
+  local function note_contact(name)
+    note_latest('reached', name)
+    S.cut_off = nil
+  end
+
+  -- Leave it alone for a while, and then ask for one URL at a time.
+  local function back_off(name, lane)
+    local pause_s = min(POLICY.MOST_PAUSE_S, POLICY.FIRST_PAUSE_S * 2 ^ min(lane.pauses - 1, 32))
+    lane.noted, lane.ends, lane.limit = now, now + pause_s, 1
+    pause(name, pause_s)
+  end
+
   function forget_run(name)
     local lane = touch(name)
     if lane.failures then
@@ -46,8 +59,7 @@ do
   end
 
   local function answered(name)
-    note_latest('reached', name)
-    S.cut_off = nil
+    note_contact(name)
     local lane = touch(name)
     lane.ok = now -- forgotten with the lane, which is there as long as anything that began before is under way
     if not lane.failures then
@@ -64,8 +76,7 @@ do
 
   local function look_at_contact(name, lane, what)
     if what == 't' then
-      note_latest('reached', name)
-      S.cut_off = nil
+      note_contact(name)
       if lane.cool_offs > 0 and lane.lost then -- given up as out of reach, and there it is
         begin_run(lane)
         lane.failures = 1
@@ -97,7 +108,7 @@ do
     return lane.lost_tries >= POLICY.LEAST_TRIES and now - lane.lost >= patience_s
   end
 
-  -- How it is with a host in trouble, for people: what Condition in health.py is made of.
+  -- How it is with a host in trouble, for people: what HostReport in host_report.py is made of.
   function condition(name, lane)
     local broken = lane.broken or 0
     return {
@@ -120,8 +131,7 @@ do
   end
 
   local function is_broken(name, lane, reason, detail)
-    note_latest('reached', name)
-    S.cut_off = nil
+    note_contact(name)
     local share = max(1, floor(CFG.per_host / POLICY.BROKEN_SHARE))
     lane.reason, lane.detail = reason, detail
     if lane.limit == 0 or lane.cool_offs > 0 then -- given up, and there it is
@@ -136,10 +146,7 @@ do
         return
       end
       lane.pauses = lane.pauses - 1
-      local pause_s = POLICY.FIRST_PAUSE_S * 2 ^ min(lane.pauses - 1, 32)
-      lane.noted, lane.ends, lane.limit = now, now + pause_s, 1
-      pause(name, pause_s)
-      return
+      return back_off(name, lane)
     end
     lane.failures, lane.tries, lane.pauses = 0, 0, 0
     if lane.limit then
@@ -179,8 +186,7 @@ do
     local lane = touch(name)
     local is_new = not lane.failures
     if is_its_own(lane, what, began, again) then
-      note_latest('reached', name)
-      S.cut_off = nil
+      note_contact(name)
       if not is_new then
         call('ZADD', P .. 'runs', now, name)
       end
@@ -219,9 +225,7 @@ do
     if not (again and lane.pauses > 0 and what == 't') then
       lane.pauses = lane.pauses + 1
     end
-    local pause_s = min(POLICY.MOST_PAUSE_S, POLICY.FIRST_PAUSE_S * 2 ^ min(lane.pauses - 1, 32))
-    lane.noted, lane.ends, lane.limit = now, now + pause_s, 1
-    pause(name, pause_s)
+    back_off(name, lane)
   end
 
   -- One visit's evidence: n (nothing), a (an answer), b (broken), t (trouble), u (unreached), x (no such host).
@@ -260,11 +264,6 @@ do
       end
     end
     throttle.wake()
-    local over = call('ZCARD', P .. 'runs') - POLICY.MOST_RUNS
-    if over > 0 then
-      for _, name in ipairs(call('ZRANGE', P .. 'runs', 0, min(over, POLICY.GIVEN_BACK_AT_ONCE) - 1)) do
-        forget_run(name)
-      end
-    end
+    for_each_too_many('runs', forget_run)
   end
 end

@@ -21,6 +21,14 @@ local function touch(name)
   return lane
 end
 
+-- Of the hosts in a row no more are known than MOST_RUNS: have the first of them forgotten.
+local function for_each_too_many(row, forget)
+  local over = call('ZCARD', P .. row) - POLICY.MOST_RUNS
+  for _, name in ipairs(over > 0 and call('ZRANGE', P .. row, 0, min(over, POLICY.GIVEN_BACK_AT_ONCE) - 1) or {}) do
+    forget(name)
+  end
+end
+
 -- Whether there is, or lately was, something to do for a host: redirects lead anywhere.
 local function is_known(name)
   local lane = host(name)
@@ -63,9 +71,7 @@ function domains.join(name, domain)
     lane.dom = domain
     local one = domains.of(lane)
     one.f, one.dirty = one.f + lane.f, true
-    for _ in pairs(lane.away or {}) do
-      one.away = one.away + 1
-    end
+    one.away = one.away + size_of(lane.away)
   end
 end
 function domains.room(lane)
@@ -133,6 +139,18 @@ function domains.write()
   end
 end
 
+-- Have a host in a row with that score, or not in it with nil. `field` of its lane is the score that it has there.
+local function put_in(row, name, lane, field, score)
+  if score ~= lane[field] then
+    if score then
+      call('ZADD', P .. row, score, name)
+    else
+      call('ZREM', P .. row, name)
+    end
+    lane[field] = score
+  end
+end
+
 -- Put a lane where it belongs: in the rows of those that are due, among the cooling, or nowhere.
 local function place(name, lane)
   local cap = cap_of(lane)
@@ -152,40 +170,16 @@ local function place(name, lane)
       lane[row] = nil
     end
   end
-  if opens > now then
-    if lane.cooling ~= opens then
-      call('ZADD', P .. 'cool', opens, name)
-      lane.cooling = opens
-    end
-  elseif lane.cooling then
-    call('ZREM', P .. 'cool', name)
-    lane.cooling = nil
-  end
+  put_in('cool', name, lane, 'cooling', opens > now and opens or nil)
   local ready = lane.p + lane.i + lane.b
-  local shut = cap == 0 and ready > 0
-  if shut ~= (lane.shut or false) then
-    if shut then
-      call('ZADD', P .. 'shut', now, name)
-    else
-      call('ZREM', P .. 'shut', name)
-    end
-    lane.shut = shut or nil
-  end
+  put_in('shut', name, lane, 'shut', cap == 0 and ready > 0 and (lane.shut or now) or nil)
   local load = ready + lane.f
-  if load == 0 and not lane.cooling then -- nothing is kept of a host that has nothing to do
-    lane.asked, lane.paused, lane.crowded, lane.away = nil, nil, nil, nil
-  end
   if load == 0 and lane.cooling then
     load = 0.5 -- it has nothing to do, and is to be left alone for a while
+  elseif load == 0 then -- nothing is kept of a host that has nothing to do
+    load, lane.asked, lane.paused, lane.crowded, lane.away = nil, nil, nil, nil, nil
   end
-  if load ~= (lane.load or 0) then
-    if load > 0 then
-      call('ZADD', P .. 'load', load, name)
-    else
-      call('ZREM', P .. 'load', name)
-    end
-    lane.load = load > 0 and load or nil
-  end
+  put_in('load', name, lane, 'load', load)
 end
 
 local function place_all()
@@ -197,7 +191,7 @@ local function place_all()
     place(name, hosts[name])
   end
 end
-local function write_hosts()
+writers[#writers + 1] = function()
   place_all()
   for _, name in ipairs(touched) do
     local lane = hosts[name]
@@ -211,11 +205,9 @@ local function write_hosts()
   touched = {}
   domains.write()
 end
-writers[#writers + 1] = write_hosts
 
 local function pause(name, for_s)
   local lane = touch(name)
   lane.d = max(lane.d, now + for_s)
   lane.paused = max(lane.paused or 0, now + for_s)
 end
-

@@ -10,7 +10,6 @@
 -- What became of an original is in its note, as bits beside those of its words.
 --- include tasks, known_urls
 
-
 local pictures, changed = {}, {}
 local function picture(key)
   local one = pictures[key]
@@ -28,12 +27,11 @@ local function change(key)
   changed[key] = one
   return one
 end
-local function write_pictures()
+writers[#writers + 1] = function()
   for key, one in pairs(changed) do
     call('HSET', P .. 'pictures', key, pack({one.tried, one.saved, one.held or false, one.behind}))
   end
 end
-writers[#writers + 1] = write_pictures
 
 local function set_outcome(key, outcome)
   local note, bucket, field = known(key)
@@ -218,7 +216,7 @@ local function size_settled(task, is_saved, has_next)
   return size
 end
 
--- A task that had been settled, or came from the catalogue, is tried (again).
+-- A task that had been settled, or came from crawl.db, is tried (again).
 local function tried_again(task)
   if task.p then
     local one = change(task.p)

@@ -1,4 +1,4 @@
--- Tasks that come back, from the catalogue or from the stream of records; and URLs that only have to be known.
+-- Tasks that come back, from crawl.db or from the stream of records; and URLs that only have to be known.
 --- include picture_sizes, workers
 
 local function put_back(id, serial, kind, key, name, depth, flags, text, old)

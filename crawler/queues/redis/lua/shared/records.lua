@@ -1,4 +1,4 @@
--- Records out of their stream, as they are in the catalogue or their task is to be done again.
+-- Records out of their stream, as they are in crawl.db or their task is to be done again.
 --- include base
 
 local function is_tally(deltas)
@@ -26,7 +26,7 @@ local function take_out(entry)
       local legible, deltas = pcall(unpacked, there[2][at + 1])
       is_ours = legible and is_tally(deltas)
       if is_ours then
-        untally(deltas)
+        tally(deltas, -1)
       end
     elseif there[2][at] == 'o' then
       S.n.il = max(0, S.n.il - 1)

@@ -21,6 +21,13 @@ local function let_go(id, one)
   one.dirty = true
 end
 
+-- Have a task that was let go wait for another attempt; `why` is reason and HTTP status, or nil.
+local function delay(id, one, for_s, why)
+  one.s, one.dirty, one.y = 'd', true, why
+  call('ZADD', P .. 'delayed', now + for_s, id)
+  move(one.c, 'l', 'd')
+end
+
 -- Settle a task for good: into the stream of records. `state` is done or dead, `fields` what else is to be known.
 local function keep(id, one, before, state, status, reason, size, fields, has_next)
   local kind, deltas = one.c, {one.c .. ':' .. state, 1}
@@ -32,29 +39,22 @@ local function keep(id, one, before, state, status, reason, size, fields, has_ne
       fields[#fields + 1] = next_size[3] .. unpacked(parsed(next_size[2]).b)[1]
     end
   end
-  if not (stands and not WORTH[status]) then
-    if one.o then
-      untally(one.o)
-      for at = 1, #one.o, 2 do
-        deltas[#deltas + 1] = one.o[at]
-        deltas[#deltas + 1] = -one.o[at + 1]
-      end
+  local function add(name, by)
+    deltas[#deltas + 1], deltas[#deltas + 2] = name, by
+  end
+  if not stands or WORTH[status] then
+    for at = 1, one.o and #one.o or 0, 2 do
+      add(one.o[at], -one.o[at + 1])
     end
-    local more = {kind .. ':status:' .. status, 1}
+    add(kind .. ':status:' .. status, 1)
     if reason ~= '' then
-      more[#more + 1] = kind .. ':reason:' .. reason
-      more[#more + 1] = 1
+      add(kind .. ':reason:' .. reason, 1)
     end
     if status == 'saved' and size > 0 then
-      more[#more + 1] = 'bytes'
-      more[#more + 1] = size
+      add('bytes', size)
     end
-    for _, item in ipairs(more) do
-      deltas[#deltas + 1] = item
-    end
-    tally(more)
   end
-  count(deltas[1], 1)
+  tally(deltas, 1)
   call('XADD', P .. 'out', next_seq(), 'i', id, 'k', one.k, 'n', one.n, 'a', one.a, 'c', kind, 'd', one.d, 's', state,
     't', pack(deltas), unpack(fields))
   S.out = S.out + 1

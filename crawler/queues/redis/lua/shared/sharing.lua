@@ -20,9 +20,9 @@ local function drop(worker, name)
   end
 end
 
-local function others_hungry(kind, id)
+local function others_starve(kind, id)
   local row = P .. 'hungry:' .. kind
-  call('ZREMRANGEBYSCORE', row, '-inf', '(' .. string.format('%.6f', now - POLICY.HUNGRY_S))
+  call('ZREMRANGEBYSCORE', row, '-inf', '(' .. string.format('%.6f', now - POLICY.STARVED_S))
   return call('ZCARD', row) > (call('ZSCORE', row, id) and 1 or 0)
 end
 
@@ -54,7 +54,7 @@ local function take(kind, id, worker, wanted, slots)
     end
   end
   local fellows = max(1, S.fellows[kind])
-  local even = others_hungry(kind, id) and floor(CFG.per_host / fellows) or CFG.per_host
+  local even = others_starve(kind, id) and floor(CFG.per_host / fellows) or CFG.per_host
   local part = even < CFG.per_host and max(1, even) or ceil(CFG.per_host / fellows)
   local shares, fresh, next_fresh = {}, nil, 0
   while wanted > 0 do

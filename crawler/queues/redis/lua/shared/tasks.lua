@@ -52,7 +52,7 @@ local function line_up(kind, name, entry)
   move(kind, nil, 'r')
 end
 
--- Count what is left out; of a URL, whose entry this is, tell the catalogue: as much as it keeps (see left_out.py), and
+-- Count what is left out; of a URL, whose entry this is, tell crawl.db: as much as it keeps (see left_out.py), and
 -- none that is very long.
 local function drop_url(reason, by, kind, name, entry)
   local most = POLICY.MOST_LEFT_OUT / CFG.shards
@@ -71,7 +71,7 @@ local function read_note(remark)
   return string.sub(remark, 1, 4), tonumber(string.sub(remark, 5)) or 0
 end
 
--- Tell the catalogue of what `entry` has of the words of these bits.
+-- Tell crawl.db what `entry` has of the words of these bits.
 local function say_words(key, entry, bits)
   local said, told, some = unpacked(parsed(entry).b), {}, false
   for at, bit_of in ipairs({1, 2, 4, 8, 8}) do -- alt, title, caption, heading, page_title: see _Text in codec.py
@@ -83,4 +83,3 @@ local function say_words(key, entry, bits)
     S.words = S.words + 1
   end
 end
-

@@ -141,11 +141,6 @@ do
   end
 
   function throttle.wake()
-    local over = call('ZCARD', P .. 'slow') - POLICY.MOST_RUNS
-    if over > 0 then
-      for _, name in ipairs(call('ZRANGE', P .. 'slow', 0, min(over, POLICY.GIVEN_BACK_AT_ONCE) - 1)) do
-        throttle.forget(name)
-      end
-    end
+    for_each_too_many('slow', throttle.forget)
   end
 end

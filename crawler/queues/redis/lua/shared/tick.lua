@@ -76,11 +76,9 @@ local function tick(asking)
   if most > 0 then
     release(most)
   end
-  for _, kind in ipairs(KINDS) do
-    S.meter[kind] = S.meter[kind] or {}
-    sample(S.meter[kind], S.done[kind])
+  for name, done in pairs(S.done) do
+    S.meter[name] = S.meter[name] or {}
+    sample(S.meter[name], done)
   end
-  S.meter.bytes = S.meter.bytes or {}
-  sample(S.meter.bytes, S.done.bytes)
   place_all()
 end

@@ -83,15 +83,8 @@ end
 
 -- Whether there is no room for one more guest.
 function turns.is_crowded(lane)
-  local away, guests = 0, 0
-  for _ in pairs(lane.away or {}) do
-    away = away + 1
-  end
-  for _ in pairs(lane.guests or {}) do
-    guests = guests + 1
-  end
-  local one = domains.of(lane)
-  return max(lane.f - away, guests) >= max(1, cap_of(lane)) or one and domains.room(lane) + one.away <= 0
+  local one, busy = domains.of(lane), max(lane.f - size_of(lane.away), size_of(lane.guests))
+  return busy >= max(1, cap_of(lane)) or one and domains.room(lane) + one.away <= 0
 end
 
 -- Seconds until a host may be asked for something; 0 for now, and then it counts as asked. `guest`: a task of another

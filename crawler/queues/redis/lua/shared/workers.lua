@@ -19,9 +19,6 @@ end
 local function task(id)
   return remembered(tasks, 'tasks', id)
 end
-local function has_left(id)
-  return call('ZSCORE', P .. 'gone', id) and true or false
-end
 
 local function forget_task(id)
   call('HDEL', P .. 'tasks', id)
@@ -46,7 +43,7 @@ end
 
 -- The worker that speaks: its id, kind, state (for people) and how much it has done. nil if it has left.
 local function meet(id, kind, state, done)
-  if has_left(id) then
+  if call('ZSCORE', P .. 'gone', id) then
     return nil
   end
   local one = worker(id)
