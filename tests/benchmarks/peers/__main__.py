@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,11 +14,11 @@ from rich.console import Console
 
 from tests.benchmarks.peers import __doc__ as about
 from tests.benchmarks.peers.bench import Bench
-from tests.benchmarks.peers.corpora import IMAGES, Missing, corpus
+from tests.benchmarks.peers.corpora import IMAGES, Corpus, Missing, corpus
 from tests.benchmarks.peers.corpora import NAMES as CORPORA
 from tests.benchmarks.peers.report import MEMORY_ROUND, Results, line
-from tests.benchmarks.peers.servers import nginx_version, serving
-from tests.benchmarks.peers.tools import TOOLS, Tool, tool
+from tests.benchmarks.peers.servers import check, nginx_version, serving
+from tests.benchmarks.peers.tools import TOOLS, Tool, defaults, tool
 
 RAM_DISK = Path("/dev/shm")
 _Made = TypeVar("_Made")
@@ -27,17 +27,21 @@ _Made = TypeVar("_Made")
 def main() -> int:
     options = parser().parse_args()
     work = options.work.absolute()
-    tools = available(options.tools.split(","), lambda name: tool(name, work))
-    corpora = available(options.corpora.split(","), lambda name: corpus(name, work, images=options.images))
+    corpora = available(options.corpora.split(","), lambda name: site(name, work, options.images))
+    wanted = {one: options.tools.split(",") if options.tools else defaults(one.name) for one in corpora}
+    names = dict.fromkeys(name for each in wanted.values() for name in each)
+    tools = {one.name: one for one in available(names, lambda name: tool(name, work))}
     if not tools or not corpora:
         return 2
     output = (work if options.disk else options.output.absolute()) / f"peers-{os.getpid()}"
     scratch = work / "run"
     scratch.mkdir(parents=True, exist_ok=True)
-    results = Results(versions=versions(tools), storage="disk" if options.disk else "a RAM disk")
+    results = Results(versions=versions(tools.values()), storage="disk" if options.disk else "a RAM disk")
     try:
         with serving(corpora, scratch / "nginx") as served:
-            bench = Bench(corpora=corpora, tools=tools, served=served, scratch=scratch, output=output)
+            on = {one: [tools[name] for name in names if name in tools] for one, names in wanted.items()}
+            on = {one: there for one, there in on.items() if there}
+            bench = Bench(tools=on, served=served, scratch=scratch, output=output)
             first = 1 if options.no_memory else MEMORY_ROUND
             for number in range(first, options.rounds + 1):
                 for run in bench.round(number):
@@ -62,9 +66,10 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument(
         "--tools",
-        default=",".join(TOOLS),
+        default="",
         metavar="NAMES",
-        help="NAME:N for so many connections at a time (default: %(default)s)",
+        help=f"of {','.join(TOOLS)}; NAME:N for so many connections at a time (default: all, and for photo50 what"
+        " tells something there)",
     )
     made.add_argument("--corpora", default=",".join(CORPORA), metavar="NAMES", help="(default: %(default)s)")
     made.add_argument("--rounds", type=int, default=5, metavar="N", help="(default: %(default)s)")
@@ -92,7 +97,14 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def available(names: Sequence[str], make: Callable[[str], _Made]) -> list[_Made]:
+def site(name: str, work: Path, images: int) -> Corpus:
+    """The corpus called *name*, if it can be served here. Raises Missing."""
+    made = corpus(name, work, images=images)
+    check(made)
+    return made
+
+
+def available(names: Iterable[str], make: Callable[[str], _Made]) -> list[_Made]:
     """What can be had of *names*; of the others it is said what is missing."""
     made = []
     for name in names:
@@ -103,11 +115,11 @@ def available(names: Sequence[str], make: Callable[[str], _Made]) -> list[_Made]
     return made
 
 
-def versions(tools: Sequence[Tool]) -> dict[str, str]:
+def versions(tools: Iterable[Tool]) -> dict[str, str]:
     """Of everything that takes part."""
     python = sys.version.partition(" ")[0]
     return {
-        **{one.name: one.version() for one in tools},
+        **{one.kind: one.version() for one in tools},
         "Python": python,
         "Pillow": PIL.__version__,
         "nginx": nginx_version(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
@@ -24,8 +24,8 @@ _TAIL = 2000
 class Bench:
     """What is run, and where."""
 
-    corpora: Sequence[Corpus]
-    tools: Sequence[Tool]
+    tools: Mapping[Corpus, Sequence[Tool]]
+    """What is measured on each corpus."""
     served: Served
     scratch: Path
     """For lists of URLs."""
@@ -34,9 +34,9 @@ class Bench:
 
     def round(self, number: int) -> Iterator[Run]:
         """One run of each tool on each corpus; the first tool of the last round comes last in this one."""
-        shift = number % len(self.tools)
-        for corpus in self.corpora:
-            for tool in (*self.tools[shift:], *self.tools[:shift]):
+        for corpus, tools in self.tools.items():
+            shift = number % len(tools)
+            for tool in (*tools[shift:], *tools[:shift]):
                 yield from self._runs(corpus, tool, number)
 
     def _runs(self, corpus: Corpus, tool: Tool, number: int) -> Iterator[Run]:

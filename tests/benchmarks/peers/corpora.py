@@ -57,6 +57,8 @@ class Missing(Exception):
 
 def corpus(name: str, work: Path, *, images: int) -> Corpus:
     """The corpus called *name*; photo is made below *work*, with so many *images*. Raises Missing."""
+    if name not in _MAKERS:
+        raise Missing(f"there is no corpus {name}, but {', '.join(NAMES)}")
     return _MAKERS[name](work, images)
 
 

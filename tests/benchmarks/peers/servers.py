@@ -99,6 +99,13 @@ def serving(corpora: Sequence[Corpus], folder: Path) -> Iterator[Served]:
             process.terminate()
 
 
+def check(corpus: Corpus) -> None:
+    """Raises Missing if it can't be served here."""
+    _nginx()
+    if corpus.delay_s:
+        _echo_module()
+
+
 def nginx_version() -> str:
     """Raises Missing."""
     told = subprocess.run([_nginx(), "-v"], capture_output=True, text=True, check=True).stderr

@@ -11,9 +11,12 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks.peers import corpora, measure, servers
+from tests.benchmarks.peers.__main__ import available
+from tests.benchmarks.peers.bench import Bench
 from tests.benchmarks.peers.corpora import Corpus, Missing
 from tests.benchmarks.peers.report import DECODED, MEMORY_ROUND, Results, Run, ratio
-from tests.benchmarks.peers.tools import TOOLS, Job, tool
+from tests.benchmarks.peers.servers import Served
+from tests.benchmarks.peers.tools import TOOLS, Job, Tool, defaults, tool
 
 needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="a subreaper and /proc are needed")
 BURN = "import time\nend = time.process_time() + {s}\nwhile time.process_time() < end: pass\n"
@@ -186,6 +189,58 @@ def test_each_tool_is_called_with_the_url_or_the_list(name: str, tmp_path: Path)
 def test_a_tool_that_there_is_not(name: str, tmp_path: Path) -> None:
     with pytest.raises(Missing, match="there is no tool"):
         tool(name, tmp_path)
+
+
+@pytest.mark.parametrize("corpus", corpora.NAMES)
+def test_the_default_tools_are_known_ones(corpus: str) -> None:
+    names = defaults(corpus)
+    assert "ours" in names
+    assert {name.partition(":")[0] for name in names} <= TOOLS.keys()
+
+
+def test_what_is_missing_is_said_and_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    def make(name: str) -> str:
+        if name == "b":
+            raise Missing("there is no b: install it")
+        return name.upper()
+
+    assert available(["a", "b", "c"], make) == ["A", "C"]
+    assert capsys.readouterr().err == "left out: there is no b: install it\n"
+
+
+# --- the rounds
+
+
+@needs_linux
+def test_a_tool_that_does_not_decode_is_measured_alone_and_with_the_decoding(tmp_path: Path) -> None:
+    corpora.make_photos(tmp_path / "site", images=3)
+    corpus = Corpus(name="photo", folder=tmp_path / "site")
+    served = Served({"photo": "http://127.0.0.1:1/"}, tmp_path / "ca.pem", os.getpid())
+    bench = Bench(
+        tools={corpus: [Copying("one", None), Copying("two", None)]},
+        served=served,
+        scratch=tmp_path,
+        output=tmp_path / "output",
+    )
+    runs = [*bench.round(1), *bench.round(2)]
+    assert [one.tool for one in runs] == [
+        *("two", "two" + DECODED, "one", "one" + DECODED),
+        *("one", "one" + DECODED, "two", "two" + DECODED),
+    ]
+    assert all((one.images, one.total, one.usage.code) == (3, 3, 0) for one in runs)
+    assert all(
+        alone.usage.cpu_s < both.usage.cpu_s for alone, both in zip(runs[::2], runs[1::2], strict=True)
+    )
+    assert runs[1].usage.output.endswith("3 0\n"), "three were decoded, none is broken"
+    assert not list((tmp_path / "output").rglob("*.jpg"))
+    assert (tmp_path / "photo.txt").read_text().splitlines()[0] == "http://127.0.0.1:1/images/00000.jpg"
+
+
+class Copying(Tool):
+    """It has the site from the disk."""
+
+    def command(self, job: Job) -> Sequence[str | Path]:
+        return ("cp", "-r", job.image_urls.parent / "site", job.folder)
 
 
 # --- the report

@@ -32,7 +32,7 @@ class Images(scrapy.Spider):
         super().__init__()
         self.start_urls = [start]
         self.allowed_domains = [urlsplit(start).hostname]
-        self.start, self.field = start, field
+        self.site, self.field = start, field
         self.seen: set[str] = set()
 
     def parse(self, response: Response, **_: Any) -> Iterator[Any]:
@@ -43,7 +43,7 @@ class Images(scrapy.Spider):
         ]
         new = {response.urljoin(each.split()[0]) for each in references if each.strip()} - self.seen
         self.seen |= new
-        yield {self.field: [url for url in new if url.startswith(self.start)]}
+        yield {self.field: [url for url in new if url.startswith(self.site)]}
         for link in self.links.extract_links(response):
             yield response.follow(link)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.benchmarks.peers.corpora import Missing
@@ -13,7 +13,7 @@ from tests.benchmarks.peers.tools.ours import Ours
 from tests.benchmarks.peers.tools.scrapy import Scrapy
 from tests.benchmarks.peers.tools.wget2 import Wget2
 
-__all__ = ["TOOLS", "Job", "Tool", "tool"]
+__all__ = ["TOOLS", "Job", "Tool", "defaults", "tool"]
 
 TOOLS: dict[str, Callable[[str, int | None], Tool]] = {
     "ours": Ours,
@@ -25,6 +25,14 @@ TOOLS: dict[str, Callable[[str, int | None], Tool]] = {
     "img2dataset": Img2dataset,
 }
 """By name; each is called with its name and how many connections it shall use, None for its default."""
+
+
+_LATENCY = ("ours", "ours:64", "ours-fast", "ours-fast:64", "crawlee:32", "scrapy-files:32", "wget2:16")
+
+
+def defaults(corpus: str) -> Sequence[str]:
+    """Names of the tools that *corpus* is for: where requests wait, the connections at a time are what matters."""
+    return _LATENCY if corpus == "photo50" else tuple(TOOLS)
 
 
 def tool(name: str, work: Path) -> Tool:

@@ -81,7 +81,7 @@ def environment(folder: Path, requirements: Sequence[str]) -> Path:
     print(f"installing {', '.join(requirements)} into {folder}", file=sys.stderr, flush=True)
     try:
         subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", *requirements], check=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", "--quiet", *requirements], check=True)
     except (OSError, subprocess.CalledProcessError) as exc:
         raise Missing(f"could not install {wanted}: {exc}") from exc
     stamp.write_text(wanted, encoding="utf-8")
