@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from tests.benchmarks.peers import measure
-from tests.benchmarks.peers.corpora import Corpus, found, make_photos
+from tests.benchmarks.peers.corpora import Corpus, commented, found, make_photos
 from tests.benchmarks.peers.scripts import reference
 from tests.benchmarks.peers.tools.base import Job
 from tests.benchmarks.peers.tools.ours import Ours
@@ -22,32 +23,29 @@ pytestmark = [
     ),
     pytest.mark.untraced,
 ]
-IMAGES, FEW = 400, 4
+IMAGES, FEW = 300, 4
 """Of the crawl that is measured; of the one that tells what its start and end take."""
-MOST = 5.0
-"""Times the reference: a crawl took 2.6 to 3.2 of it on 2026-11-30."""
+MOST = 5.5
+"""Times the reference: a crawl took 2.9 to 4.5 of it on 2026-11-30, the latter beside eight busy processes."""
 TRIES = 3
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Corpus, str]]:
-    folder = tmp_path_factory.mktemp("photos") / "site"
-    make_photos(folder, images=IMAGES)
+@contextmanager
+def site(folder: Path, *, images: int) -> Iterator[tuple[Corpus, str]]:
+    make_photos(folder, images=images, make=commented)
     with serving(folder) as server:
         yield Corpus(name="photo", folder=folder), server.url
 
 
-def test_an_image_costs_not_much_more_than_it_has_to(site: tuple[Corpus, str], tmp_path: Path) -> None:
-    corpus, url = site
-    make_photos(tmp_path / "few", images=FEW)
+def test_an_image_costs_not_much_more_than_it_has_to(tmp_path: Path) -> None:
+    with site(tmp_path / "few", images=FEW) as (_, url):
+        start_s = crawl(url, tmp_path / "start").cpu_s
     ratios = []
-    with serving(tmp_path / "few") as few:
+    with site(tmp_path / "many", images=IMAGES) as (corpus, url):
         for number in range(TRIES):
-            start_s = crawl(few.url, tmp_path / f"few-{number}").cpu_s
             folder = tmp_path / str(number)
-            crawl_s = crawl(url, folder).cpu_s
+            image_s = (crawl(url, folder).cpu_s - start_s) / (IMAGES - FEW)
             assert found(corpus, folder, reencoded=False) == IMAGES
-            image_s = (crawl_s - start_s) / (IMAGES - FEW)
             ratios.append(image_s / reference_s(corpus, url, tmp_path))
             if ratios[-1] < MOST:
                 return

@@ -7,6 +7,7 @@ import io
 import os
 import random
 import shutil
+import struct
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,7 @@ IMAGES = 2000
 _PER_PAGE = 4
 _PHOTO_PX, _ROUGH_PX, _QUALITY = (800, 600), (128, 96), 70
 """Noise, enlarged: a JPEG of 105 KB that takes as long to decode as a photo of that size."""
+_FEW, _SOI = 25, b"\xff\xd8"
 _DELAY_S = 0.05
 
 
@@ -96,17 +98,31 @@ NAMES = tuple(_MAKERS)
 # --- photos
 
 
-def make_photos(folder: Path, *, images: int) -> None:
-    """A page for every four of so many JPEGs, and one that links to all pages; the same bytes with the same Pillow."""
+def make_photos(folder: Path, *, images: int, make: Callable[[int], bytes] | None = None) -> None:
+    """A page for every four of so many JPEGs, and one that links to all pages; the same bytes with the same Pillow.
+
+    *make* is called with the number of each, by default ``photo``.
+    """
     making = folder.with_name(folder.name + ".making")
     shutil.rmtree(making, ignore_errors=True)
     (making / "images").mkdir(parents=True)
     with ThreadPoolExecutor() as pool:
-        for number, data in enumerate(pool.map(photo, range(images))):
+        for number, data in enumerate(pool.map(make or photo, range(images))):
             (making / "images" / f"{number:05}.jpg").write_bytes(data)
     for name, page in _pages(images):
         (making / name).write_text(page, encoding="utf-8")
     making.rename(folder)
+
+
+def commented(number: int) -> bytes:
+    """The same for little: one of a few photos, with a comment that no other has."""
+    comment = f"photo {number}".encode()
+    return _SOI + b"\xff\xfe" + struct.pack(">H", 2 + len(comment)) + comment + _photo_of(number % _FEW)[2:]
+
+
+@cache
+def _photo_of(number: int) -> bytes:
+    return photo(number)
 
 
 def photo(number: int) -> bytes:

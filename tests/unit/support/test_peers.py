@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.benchmarks.peers import corpora, measure, servers
 from tests.benchmarks.peers.__main__ import available
@@ -116,6 +118,14 @@ def test_photos_are_the_same_each_time_and_all_different(tmp_path: Path) -> None
     photos = {data for path, data in one.items() if path.suffix == ".jpg"}
     assert len(photos) == 6
     assert all(80_000 < len(data) < 130_000 for data in photos)
+
+
+def test_a_photo_with_a_comment_is_another_one_for_little() -> None:
+    first, again = corpora.commented(0), corpora.commented(25)
+    assert first != again
+    with Image.open(io.BytesIO(first)) as one, Image.open(io.BytesIO(again)) as other:
+        assert one.tobytes() == other.tobytes()
+        assert (one.info["comment"], other.info["comment"]) == (b"photo 0", b"photo 25")
 
 
 def site(folder: Path) -> Corpus:
