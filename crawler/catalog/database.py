@@ -10,20 +10,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal, Self, TypeVar, cast
 
 from crawler.config import Config, config_of, values_in
 from crawler.crawlfile import schema
 from crawler.crawlfile.columns import RUN_COLUMNS, UNREADABLE, legible, mended, record_of, run_of
 from crawler.crawlfile.connection import close_from_any_thread, connect_to_read
-from crawler.crawlfile.file_names import DATABASE, IMAGES_FOLDER, SETTINGS_FILE
+from crawler.crawlfile.file_names import DATABASE, SETTINGS_FILE
 from crawler.crawlfile.meta import MetaKey
 from crawler.crawlfile.sqlite_errors import explained_to_reader
 from crawler.errors import CrawlerError, FolderError, UsageError
 from crawler.logs.events import ROW_DOUBTED, tell
 from crawler.models import (
-    RECORDS,
+    KIND_OF,
     STATUSES,
     ImageRecord,
     ImageStatus,
@@ -39,10 +38,12 @@ log = logging.getLogger(__name__)
 
 _BUSY_TIMEOUT_S = 30.0
 _MOST_REPORTED = 1000
-_KINDS = {record: kind for kind, record in RECORDS.items()}
 ImageStatusName = ImageStatus | Literal["saved", "duplicate", "rejected", "failed", "dead"]
 PageStatusName = PageStatus | Literal["harvested", "rejected", "failed", "dead"]
 RenderStatusName = RenderStatus | Literal["rendered", "rejected", "failed", "dead"]
+ImageStatuses = ImageStatusName | Iterable[ImageStatusName]
+PageStatuses = PageStatusName | Iterable[PageStatusName]
+RenderStatuses = RenderStatusName | Iterable[RenderStatusName]
 
 _Record = TypeVar("_Record", ImageRecord, PageRecord, RenderRecord)
 
@@ -84,9 +85,7 @@ class Catalog:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -113,10 +112,6 @@ class Catalog:
     def _repr_html_(self) -> str:
         """HTML for a notebook; the module is imported by name, as it imports all records."""
         return cast("str", import_module("crawler.api.notebook").catalog_html(self))
-
-    @property
-    def images_folder(self) -> Path:
-        return self.folder / IMAGES_FOLDER
 
     def seeds(self) -> tuple[str, ...]:
         """The canonical URLs that the crawl began with; empty when it has not begun."""
@@ -151,30 +146,15 @@ class Catalog:
             tell(log, ROW_DOUBTED, told=f"{self.path}: {what} can't be read")
         return ()
 
-    def images(
-        self,
-        *,
-        status: ImageStatusName | Iterable[ImageStatusName] = (),
-        reason: str | None = None,
-    ) -> Iterator[ImageRecord]:
+    def images(self, *, status: ImageStatuses = (), reason: str | None = None) -> Iterator[ImageRecord]:
         """Image records, oldest first: those with *status*, or one of several (none given: any)."""
         return self._records(ImageRecord, status, reason)
 
-    def pages(
-        self,
-        *,
-        status: PageStatusName | Iterable[PageStatusName] = (),
-        reason: str | None = None,
-    ) -> Iterator[PageRecord]:
+    def pages(self, *, status: PageStatuses = (), reason: str | None = None) -> Iterator[PageRecord]:
         """Page records, oldest first: those with *status*, or one of several (none given: any)."""
         return self._records(PageRecord, status, reason)
 
-    def renders(
-        self,
-        *,
-        status: RenderStatusName | Iterable[RenderStatusName] = (),
-        reason: str | None = None,
-    ) -> Iterator[RenderRecord]:
+    def renders(self, *, status: RenderStatuses = (), reason: str | None = None) -> Iterator[RenderRecord]:
         """Records of rendered pages, oldest first: those with *status*, or one of several (none given: any)."""
         return self._records(RenderRecord, status, reason)
 
@@ -216,12 +196,12 @@ class Catalog:
     def _records(
         self, record: type[_Record], status: str | Iterable[str], reason: str | None
     ) -> Iterator[_Record]:
-        statuses = [str(one) for one in STATUSES[_KINDS[record]]]
+        statuses = [str(one) for one in STATUSES[KIND_OF[record]]]
         wanted: tuple[str, ...] = (status,) if isinstance(status, str) else tuple(status)
         for one in wanted:
             if one not in statuses:
                 raise UsageError(
-                    f"status = {quoted(one)} won't do: a record of {schema.TABLES[_KINDS[record]]} is one of"
+                    f"status = {quoted(one)} won't do: a record of {schema.TABLES[KIND_OF[record]]} is one of"
                     f" {', '.join(statuses)}"
                 )
         conditions, values = ["TRUE"], [*map(str, wanted)]
@@ -235,7 +215,7 @@ class Catalog:
     def _select(
         self, record: type[_Record], rest: str, values: Sequence[object], *, table: str = ""
     ) -> Iterator[_Record]:
-        table = table or schema.TABLES[_KINDS[record]]
+        table = table or schema.TABLES[KIND_OF[record]]
         if table in self.missing_tables:
             return
         columns = ", ".join(self._missing_columns.get(name, name) for name in record.__struct_fields__)

@@ -34,23 +34,19 @@ class Expected:
     def here(self, keeper: Keeper) -> bool:
         """Whether the folder should have the files of *keeper*.
 
-        A keeper of which only the machine's name is known may be this machine under an earlier name: then its first
-        file is here.
+        One of which only the machine's name is known may be this machine, named otherwise: then its first file is here.
         """
         if keeper.id or self._here.keeps(keeper):
             return self._here.keeps(keeper)
-        machine = keeper.machine
+        machine, folder = keeper.machine, self._catalog.folder
         if machine not in self._named:
-            self._named[machine] = self._has_first(machine)
+            paths = self._catalog.rows(
+                "SELECT CAST(path AS BLOB) FROM images WHERE status = 'saved' AND path != ''"
+                " AND substr(worker, 1, ?) = ? ORDER BY seq LIMIT 1",
+                (len(machine) + 1, f"{machine}:"),
+            )
+            self._named[machine] = any((folder / os.fsdecode(path)).is_file() for (path,) in paths)
         return self._named[machine]
-
-    def _has_first(self, machine: str) -> bool:
-        paths = self._catalog.rows(
-            "SELECT CAST(path AS BLOB) FROM images WHERE status = 'saved' AND path != ''"
-            " AND substr(worker, 1, ?) = ? ORDER BY seq LIMIT 1",
-            (len(machine) + 1, f"{machine}:"),
-        )
-        return any((self._catalog.folder / os.fsdecode(path)).is_file() for (path,) in paths)
 
 
 def elsewhere(catalog: Catalog) -> tuple[KeeperSum, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,9 +13,8 @@ from crawler.catalog.changes import Version, version
 from crawler.catalog.database import Catalog
 from crawler.catalog.elsewhere import Expected
 from crawler.catalog.left_out import KeptOut
-from crawler.catalog.other_sizes import taken_instead, until_one_was_there
+from crawler.catalog.other_urls import similar_urls, taken_instead, until_one_was_there
 from crawler.catalog.owner import RobotsTxt, robots_txt
-from crawler.catalog.similar_urls import similar_urls
 from crawler.catalog.summary import queue_elsewhere
 from crawler.crawlfile.image_paths import from_disk, on_disk
 from crawler.crawlfile.keepers import keeper_of
@@ -95,9 +95,7 @@ class Explanation(Value):
 
 
 def explain(catalog: Catalog, asked: str, *, agent: str = "image-crawler") -> Explanation:
-    """What became of *asked*: a URL in any spelling, a path on the seed's host, or the path of a saved file. *agent* is
-    the crawl's product token, for robots.txt.
-    """
+    """What became of *asked*: a URL, a path on the seed's host or of a saved file. *agent*: our name in robots.txt."""
     with catalog.snapshot():
         explanation = _explained(catalog, asked)
         if canonical(explanation.url) is None:
@@ -118,8 +116,9 @@ def _explained(catalog: Catalog, asked: str) -> Explanation:
         url = next((found for seed in seeds if (found := resolve(asked, seed))), asked)
     kept_out = left_out.of_url(catalog, url)
     dropped = dict(catalog.rows("SELECT reason, count FROM dropped"))
-    route = _route(asked, url)
-    entries = list(_renders(catalog, route)) if route else []
+    fragment = asked.partition("#")[2]
+    route = f"{url}#{fragment}" if fragment.startswith(("/", "!")) else ""  # of a script, maybe
+    entries = list(_entries(catalog, route, TaskKind.RENDER)) if route else []
     url = route if entries else url
     entries = entries or list(_entries(catalog, url))
     if entries:
@@ -140,7 +139,8 @@ def _explained(catalog: Catalog, asked: str) -> Explanation:
     if entries:
         return Explanation(asked=asked, url=url, how="redirect", entries=tuple(entries))
     for taken, rule in taken_instead(catalog, url):
-        entries = [entry for each in until_one_was_there(catalog, taken) for entry in _images(catalog, each)]
+        urls = until_one_was_there(catalog, taken)
+        entries = [entry for each in urls for entry in _entries(catalog, each, TaskKind.IMAGE)]
         return Explanation(asked=asked, url=url, how="size", rule=rule, entries=tuple(entries))
     return Explanation(
         asked=asked,
@@ -162,25 +162,11 @@ def _source(catalog: Catalog, path: str) -> str | None:
     return None
 
 
-def _route(asked: str, url: str) -> str:
-    """*url* with the fragment of *asked*, if that may be the route of a script; empty otherwise."""
-    fragment = asked.partition("#")[2]
-    return f"{url}#{fragment}" if fragment.startswith(("/", "!")) else ""
-
-
-def _entries(catalog: Catalog, url: str) -> Iterator[UrlReport]:
-    for kind in (TaskKind.IMAGE, TaskKind.PAGE, TaskKind.RENDER):
-        entry = _entry(catalog, kind, url)
-        if entry is not None:
+def _entries(catalog: Catalog, url: str, *kinds: TaskKind) -> Iterator[UrlReport]:
+    """The tasks of *url*, of these *kinds* or of any."""
+    for kind in kinds or (TaskKind.IMAGE, TaskKind.PAGE, TaskKind.RENDER):
+        if (entry := _entry(catalog, kind, url)) is not None:
             yield entry
-
-
-def _renders(catalog: Catalog, url: str) -> Iterator[UrlReport]:
-    return (entry for entry in _entries(catalog, url) if entry.kind is TaskKind.RENDER)
-
-
-def _images(catalog: Catalog, url: str) -> Iterator[UrlReport]:
-    return (entry for entry in _entries(catalog, url) if entry.kind is TaskKind.IMAGE)
 
 
 def _entry(catalog: Catalog, kind: TaskKind, url: str) -> UrlReport | None:
@@ -216,7 +202,7 @@ def _entry(catalog: Catalog, kind: TaskKind, url: str) -> UrlReport | None:
     return msgspec.structs.replace(
         entry,
         earlier=tuple(version(before) for before in catalog.history(image.url)),
-        file_exists=_is_file(catalog.folder / on_disk(image.path)),
+        file_exists=os.path.isfile(catalog.folder / on_disk(image.path)),  # noqa: PTH113 - of any name
         kept_in=_kept_in(catalog, image),
         same_bytes=others,
         same_bytes_count=count,
@@ -236,13 +222,6 @@ def _origin(kind: TaskKind, packed: bytes | None, record: Record | None) -> Orig
 def _kept_in(catalog: Catalog, image: ImageRecord) -> str:
     keeper = keeper_of(image.kept_by, image.worker)
     return "" if Expected(catalog).here(keeper) else f"{keeper.machine}:{keeper.folder}"
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # a name that no disk takes
-        return False
 
 
 def _chain(catalog: Catalog, page_url: str) -> tuple[FoundVia, ...]:
@@ -268,15 +247,10 @@ def _page_origin(catalog: Catalog, url: str) -> Origin | None:
 
 
 def _same_bytes(catalog: Catalog, image: ImageRecord) -> tuple[tuple[str, ...], int]:
-    urls: list[str] = []
-    count = 0
-    for (url,) in catalog.rows(
-        "SELECT url FROM images WHERE sha256 = ? AND url != ? ORDER BY seq", (image.sha256, image.url)
-    ):
-        count += 1
-        if len(urls) < MAX_ALIASES:
-            urls.append(url)
-    return tuple(urls), count
+    condition = "FROM images WHERE sha256 = ? AND url != ?"
+    values = (image.sha256, image.url)
+    urls = catalog.rows(f"SELECT url {condition} ORDER BY seq LIMIT {MAX_ALIASES}", values)
+    return tuple(url for (url,) in urls), catalog.value(f"SELECT count(*) {condition}", values)
 
 
 def _path_within(folder: Path, asked: str) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
+
 from crawler.catalog.database import Catalog
 from crawler.crawlfile.columns import sane_size
 from crawler.errors import REASONS, OptedOut, RobotsDisallowed
@@ -115,14 +117,8 @@ def _of_pages(catalog: Catalog) -> Iterator[SignalSum]:
         )
         for url, page_url, times in rows:
             host = host_key(url) if canonical(url) else ""
-            before = by_host.get(host)
-            by_host[host] = SignalSum(
-                signal=signal,
-                host=host,
-                left_out=(before.left_out if before else 0) + times,
-                url=before.url if before else url,
-                place=before.place if before else f"page {page_url}",
-            )
+            one = by_host.get(host) or SignalSum(signal=signal, host=host, url=url, place=f"page {page_url}")
+            by_host[host] = msgspec.structs.replace(one, left_out=one.left_out + times)
             listed += times
         yield from sorted(by_host.values(), key=lambda one: (-one.left_out, one.host))
         if (unlisted := totals.get(signal, 0) - listed) > 0:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from crawler.catalog.database import Catalog
-from crawler.crawlfile.columns import UNREADABLE
+from crawler.crawlfile.columns import UNREADABLE, unpacked_file
 from crawler.http.robots_file import RobotsFile
 from crawler.models import ROBOTS_TXT, HostFile, Value
-from crawler.queues.host_files import unpacked_file
 from crawler.urls import host_key
 
 
@@ -31,11 +32,7 @@ class RobotsTxt(Value):
 
 
 def robots_txt(catalog: Catalog, url: str, *, agent: str) -> RobotsTxt | None:
-    """What the robots.txt of the host of a canonical *url* says to *agent* (a product token); None if the crawl has
-    not fetched it.
-
-    It may have been asked long ago, and what is here is what was said then.
-    """
+    """What the robots.txt of a canonical *url*'s host said to *agent* when the crawl fetched it; None if it has not."""
     host = host_key(url)
     if not next(catalog.rows("SELECT 1 FROM sqlite_master WHERE name = 'host_files'"), None):
         return None  # of an earlier version
@@ -55,14 +52,11 @@ def _read(file: HostFile, host: str, url: str, agent: str) -> RobotsTxt:
     if file.reason:
         return RobotsTxt(host=host, reason=file.reason, detail=file.detail, http_status=file.http_status)
     rules = RobotsFile(file.content, agent=agent, is_cut=file.is_cut)
-    verdict = rules.verdict(url)
     return RobotsTxt(
         host=host,
         http_status=file.http_status,
         is_there=bool(file.content),
-        allowed=verdict.allowed,
-        line=verdict.line,
-        number=verdict.number,
+        **msgspec.structs.asdict(rules.verdict(url)),
         delay_s=rules.delay_s,
         delay_line=rules.delay_line,
         delay_number=rules.delay_number,

@@ -74,12 +74,10 @@ def similar(catalog: Catalog, *, distance: int) -> Iterator[Alike]:
             leader = leaders.get(int(picture.dhash, 16)) if _HASH.fullmatch(picture.dhash) else None
             if leader is not None and sizes[leader] > 1:
                 found[leader].append(picture)
-        alike = [Alike(pictures=tuple(sorted(group, key=_largest_first))) for group in found.values()]
+        for group in found.values():  # the largest first
+            group.sort(key=lambda one: (-one.width_px * one.height_px, -one.size_bytes, one.path))
+        alike = [Alike(pictures=tuple(group)) for group in found.values()]
         yield from sorted(alike, key=lambda one: (-len(one.pictures), one.pictures[0].path))
-
-
-def _largest_first(picture: SimilarImage) -> tuple[int, int, str]:
-    return -picture.width_px * picture.height_px, -picture.size_bytes, picture.path
 
 
 def groups(hashes: list[int], *, distance: int) -> Mapping[int, int]:
@@ -102,9 +100,6 @@ class _Groups:
             leaders[dhash] = leaders[above]  # halves the way for the next one
             dhash = above
         return dhash
-
-    def _join(self, one: int, other: int) -> None:
-        self._leaders[self.leader(other)] = self.leader(one)
 
     def join_the_alike(self, hashes: list[int]) -> None:
         """Join those of *hashes* that are as near to each other as wanted, and what lies between.
@@ -159,7 +154,7 @@ class _Groups:
                 near = [other for other in left if (one ^ other).bit_count() <= distance]
                 while near:
                     other = near[0]
-                    self._join(one, other)
+                    self._leaders[self.leader(other)] = self.leader(one)
                     reached += before[other]
                     left, near = _without(left, before[other]), _without(near, before[other])
 

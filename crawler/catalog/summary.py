@@ -10,7 +10,7 @@ import msgspec
 from crawler.catalog.database import Catalog
 from crawler.catalog.elsewhere import KeeperSum, elsewhere
 from crawler.crawlfile.columns import total
-from crawler.crawlfile.file_names import HALF_WRITTEN
+from crawler.crawlfile.file_names import HALF_WRITTEN, IMAGES_FOLDER
 from crawler.crawlfile.meta import MetaKey
 from crawler.crawlfile.totals import Totals
 from crawler.models import Stats, Value
@@ -94,7 +94,7 @@ def summarise(catalog: Catalog) -> Summary:
             finished_at=finished_at,
             lists=catalog.lists(),
         )
-    files, files_bytes = _disk_usage(catalog.images_folder)
+    files, files_bytes = _disk_usage(catalog.folder / IMAGES_FOLDER)
     return msgspec.structs.replace(summary, files=files, files_bytes=files_bytes)
 
 

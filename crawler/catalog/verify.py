@@ -119,7 +119,9 @@ def verify(catalog: Catalog, storage: StorageReader | None = None) -> Iterator[F
                     "keeper": keeper.id,
                 }
             yield msgspec.convert(finding, Finding)
-    yield from _orphans(catalog, storage)
+    for path, size_bytes in storage.files():
+        if not catalog.value("SELECT EXISTS (SELECT 1 FROM temp.kept WHERE path = ?)", (path,)):
+            yield Finding(finding=FindingKind.ORPHAN, path=path, size_bytes=size_bytes)
 
 
 def _every_record(catalog: Catalog) -> str:
@@ -149,12 +151,6 @@ def checked(storage: StorageReader, path: str, *, sha256: str, size_bytes: int) 
     if digest.hexdigest() != sha256:
         return FindingKind.CHANGED, "same size, other content: the SHA-256 differs"
     return FindingKind.INTACT, ""
-
-
-def _orphans(catalog: Catalog, storage: StorageReader) -> Iterator[Finding]:
-    for path, size_bytes in storage.files():
-        if not catalog.value("SELECT EXISTS (SELECT 1 FROM temp.kept WHERE path = ?)", (path,)):
-            yield Finding(finding=FindingKind.ORPHAN, path=path, size_bytes=size_bytes)
 
 
 def _size_bytes(file: Path) -> int:

@@ -1,4 +1,4 @@
-"""Records and runs as rows: numbers and texts as they are, dicts and tuples as JSON, empty ones as an empty text.
+"""Records and runs as rows, with dicts and tuples as JSON, empty ones as an empty text; files of hosts as blobs.
 
 A row may be invalid: a damaged disk, another program or an older version wrote it. Its valid fields are read, the
 others take their defaults and are reported: one row never makes a whole crawl unreadable.
@@ -7,6 +7,7 @@ others take their defaults and are reported: one row never makes a whole crawl u
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,9 +17,12 @@ import msgspec
 
 from crawler.errors import REASONS, InternalError, LedgerCorrupt
 from crawler.models import (
+    KIND_OF,
     MAX_SIZE_BYTES,
+    MOST_FILE_BYTES,
     RECORDS,
     STATUSES,
+    HostFile,
     Record,
     Run,
     SettingValue,
@@ -49,7 +53,6 @@ _TYPES = {
     for record in RECORDS.values()
 }
 _FIELDS = {record: msgspec.structs.fields(record) for record in RECORDS.values()}
-_KINDS = {record: kind for kind, record in RECORDS.items()}
 _UNKNOWN = {kind: statuses("failed") for kind, statuses in STATUSES.items()}
 """The status that stands for an unknown one."""
 
@@ -65,6 +68,21 @@ def _positions(of: Iterable[object]) -> _Positions:
 _WITH_PARTS = _positions((dict, tuple))
 _BOOLEANS = _positions((bool,))
 _RUN_PARTS = frozenset({"settings", "notes"})
+_HOST_FILE = msgspec.msgpack.Decoder(HostFile)
+
+
+def packed_file(file: HostFile) -> bytes:
+    """A file of a host as a blob, in crawl.db and in Redis."""
+    return zlib.compress(msgspec.msgpack.encode(file), 1)
+
+
+def unpacked_file(packed: bytes) -> HostFile:
+    """Raises UNREADABLE for what is no such file."""
+    try:
+        data = zlib.decompressobj().decompress(packed, 2 * MOST_FILE_BYTES)
+    except zlib.error as exc:
+        raise msgspec.DecodeError(str(exc)) from exc
+    return _HOST_FILE.decode(data)
 
 
 def affinity(record: type[Record], name: str) -> str:
@@ -181,7 +199,7 @@ def mended(kind: type[Record], row: Sequence[Any]) -> Mended:
         except (msgspec.MsgspecError, TypeError, RecursionError):
             wrong.append(field.name)
     if "status" in wrong:
-        fields["status"] = _UNKNOWN[_KINDS[kind]]
+        fields["status"] = _UNKNOWN[KIND_OF[kind]]
     fields.setdefault("url", "")
     if "status" in wrong or fields.get("reason", "") not in {"", *REASONS}:
         fields["reason"] = InternalError.reason
@@ -191,10 +209,9 @@ def mended(kind: type[Record], row: Sequence[Any]) -> Mended:
 
 @contextmanager
 def legible(path: Path, on_error: Callable[[str], None] | None = None) -> Iterator[None]:
-    """Errors within the block mean that the file at *path* is damaged: they become LedgerCorrupt, of which *on_error*
-    hears first.
+    """Errors of the block, which uses rows of the file at *path*, become LedgerCorrupt; *on_error* is told of it first.
 
-    The block uses rows of the file. SQLite takes values of any type into any column.
+    SQLite takes values of any type into any column.
     """
     try:
         yield

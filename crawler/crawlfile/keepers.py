@@ -44,8 +44,7 @@ OWN = Keeper()
 def keeper_of(kept_by: str, worker: str = "") -> Keeper:
     """The folder of a record's ``kept_by``; if that is UNTOLD, the machine of its ``worker``.
 
-    An invalid ``kept_by`` of a damaged file stands for the crawl's own folder: else a lost file would pass for one that
-    another machine keeps.
+    An invalid ``kept_by`` stands for the crawl's own folder: else a lost file would pass for one kept elsewhere.
     """
     if kept_by == UNTOLD:
         return Keeper(machine=str(worker).partition(":")[0])

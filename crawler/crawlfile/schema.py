@@ -86,9 +86,7 @@ STEPS: dict[int, Step] = {
         columns={"kept_by": f"'{UNTOLD}'"},
     ),
 }
-"""By the version that each begins with. A file of any of these is read as it is; a crawl that goes on with it brings
-it up to date.
-"""
+"""By the version that each begins with. Files of these are read as they are, and brought up to date to be written."""
 SCHEMA_VERSION = max(STEPS) + 1
 
 

@@ -56,8 +56,7 @@ def _explain(error: Exception, path: Path) -> CrawlError:
 def explained_to_reader(path: Path, *, timeout_s: float) -> Iterator[None]:
     """The same for a reader of the file, who waits *timeout_s* seconds for a lock.
 
-    Raises LedgerCorrupt, StorageFailed if the file stays locked, FolderError if it can't be opened, UsageError if the
-    connection is closed.
+    Raises LedgerCorrupt; StorageFailed: it stays locked; FolderError: it can't be opened; UsageError: it is closed.
     """
     try:
         yield

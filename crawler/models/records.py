@@ -274,6 +274,7 @@ RECORDS: dict[TaskKind, type[Record]] = {
     TaskKind.PAGE: PageRecord,
     TaskKind.RENDER: RenderRecord,
 }
+KIND_OF = {record: kind for kind, record in RECORDS.items()}
 WORKER_NAMES = {TaskKind.PAGE: "harvester", TaskKind.IMAGE: "downloader", TaskKind.RENDER: "renderer"}
 STATUSES: dict[TaskKind, type[ImageStatus | PageStatus | RenderStatus]] = {
     TaskKind.IMAGE: ImageStatus,

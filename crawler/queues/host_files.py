@@ -7,33 +7,17 @@ outlives a reboot; setting the clock never makes that later.
 from __future__ import annotations
 
 import time
-import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 
 import msgspec
 
-from crawler.crawlfile.columns import UNREADABLE
+from crawler.crawlfile.columns import UNREADABLE, packed_file, unpacked_file
 from crawler.crawlfile.connection import Connection
-from crawler.models import MOST_FILE_BYTES, FileAnswer, HostFile
+from crawler.models import FileAnswer, HostFile
 from crawler.queues import policy
 
 _MOST_CLAIMS = 10_000
-_MOST_BYTES = 2 * MOST_FILE_BYTES
-_ENCODER = msgspec.msgpack.Encoder()
-_DECODER = msgspec.msgpack.Decoder(HostFile)
-
-
-def packed_file(file: HostFile) -> bytes:
-    return zlib.compress(_ENCODER.encode(file), 1)
-
-
-def unpacked_file(packed: bytes) -> HostFile:
-    """Raises columns.UNREADABLE for what is no such file."""
-    try:
-        return _DECODER.decode(zlib.decompressobj().decompress(packed, _MOST_BYTES))
-    except zlib.error as exc:
-        raise msgspec.DecodeError(str(exc)) from exc
 
 
 class HostFileRows:

@@ -20,7 +20,7 @@ from crawler.crawlfile.keepers import UNTOLD
 from crawler.errors import LEFT_OUT, REASONS, InternalError
 from crawler.logs.events import Event, tell
 from crawler.models import (
-    RECORDS,
+    KIND_OF,
     RENDERINGS,
     SIGNS,
     ImageRecord,
@@ -46,7 +46,6 @@ _ROUTE = re.compile(r"[/!][!-~]{0,999}")
 """The route behind ``#`` of a page to be rendered, by which its script knows what to show (``#/about``)."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MOMENT = re.compile(r"[0-9TZ:.+-]*")
-KIND_OF = {record: kind for kind, record in RECORDS.items()}
 _SHOWN_CHARS = 200
 _TOLD_FIRST, _TOLD_OF = 20, 1000
 

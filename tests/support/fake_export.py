@@ -11,6 +11,7 @@ from pathlib import Path
 
 from crawler.config import QueueConfig, ScopeConfig
 from crawler.models import (
+    KIND_OF,
     ImageRecord,
     ImageStatus,
     NewTask,
@@ -30,7 +31,6 @@ from crawler.queues.redis.codec import Settled
 from crawler.queues.redis.collector import Collector
 from crawler.queues.redis.export import Export, KeptFile, LaterWords, LeftOutOnce, Unsettled
 from crawler.queues.redis.writer import CrawlfileWriter
-from crawler.queues.validation import KIND_OF
 from crawler.urls import task_key
 from tests.support.queues import page
 

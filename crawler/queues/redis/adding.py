@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from crawler.crawlfile.columns import packed_file
 from crawler.models import ROBOTS_TXT, HostFile, NewTask
 from crawler.queues import policy
 from crawler.queues.adding import each_once
-from crawler.queues.host_files import packed_file
 from crawler.queues.redis.codec import Packed, grouped, packed, shard_of
 from crawler.queues.redis.connection import Argument
 from crawler.queues.redis.shards import Shards

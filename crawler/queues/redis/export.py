@@ -10,9 +10,11 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
+from crawler.crawlfile.columns import unpacked_file
 from crawler.errors import LEFT_OUT
 from crawler.logs.events import QUEUE_ENTRIES_REMOVED, tell
 from crawler.models import (
+    KIND_OF,
     MAX_COUNT,
     HostFile,
     NewTask,
@@ -23,7 +25,6 @@ from crawler.models import (
 )
 from crawler.models.image_words import Words
 from crawler.queues import policy
-from crawler.queues.host_files import unpacked_file
 from crawler.queues.picture_sizes import marked
 from crawler.queues.redis.adding import keep_file, put_packed, sorted_out
 from crawler.queues.redis.codec import (
@@ -43,7 +44,7 @@ from crawler.queues.redis.codec import (
 )
 from crawler.queues.redis.connection import Argument
 from crawler.queues.redis.shards import Shards
-from crawler.queues.validation import FLAWS, KIND_OF
+from crawler.queues.validation import FLAWS
 from crawler.urls import host_key, task_key
 
 log = logging.getLogger(__name__)

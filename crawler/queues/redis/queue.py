@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from crawler.crawlfile.columns import unpacked_file
 from crawler.crawlfile.schema import origin_of
 from crawler.errors import HostDown
 from crawler.models import (
@@ -28,7 +29,6 @@ from crawler.models import (
     WorkerState,
 )
 from crawler.queues import Plan, Queue, RecordPage, page_templates, policy
-from crawler.queues.host_files import unpacked_file
 from crawler.queues.redis.adding import keep_file, put_packed, sorted_out
 from crawler.queues.redis.codec import Settled, entries, local_id, packed, shard_of, utf8
 from crawler.queues.redis.connection import Argument

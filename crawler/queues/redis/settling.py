@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from crawler.models import Cookie, ImageRecord, Record, Result, Revisit
+from crawler.models import KIND_OF, Cookie, ImageRecord, Record, Result, Revisit
 from crawler.queues import policy
 from crawler.queues.fallback import with_next_size
 from crawler.queues.host_evidence import ended_elsewhere, evidence, is_seed, reason_of
@@ -19,7 +19,7 @@ from crawler.queues.redis.connection import Argument
 from crawler.queues.redis.shards import Shards
 from crawler.queues.refresh import left_out_of
 from crawler.queues.throttle import refused_for_s
-from crawler.queues.validation import KIND_OF, checked
+from crawler.queues.validation import checked
 from crawler.urls import host_key, task_key
 
 _MOST_BYTES = 2**50  # of one record: to a script numbers are doubles, and counters have 64 bits

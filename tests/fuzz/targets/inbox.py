@@ -7,14 +7,13 @@ import shutil
 import tempfile
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from crawler.crawlfile.file_names import CLAIMS
+from crawler.crawlfile.file_names import CLAIMS, INDEX_FOLDER
 from crawler.crawlfile.image_paths import is_image_path
 from crawler.download.sniff import extension_for, image_format
 from crawler.errors import StorageFailed, UploadLost
-from crawler.storage import Chunk
+from crawler.storage import Chunk, plain_parts
 from crawler.storage.claims import Claims
 from crawler.storage.local import LocalStorage
-from crawler.storage.paths import INDEX_FOLDER, plain_parts
 from crawler.storage.uploads import UploadReceiver
 from tests.fuzz.books import MAX_IMAGE_BYTES, memory
 from tests.fuzz.drawn import Drawn
