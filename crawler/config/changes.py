@@ -7,6 +7,7 @@ others apply from then on.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -17,27 +18,12 @@ from crawler.errors import LEFT_OUT
 
 _Moved = Callable[[Any, Any], bool]
 """Whether a value has changed in a certain direction, from the first to the second."""
-
-
-def _never(before: Any, after: Any) -> bool:  # noqa: ARG001 - as all of them are called
-    return False
-
-
-def _rises(before: float, after: float) -> bool:
-    return after > before
-
-
-def _falls(before: float, after: float) -> bool:
-    return after < before
+_rises, _falls, _differs = operator.lt, operator.gt, operator.ne
 
 
 def _limit_rises(before: float, after: float) -> bool:
     """Of a limit, where 0 stands for none."""
     return after != before and (after == 0 or 0 < before < after)
-
-
-def _limit_falls(before: float, after: float) -> bool:
-    return _limit_rises(after, before)
 
 
 def _turned(*, to: bool) -> _Moved:
@@ -50,17 +36,9 @@ def _along(*words: str) -> _Moved:
     return lambda before, after: order.get(before, 0) < order.get(after, 0)
 
 
-def _against(*words: str) -> _Moved:
-    return _along(*reversed(words))
-
-
 def _wider(before: Sequence[str], after: Sequence[str]) -> bool:
     """Of a list of what is wanted, where an empty one stands for all."""
     return bool(before) and (not after or bool(set(after) - set(before)))
-
-
-def _narrower(before: Sequence[str], after: Sequence[str]) -> bool:
-    return _wider(after, before)
 
 
 def _more(before: Sequence[str], after: Sequence[str]) -> bool:
@@ -76,10 +54,6 @@ def _given(before: Any, after: Any) -> bool:
     return bool(after) and not before
 
 
-def _differs(before: Any, after: Any) -> bool:
-    return bool(before != after)
-
-
 class Reads(IntEnum):
     """Pages that are read once more, beside those that the counts of what was left out name."""
 
@@ -92,8 +66,9 @@ class Reads(IntEnum):
 class _Effect:
     """What another value of a setting means for what was done with the earlier one."""
 
-    lets_in: _Moved = _never
-    keeps_out: _Moved = _never
+    lets_in: _Moved
+    keeps_out: bool = False
+    """Whether the same move backwards keeps out what was taken before."""
     images: tuple[str, ...] = ()
     """Reasons of images that are tried again when it lets in more."""
     pages: tuple[str, ...] = ()
@@ -108,7 +83,7 @@ def _of_all(*reasons: str, lets_in: _Moved, **more: Any) -> _Effect:
 
 
 def _obeying(*reasons: str) -> _Effect:
-    return _of_all(*reasons, lets_in=_turned(to=False), keeps_out=_turned(to=True))
+    return _of_all(*reasons, lets_in=_turned(to=False), keeps_out=True)
 
 
 def _at_most(*images: str, pages: tuple[str, ...] = ()) -> _Effect:
@@ -116,11 +91,11 @@ def _at_most(*images: str, pages: tuple[str, ...] = ()) -> _Effect:
     return _Effect(lets_in=_rises, images=images, pages=pages)
 
 
-def _filter(reason: str, *, lets_in: _Moved, keeps_out: _Moved) -> _Effect:
-    return _Effect(lets_in=lets_in, keeps_out=keeps_out, images=(reason,), is_checkable=True)
+def _filter(lets_in: _Moved, **more: Any) -> _Effect:
+    """A choice of pages or images: a record tells whether it would be taken now."""
+    return _Effect(lets_in=lets_in, keeps_out=True, is_checkable=True, **more)
 
 
-_SCOPES = ("prefix", "host", "domain", "any")
 _NOT_REACHED = (
     *("connect-failed", "connect-timeout", "connection-lost", "host-down", "host-not-found"),
     *("name-lookup-failed", "forbidden"),
@@ -128,27 +103,21 @@ _NOT_REACHED = (
 _SAID_OF_A_USE = ("tdmrep", "content-usage", "content-signal", "data-mining", "training-mining")
 
 EFFECTS: dict[str, _Effect] = {
-    "scope": _of_all(
-        "out-of-scope",
-        lets_in=_along(*_SCOPES),
-        keeps_out=_against(*_SCOPES),
-        reads=Reads.ALL,  # links out of it are not counted: they are most of the web
-        is_checkable=True,
-    ),
-    "include": _Effect(lets_in=_wider, keeps_out=_narrower, pages=("excluded",), is_checkable=True),
-    "exclude": _Effect(lets_in=_fewer, keeps_out=_more, pages=("excluded",), is_checkable=True),
-    "images_from": _Effect(
-        lets_in=_along("scope", "any"),
-        keeps_out=_against("scope", "any"),
+    "scope": _filter(
+        _along("prefix", "host", "domain", "any"),
         images=("out-of-scope",),
-        is_checkable=True,
+        pages=("out-of-scope",),
+        reads=Reads.ALL,  # links out of it are not counted: they are most of the web
     ),
-    "include_images": _Effect(lets_in=_wider, keeps_out=_narrower, is_checkable=True),
-    "exclude_images": _Effect(lets_in=_fewer, keeps_out=_more, is_checkable=True),
+    "include": _filter(_wider, pages=("excluded",)),
+    "exclude": _filter(_fewer, pages=("excluded",)),
+    "images_from": _filter(_along("scope", "any"), images=("out-of-scope",)),
+    "include_images": _filter(_wider),
+    "exclude_images": _filter(_fewer),
     "avoid_traps": _Effect(lets_in=_turned(to=False)),
-    "max_depth": _Effect(lets_in=_rises, keeps_out=_falls, is_checkable=True),
-    "max_pages": _Effect(lets_in=_rises, keeps_out=_falls, is_checkable=True),
-    "max_images": _Effect(lets_in=_limit_rises, keeps_out=_limit_falls, is_checkable=True),
+    "max_depth": _filter(_rises),
+    "max_pages": _filter(_rises),
+    "max_images": _filter(_limit_rises),
     "max_links_per_page": _Effect(lets_in=_limit_rises),
     "parser": _Effect(lets_in=_differs, reads=Reads.ALL),
     "sitemaps": _Effect(lets_in=_turned(to=True), reads=Reads.SEEDS),
@@ -166,7 +135,7 @@ EFFECTS: dict[str, _Effect] = {
     "render_posts": _Effect(lets_in=_along("none", "site", "any")),
     "purpose": _Effect(
         lets_in=lambda before, after: before not in ("archive", after),
-        keeps_out=lambda before, after: after not in ("archive", before),
+        keeps_out=True,
         images=_SAID_OF_A_USE,
     ),
     "obey_robots_txt": _obeying("robots-disallowed", "robots-unavailable"),
@@ -193,24 +162,19 @@ EFFECTS: dict[str, _Effect] = {
     "netrc": _of_all("forbidden", lets_in=_given),
     "proxy": _of_all(*_NOT_REACHED, lets_in=_given),
     "allow_addresses": _of_all("forbidden-address", lets_in=_more),
-    "images": _Effect(lets_in=_along("best", "all"), keeps_out=_against("best", "all"), reads=Reads.ALL),
+    "images": _Effect(lets_in=_along("best", "all"), keeps_out=True, reads=Reads.ALL),
     "max_image_bytes": _at_most("too-large"),
     "max_svg_bytes": _at_most("too-large"),
     "max_pixels": _at_most("too-many-pixels"),
     "decode_timeout_s": _at_most("decode-timeout"),
-    "incomplete": _Effect(
-        lets_in=_along("reject", "keep"),
-        keeps_out=_against("reject", "keep"),
-        images=("truncated-image",),
-        is_checkable=True,
-    ),
-    "formats": _filter("unwanted-format", lets_in=_wider, keeps_out=_narrower),
-    "min_width_px": _filter("too-small", lets_in=_falls, keeps_out=_rises),
-    "max_width_px": _filter("too-large", lets_in=_limit_rises, keeps_out=_limit_falls),
-    "min_height_px": _filter("too-small", lets_in=_falls, keeps_out=_rises),
-    "max_height_px": _filter("too-large", lets_in=_limit_rises, keeps_out=_limit_falls),
-    "min_image_bytes": _filter("too-small", lets_in=_falls, keeps_out=_rises),
-    "max_aspect": _filter("unwanted-aspect", lets_in=_limit_rises, keeps_out=_limit_falls),
+    "incomplete": _filter(_along("reject", "keep"), images=("truncated-image",)),
+    "formats": _filter(_wider, images=("unwanted-format",)),
+    "min_width_px": _filter(_falls, images=("too-small",)),
+    "max_width_px": _filter(_limit_rises, images=("too-large",)),
+    "min_height_px": _filter(_falls, images=("too-small",)),
+    "max_height_px": _filter(_limit_rises, images=("too-large",)),
+    "min_image_bytes": _filter(_falls, images=("too-small",)),
+    "max_aspect": _filter(_limit_rises, images=("unwanted-aspect",)),
     "max_attempts": _of_all("lease-expired", lets_in=_rises),
     "host_patience_s": _of_all("host-down", lets_in=_rises),
 }
@@ -218,18 +182,6 @@ EFFECTS: dict[str, _Effect] = {
 
 FIXED = frozenset({"strip_tracking", "storage", "layout"})
 """Settings that decide the URLs or paths of images: a second value would store each image twice."""
-
-ONLY_HOW = frozenset(
-    {
-        *("harvesters", "harvester_threads", "renderers", "renderer_threads", "downloaders"),
-        *("downloader_threads", "record_tdmrep", "transport", "user_agent", "tries"),
-        *("storage_patience_s", "fsync", "min_free_bytes"),
-        *("per_host", "per_domain", "delay_s", "lease_s", "max_lease_s", "heartbeat_s", "lease_batch"),
-        *("retry_delay_s", "image_backlog", "result_backlog", "queue_shards"),
-        *("max_time_s", "max_bytes", "cookies", "limit_rate_bytes_s"),
-    }
-)
-"""Settings that say how work is done; they apply to all further work."""
 
 
 class SettingChange(NamedTuple):
@@ -289,12 +241,16 @@ def changes_between(before: Mapping[str, Any], after: Mapping[str, Any]) -> Sett
         for key, now in after.items()
         if (was := _plain(before.get(key, SETTINGS[key].default))) != (value := _plain(now))
     )
-    lets_in = tuple(change for change in changes if _has_moved(change, "lets_in"))
+    lets_in = tuple(change for change in changes if _lets_in(change.key, change.before, change.after))
     effects = [EFFECTS[change.key] for change in lets_in]
     return SettingChanges(
         all=changes,
         lets_in=lets_in,
-        keeps_out=tuple(change for change in changes if _has_moved(change, "keeps_out")),
+        keeps_out=tuple(
+            change
+            for change in changes
+            if _lets_in(change.key, change.after, change.before) and EFFECTS[change.key].keeps_out
+        ),
         fixed=tuple(change for change in changes if change.key in FIXED and _is_another_place(change)),
         slugs=frozenset(slug for change in lets_in for slug in slugs_of(change.key)),
         images=frozenset(reason for effect in effects for reason in effect.images),
@@ -336,12 +292,9 @@ def _keys(option: str) -> set[str]:
     return {flag.removeprefix("--").removeprefix("no-").replace("-", "_") for flag in flags}
 
 
-def _has_moved(change: SettingChange, way: str) -> bool:
-    effect = EFFECTS.get(change.key)
-    if effect is None:
-        return False
+def _lets_in(key: str, before: Any, after: Any) -> bool:
     try:
-        return bool(getattr(effect, way)(change.before, change.after))
+        return key in EFFECTS and EFFECTS[key].lets_in(before, after)
     except TypeError:  # another type in an earlier version: nothing is known of it
         return False
 

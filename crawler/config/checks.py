@@ -72,9 +72,7 @@ def _bytes(text: str) -> str:
 
 
 def unusable(setting: Setting, value: Any) -> str:
-    """Why *value* will not do although the type of *setting* allows it: no header or TOML file can carry it, or it is a
-    pattern that no URL matches; empty if it will.
-    """
+    """Why a *value* of the right type won't do: no header or TOML file can carry it, or no URL matches it; or empty."""
     ascii_only = setting.section not in (*LOCAL_SECTIONS, "run") and not setting.secret
     for item in value if isinstance(value, tuple) else (value,):
         if problem := _unwritable(item, ascii_only=ascii_only):

@@ -33,8 +33,7 @@ def load(
 ) -> Config:
     """The configuration that results from a file, the environment and flags.
 
-    *flags* maps keys to values; None means not given. Raises ConfigError, which names source, key and value, or two
-    settings that contradict each other.
+    *flags* maps keys to values; None: not given. Raises ConfigError, with source, key and value, or a contradiction.
     """
     config = Config() if file is None else _from_file(file)
     for name, text in (environment or {}).items():
@@ -158,9 +157,7 @@ def values_in(file: Path) -> dict[str, Any]:
 
 
 def config_of(values: Mapping[str, Any]) -> Config:
-    """The configuration of a run by the settings that were noted for it; unusable and secret ones are at their
-    defaults.
-    """
+    """The configuration of a run by the settings noted for it; unusable and secret ones are at their defaults."""
     config = Config()
     for key, value in values.items():
         if key in SETTINGS and not SETTINGS[key].secret:

@@ -109,9 +109,8 @@ def settings_of(config: Config) -> dict[str, Any]:
     for key, setting in SETTINGS.items():
         if setting.section not in LOCAL_SECTIONS:
             value = getattr(getattr(config, setting.section), key)
-            found[key] = (
-                GIVEN if setting.secret and value else list(value) if isinstance(value, tuple) else value
-            )
+            as_json = list(value) if isinstance(value, tuple) else value
+            found[key] = GIVEN if setting.secret and value else as_json
     return found
 
 
@@ -124,16 +123,9 @@ def to_toml(config: Config, *, header: str = "") -> str:
             section = setting.section
             lines += ["", f"[{section}]"]
         value = getattr(getattr(config, section), setting.key)
-        hidden = "# " if setting.secret and value else ""
-        lines += [
-            f"# {setting.description}",
-            f"{setting.key} = {_toml_value(value)}"
-            if not hidden
-            else f'# {setting.key} = "…" is not written down',
-        ]
+        # TOML's basic strings escape as JSON does, and its numbers, booleans and arrays are written as JSON's
+        line = f"{setting.key} = {msgspec.json.encode(value).decode()}"
+        if setting.secret and value:
+            line = f'# {setting.key} = "…" is not written down'
+        lines += [f"# {setting.description}", line]
     return "\n".join(lines).lstrip("\n") + "\n"
-
-
-def _toml_value(value: str | float | bool | tuple[str, ...]) -> str:  # noqa: FBT001 - a value of any setting's type
-    # TOML's basic strings escape as JSON does, and its numbers, booleans and arrays are written as JSON's
-    return msgspec.json.encode(value).decode()

@@ -1,8 +1,8 @@
 """What a crawl asks of a machine that works for it, and how much of that the machine's operator allows.
 
 A worker gets its settings from whoever runs the crawl. Most concern sites and pages. Some reach further: into the
-networks of this machine, its passwords, its credentials, its memory. Each setting is either harmless to the machine, or
-has a rule here that says what it asks.
+networks of this machine, its passwords, its credentials, its memory. Such a setting has a rule here that says what it
+asks; a test has the list of those that ask nothing, whatever their value.
 """
 
 from __future__ import annotations
@@ -62,36 +62,26 @@ class _Rule:
     """The kinds of workers that the setting matters to."""
 
 
-def _more(key: str, *kinds: TaskKind) -> _Rule:
+def _limit(key: str, *kinds: TaskKind, least: float | None = None) -> _Rule:
+    """Asks for a limit above the default; with *least*, for one below that."""
     usual = SETTINGS[key].default
-    return _Rule(
-        trust=Trust.LIMITS,
-        kinds=kinds or tuple(TaskKind),
-        told=lambda value: "" if value <= usual else f"{key} = {value:,}, {usual:,} being usual",
-    )
 
+    def told(value: float) -> str:
+        is_usual = value <= usual if least is None else value >= least  # nan is neither
+        return "" if is_usual else f"{key} = {value:,}, {usual:,} being usual"
 
-def _less(key: str, least: float, *kinds: TaskKind) -> _Rule:
-    usual = SETTINGS[key].default
-    return _Rule(
-        trust=Trust.LIMITS,
-        kinds=kinds or tuple(TaskKind),
-        told=lambda value: "" if value >= least else f"{key} = {value:,}, {usual:,} being usual",
-    )
+    return _Rule(trust=Trust.LIMITS, kinds=kinds or tuple(TaskKind), told=told)
 
 
 def _through(proxy: str) -> str:
     if proxy == "environment":
         return "send requests through the proxies that its own environment names"
-    return f"send every request through the proxy {without_login(proxy)}"
+    return proxy and f"send every request through the proxy {without_login(proxy)}"
 
 
 _PAGE, _IMAGE, _RENDER = TaskKind.PAGE, TaskKind.IMAGE, TaskKind.RENDER
 RULES: dict[str, _Rule] = {
-    "proxy": _Rule(
-        trust=Trust.PROXY,
-        told=lambda url: _through(url) if url else "",
-    ),
+    "proxy": _Rule(trust=Trust.PROXY, told=_through),
     "verify_tls": _Rule(
         trust=Trust.INSECURE_TLS,
         told=lambda checked: "" if checked else "believe every https server, whatever its certificate",
@@ -114,54 +104,27 @@ RULES: dict[str, _Rule] = {
             "send what scripts of pages want sent (POST) to hosts of any domain" if to == "any" else ""
         ),
     ),
-    "harvester_threads": _more("harvester_threads", _PAGE),
-    "max_page_bytes": _more("max_page_bytes", _PAGE, _RENDER),
-    "page_timeout_s": _more("page_timeout_s", _PAGE, _RENDER),
-    "renderer_threads": _more("renderer_threads", _RENDER),
-    "render_timeout_s": _more("render_timeout_s", _RENDER),
-    "render_requests": _more("render_requests", _RENDER),
-    "render_bytes": _more("render_bytes", _RENDER),
-    "render_memory_bytes": _more("render_memory_bytes", _RENDER),
-    "downloader_threads": _more("downloader_threads", _IMAGE),
-    "max_image_bytes": _more("max_image_bytes", _IMAGE),
-    "max_svg_bytes": _more("max_svg_bytes", _IMAGE),
-    "max_pixels": _more("max_pixels", _IMAGE),
-    "decode_timeout_s": _more("decode_timeout_s", _IMAGE),
-    "storage_patience_s": _more("storage_patience_s", _IMAGE),
-    "min_free_bytes": _less("min_free_bytes", SETTINGS["min_free_bytes"].default, _IMAGE),
-    "connect_timeout_s": _more("connect_timeout_s"),
-    "total_timeout_s": _more("total_timeout_s"),
-    "max_lease_s": _more("max_lease_s"),
-    "heartbeat_s": _less("heartbeat_s", 0.1),  # it is a request each time
+    "harvester_threads": _limit("harvester_threads", _PAGE),
+    "max_page_bytes": _limit("max_page_bytes", _PAGE, _RENDER),
+    "page_timeout_s": _limit("page_timeout_s", _PAGE, _RENDER),
+    "renderer_threads": _limit("renderer_threads", _RENDER),
+    "render_timeout_s": _limit("render_timeout_s", _RENDER),
+    "render_requests": _limit("render_requests", _RENDER),
+    "render_bytes": _limit("render_bytes", _RENDER),
+    "render_memory_bytes": _limit("render_memory_bytes", _RENDER),
+    "downloader_threads": _limit("downloader_threads", _IMAGE),
+    "max_image_bytes": _limit("max_image_bytes", _IMAGE),
+    "max_svg_bytes": _limit("max_svg_bytes", _IMAGE),
+    "max_pixels": _limit("max_pixels", _IMAGE),
+    "decode_timeout_s": _limit("decode_timeout_s", _IMAGE),
+    "storage_patience_s": _limit("storage_patience_s", _IMAGE),
+    "min_free_bytes": _limit("min_free_bytes", _IMAGE, least=SETTINGS["min_free_bytes"].default),
+    "connect_timeout_s": _limit("connect_timeout_s"),
+    "total_timeout_s": _limit("total_timeout_s"),
+    "max_lease_s": _limit("max_lease_s"),
+    "heartbeat_s": _limit("heartbeat_s", least=0.1),  # it is a request each time
 }
 """By setting, the rule that says what its value asks."""
-OF_NETWORKS = frozenset({"allow_addresses"})
-"""Settings that ask for networks, together with the plan's own ``networks`` and the ports of its seeds."""
-HARMLESS = frozenset(
-    {
-        # what is read, what is taken, and what is done with it
-        "scope", "include", "exclude", "images_from", "include_images", "exclude_images", "strip_tracking",
-        "avoid_traps", "max_depth", "max_pages", "max_images", "max_links_per_page", "parser", "sitemaps",
-        "script_urls", "feeds", "render", "images", "incomplete", "formats", "min_width_px", "max_width_px",
-        "min_height_px", "max_height_px", "min_image_bytes", "max_aspect", "layout", "fsync",
-        # what owners ask, and how sites are talked to: with passwords of the crawl, not of this machine
-        "obey_robots_txt", "obey_nofollow", "obey_rel_nofollow", "obey_noindex", "obey_noimageindex",
-        "obey_noai", "obey_noimageai", "obey_tdm_reservation", "purpose", "obey_tdmrep", "record_tdmrep",
-        "obey_content_usage", "obey_content_signal", "obey_data_mining", "obey_training_mining", "user_agent",
-        "headers", "keep_cookies", "login", "transport",
-        # bounded by themselves, or by others that have a rule
-        "min_rate_bytes_s", "limit_rate_bytes_s", "max_redirects", "tries", "lease_batch", "render_scrolls",
-        "render_clicks",
-        # how many processes there are is said on this machine
-        "harvesters", "downloaders", "renderers",
-        # kept by the queue
-        "per_host", "per_domain", "delay_s", "lease_s", "max_attempts", "retry_delay_s", "host_patience_s",
-        "image_backlog", "result_backlog", "queue_shards",
-    }
-)  # fmt: skip
-"""Settings that ask nothing of a machine, whatever their value."""
-OWN_SECTIONS = frozenset({"run", "manager", "access", "machine", "log"})
-"""Sections that are each machine's own, or of one run: those of a plan are ignored."""
 
 
 def allowed(words: Sequence[str], *, usual: frozenset[Trust] = USUAL) -> frozenset[Trust]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from crawler.config import ENVIRONMENT_PREFIX, SETTINGS, Config, from_tables, load, to_toml
 from crawler.errors import CrawlerError, UsageError
-from crawler.http.proxies import proxies_of
+from crawler.http.proxies import Proxies
 from crawler.http.request_headers import RequestHeaders
 from crawler.queues.redis import address as redis_address
 from crawler.queues.rpc.tls import SERVER_NAME, Tls
@@ -83,7 +83,7 @@ def _check(config: Config) -> None:
         scope = Scope(("https://example.org/a/",), config.scope)
         scope.refusal("https://example.org/a/b.html")
         scope.image_refusal("https://example.org/a/b.png")
-        proxies_of(config.fetch)
+        Proxies(config.fetch.proxy)
         RequestHeaders(config.fetch, seeds=("https://example.org/a/",), jar=None)
     except CrawlerError as exc:
         assert str(exc)

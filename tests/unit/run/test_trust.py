@@ -12,23 +12,38 @@ from crawler.config import SETTINGS, AccessConfig, Config, MachineConfig, ScopeC
 from crawler.errors import UsageError
 from crawler.models import TaskKind
 from crawler.queues import Plan
-from crawler.run.trust import (
-    HARMLESS,
-    OF_NETWORKS,
-    OWN_SECTIONS,
-    RULES,
-    USUAL,
-    Ask,
-    Trust,
-    allowed,
-    asks,
-    checked,
-    own,
-)
+from crawler.run.trust import RULES, USUAL, Ask, Trust, allowed, asks, checked, own
 
 IMAGE, PAGE = TaskKind.IMAGE, TaskKind.PAGE
 SEEDS = ("http://a.example/",)
 LAN, ELSEWHERE, HERE = ("192.168.1.7",), ("203.0.114.9",), ("127.0.0.1",)
+OF_NETWORKS = frozenset({"allow_addresses"})
+"""Settings that ask for networks, together with the plan's own ``networks`` and the ports of its seeds."""
+HARMLESS = frozenset(
+    {
+        # what is read, what is taken, and what is done with it
+        "scope", "include", "exclude", "images_from", "include_images", "exclude_images", "strip_tracking",
+        "avoid_traps", "max_depth", "max_pages", "max_images", "max_links_per_page", "parser", "sitemaps",
+        "script_urls", "feeds", "render", "images", "incomplete", "formats", "min_width_px", "max_width_px",
+        "min_height_px", "max_height_px", "min_image_bytes", "max_aspect", "layout", "fsync",
+        # what owners ask, and how sites are talked to: with passwords of the crawl, not of this machine
+        "obey_robots_txt", "obey_nofollow", "obey_rel_nofollow", "obey_noindex", "obey_noimageindex",
+        "obey_noai", "obey_noimageai", "obey_tdm_reservation", "purpose", "obey_tdmrep", "record_tdmrep",
+        "obey_content_usage", "obey_content_signal", "obey_data_mining", "obey_training_mining", "user_agent",
+        "headers", "keep_cookies", "login", "transport",
+        # bounded by themselves, or by others that have a rule
+        "min_rate_bytes_s", "limit_rate_bytes_s", "max_redirects", "tries", "lease_batch", "render_scrolls",
+        "render_clicks",
+        # how many processes there are is said on this machine
+        "harvesters", "downloaders", "renderers",
+        # kept by the queue
+        "per_host", "per_domain", "delay_s", "lease_s", "max_attempts", "retry_delay_s", "host_patience_s",
+        "image_backlog", "result_backlog", "queue_shards",
+    }
+)  # fmt: skip
+"""Settings that ask nothing of a machine, whatever their value."""
+OWN_SECTIONS = frozenset({"run", "manager", "access", "machine", "log"})
+"""Sections that are each machine's own, or of one run: those of a plan are ignored."""
 
 
 def plan(*, networks: tuple[str, ...] = (), seeds: tuple[str, ...] = SEEDS, **settings: Any) -> Plan:
