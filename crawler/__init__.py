@@ -20,8 +20,7 @@ The public names; ``help(crawler.crawl)`` and the like tell more of each than th
     load_config    a Config: settings of a file, of the environment, by name
     CrawlerError   all errors: UsageError, what was asked for won't do; CrawlError, the crawl could not do its job
 
-Each is imported when it is first asked for, so that ``import crawler`` costs next to nothing: every process of a crawl
-does it, and needs only its own part.
+Each is imported when it is first used: every process of a crawl imports this package, and needs only its own part.
 """
 
 from __future__ import annotations
@@ -30,23 +29,23 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from crawler.api.crawl import crawl as crawl
-    from crawler.api.iteration import Records as Records
-    from crawler.catalog import Catalog as Catalog
-    from crawler.config import Config as Config
+    from crawler.api.crawl import crawl
+    from crawler.api.iteration import Records
+    from crawler.catalog import Catalog
+    from crawler.config import Config
     from crawler.config import load as load_config
-    from crawler.config.keywords import Settings as Settings
-    from crawler.errors import CrawlerError as CrawlerError
-    from crawler.errors import CrawlError as CrawlError
-    from crawler.errors import UsageError as UsageError
-    from crawler.models import ImageRecord as ImageRecord
-    from crawler.models import ImageStatus as ImageStatus
-    from crawler.models import PageRecord as PageRecord
-    from crawler.models import PageStatus as PageStatus
-    from crawler.models import RenderRecord as RenderRecord
-    from crawler.models import RenderStatus as RenderStatus
-    from crawler.models import Stats as Stats
-    from crawler.run.supervisor import Crawl as Crawl
+    from crawler.config.keywords import Settings
+    from crawler.errors import CrawlerError, CrawlError, UsageError
+    from crawler.models import (
+        ImageRecord,
+        ImageStatus,
+        PageRecord,
+        PageStatus,
+        RenderRecord,
+        RenderStatus,
+        Stats,
+    )
+    from crawler.run.supervisor import Crawl
 
 __version__ = "0.1.0"
 
@@ -72,32 +71,23 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Catalog": "crawler.catalog:Catalog",
-    "Config": "crawler.config:Config",
-    "Crawl": "crawler.run.supervisor:Crawl",
-    "CrawlError": "crawler.errors:CrawlError",
-    "CrawlerError": "crawler.errors:CrawlerError",
-    "ImageRecord": "crawler.models:ImageRecord",
-    "ImageStatus": "crawler.models:ImageStatus",
-    "PageRecord": "crawler.models:PageRecord",
-    "PageStatus": "crawler.models:PageStatus",
-    "Records": "crawler.api.iteration:Records",
-    "RenderRecord": "crawler.models:RenderRecord",
-    "RenderStatus": "crawler.models:RenderStatus",
-    "Settings": "crawler.config.keywords:Settings",
-    "Stats": "crawler.models:Stats",
-    "UsageError": "crawler.errors:UsageError",
-    "crawl": "crawler.api.crawl:crawl",
-    "load_config": "crawler.config:load",
+    "Catalog": "catalog",
+    "Config": "config",
+    "Crawl": "run.supervisor",
+    "Records": "api.iteration",
+    "Settings": "config.keywords",
+    "crawl": "api.crawl",
+    "load_config": "config",
+    **dict.fromkeys(("CrawlError", "CrawlerError", "UsageError"), "errors"),
 }
+"""The modules of names that are not in ``models``."""
 
 
 def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, _, attribute = home.partition(":")
-    return getattr(importlib.import_module(module), attribute)
+    module = importlib.import_module(f"crawler.{_HOMES.get(name, 'models')}")
+    return getattr(module, "load" if name == "load_config" else name)
 
 
 def __dir__() -> list[str]:

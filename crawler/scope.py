@@ -110,15 +110,11 @@ def _by_prefix(seeds: Sequence[str]) -> _Holds:
     return holds
 
 
-def _by_nothing(_: Sequence[str]) -> _Holds:
-    return lambda _: True
-
-
 _KINDS: dict[str, Callable[[Sequence[str]], _Holds]] = {
     "host": _by_host,
     "domain": _by_domain,
     "prefix": _by_prefix,
-    "any": _by_nothing,
+    "any": lambda _seeds: lambda _url: True,
 }
 
 

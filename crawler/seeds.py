@@ -17,8 +17,7 @@ _HOST = re.compile(r"(?:[a-z0-9_-]+\.)+[a-z0-9_-]+\.?|\[[0-9a-f:.]+\]|localhost"
 """Hosts of canonical URLs that are taken for hosts without a scheme."""
 _AFTER_HOST = re.compile(r"[/?#]")
 _WORD = re.compile(r"[\w-]+")
-_PORT = re.compile(r":\d+$")
-_PORT_NUMBER = re.compile(r":(\d+)$")
+_PORT = re.compile(r":(\d+)$")
 _LOGIN = re.compile(r"^[^/?#@]*@")
 _NAME_AND_PORT = re.compile(r"[a-z0-9_-]+:\d+")
 _OTHER_SCHEMES = frozenset({"tel", "sms", "sip", "sips", "callto", "javascript", "data", "mailto", "file"})
@@ -40,9 +39,7 @@ class Seed:
 
     text: str
     urls: tuple[str, ...]
-    """Canonical URLs: one if the scheme was given, or follows from the port; otherwise https and http, of which the
-    first that answers is the seed.
-    """
+    """Canonical URLs: one if the scheme was given, or the port says it; else https and http: the first that answers."""
 
     def known(self, seeds: Collection[str]) -> str:
         """The URL that is one of *seeds*, those of a crawl that has begun; empty if none is."""
@@ -95,8 +92,9 @@ def seed_of(text: str) -> Seed:
             f"the seed {quoted(typed)} is not an http or https URL; give one such as https://example.org/,"
             f" or, if {quoted(typed)} is a host of your network, http://{typed}/"
         )
+    hidden = _LOGIN.sub("…@", typed)  # what may be a password before an @
     raise SeedError(
-        f"the seed {quoted(without_login(_hidden(typed)))} is not an http or https URL;"
+        f"the seed {quoted(without_login(hidden))} is not an http or https URL;"
         " give one such as https://example.org/"
     )
 
@@ -112,18 +110,16 @@ def _urls_of_host(typed: str) -> tuple[str, ...]:
         return ()
     named = authority(http)
     host = named if named.endswith("]") else _PORT.sub("", named)
-    if not (_HOST.fullmatch(host) or (_NAME_AND_PORT.fullmatch(before) and _may_be_host(before))):
+    word = before.partition(":")[0]
+    may_be_host = _NAME_AND_PORT.fullmatch(before) and word not in _OTHER_SCHEMES and not word.isdigit()
+    if not (_HOST.fullmatch(host) or may_be_host):
         return ()
     if _is_ipv4(host) and not before.startswith(host):
         return ()  # "1.2" and "0x7f.1" are addresses to browsers, and to nobody else
-    port = _PORT_NUMBER.search(before)
+    port = _PORT.search(before)
     if port is not None and (scheme := _PORTS.get(f":{port[1].lstrip('0')}")):
         return (http,) if scheme == "http" else (https,)
     return https, http
-
-
-def _may_be_host(before: str) -> bool:
-    return before.partition(":")[0] not in _OTHER_SCHEMES and not before.partition(":")[0].isdigit()
 
 
 def _is_ipv4(host: str) -> bool:
@@ -133,16 +129,11 @@ def _is_ipv4(host: str) -> bool:
         return False
 
 
-def _hidden(typed: str) -> str:
-    """*typed*, with … in place of what may be a password before an @."""
-    return _LOGIN.sub("…@", typed)
-
-
 def _file_hint(typed: str, *, may_be_url: bool = False) -> str | None:
     """What to do with the name of a file; None if it is none. With *may_be_url* the file has to exist."""
     name = typed.replace("\\", "/").rpartition("/")[2].lower()
     ending = name.rpartition(".")[2] if "." in name else ""
-    is_there = _is_file(typed)
+    is_there = os.path.isfile(typed)  # noqa: PTH113 - a Path would take a seed for one
     if not is_there and (may_be_url or ending not in _FILE_ENDINGS):
         return None
     what = (
@@ -160,10 +151,3 @@ def _file_hint(typed: str, *, may_be_url: bool = False) -> str | None:
         f"{what}: to crawl the pages whose URLs are in it, say -i {typed}; to save the images whose URLs are in it,"
         f" say --image-list {typed}"
     )
-
-
-def _is_file(typed: str) -> bool:
-    try:
-        return os.path.isfile(typed)  # noqa: PTH113 - a Path would take a seed for one
-    except (OSError, ValueError):
-        return False

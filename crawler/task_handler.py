@@ -256,12 +256,13 @@ class TaskHandler(abc.ABC):
     ) -> Fetched:
         """Fetch the task's URL, as far as robots.txt permits, and note the answer in *visit*. Raises a TaskError.
 
-        The request is conditional if there was an earlier visit and *unless_known* is set; the answer may be 304 then,
-        without content. With *cut* an answer longer than *max_bytes* is cut, not refused. *also_check* sees each URL
-        that robots.txt permits, and may refuse it.
+        The request is conditional if there was an earlier visit and *unless_known* is set: the answer may be a 304.
+        With *cut* an answer over *max_bytes* is cut, not refused. *also_check* may refuse what robots.txt permits.
         """
-        task = visit.task
-        known = task.known if unless_known else None
+        task, unless = visit.task, None
+        if (known := task.known) and unless_known and not isinstance(known, RenderRecord):
+            last = known.final_url or known.url
+            unless = Validators(url=last, etag=known.etag, last_modified=known.last_modified)
         url, visit.hops = self._redirected.pop(task.id, (task.url, 0))
         most = self._config.fetch.max_redirects
         if visit.hops > most:  # over several leases: each hop had to wait for long
@@ -274,7 +275,7 @@ class TaskHandler(abc.ABC):
             check=partial(self._admit, visit, also_check),
             sent=visit.turn.sent if visit.turn is not None else None,
             once=task.host_delay_s > 0,
-            unless=_validators(known) if known else None,
+            unless=unless,
             cut=cut,
         )
         visit.answered(fetched)
@@ -333,9 +334,3 @@ class TaskHandler(abc.ABC):
             revisit=visit.outcome if task.known is not None else Revisit.NONE,
             **always,
         )
-
-
-def _validators(known: Record) -> Validators | None:
-    if isinstance(known, RenderRecord):
-        return None
-    return Validators(url=known.final_url or known.url, etag=known.etag, last_modified=known.last_modified)

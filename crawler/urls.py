@@ -167,8 +167,7 @@ def authority(url: str) -> str:
 def with_bytes_escaped(header: str) -> str:
     """The reference in a header that was read as Latin-1, with each byte that is not ASCII escaped.
 
-    So bytes of any encoding are sent back unchanged, as by browsers (Chromium, issue 942073). For UTF-8 the result is
-    that of the URL standard.
+    So bytes of any encoding are sent back as they came, as by browsers (Chromium, issue 942073); UTF-8 as standardised.
     """
     return header if header.isascii() else quote(header, safe=_ASCII, encoding="latin-1", errors="replace")
 

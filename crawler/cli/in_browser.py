@@ -2,50 +2,37 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from contextlib import closing
 
 from crawler.cli import crawl_tables, found_table, tables
 from crawler.cli.output import write_json
 from crawler.config import Config
-from crawler.http import Transport, cookie_file
+from crawler.http import Transport
 from crawler.http.address_guard import AddressGuard, seed_ports
 from crawler.http.cookies import CookieJar
-from crawler.http.proxies import networks_of, proxies_of, unused
+from crawler.http.proxies import networks_of
 from crawler.http.transports import open_transport
-from crawler.logs.events import COOKIES_UNUSED, PROXY_UNUSED, tell
 from crawler.models import NewTask, Origin
 from crawler.render.handler import Compared
 from crawler.render.page import Rendered
+from crawler.run.preflight import checked
 from crawler.scope import is_public_suffix
 from crawler.text.plain_errors import quoted
 from crawler.urls import canonical_seed
-
-log = logging.getLogger(__name__)
 
 _NOTHING = Origin(page_url="", found_in="")
 
 
 def transport_for(url: str, config: Config) -> Transport:
     """A transport for one page, whose private network it may use."""
-    networks = networks_of((url,), proxies_of(config.fetch))
+    proxies, cookies = checked(config, (), (url,))
+    networks = networks_of((url,), proxies)
     guard = AddressGuard(config.fetch.allow_addresses, seed_ports((url,)), of_seeds=networks)
-    if not_used := unused(config.fetch, (url,)):
-        tell(log, PROXY_UNUSED, text=not_used)
-    return open_transport(config.fetch, guard, _jar(url, config), seeds=(url,))
-
-
-def _jar(url: str, config: Config) -> CookieJar | None:
-    if not config.keeps_cookies:
-        return None
-    jar = CookieJar(is_suffix=is_public_suffix)
-    if config.run.cookies:
-        found = cookie_file.read(config.run.cookies, (url,))
-        jar.learn(found.cookies)
-        for note in found.notes:
-            tell(log, COOKIES_UNUSED, text=note)
-    return jar
+    jar = CookieJar(is_suffix=is_public_suffix) if config.keeps_cookies else None
+    if jar is not None:
+        jar.learn(cookies)
+    return open_transport(config.fetch, guard, jar, seeds=(url,))
 
 
 def show_in_browser(source: str, *, as_json: bool, config: Config) -> None:

@@ -25,7 +25,7 @@ from crawler.http.dns_cache import DnsCache
 from crawler.http.engine import Answer, Engine, IdleConnectionLost, Outgoing, SendAgain
 from crawler.http.engine_transport import EngineTransport
 from crawler.http.paced_reader import RATE_GRACE_S, Patience, ReadPace
-from crawler.http.proxies import Proxies, Proxy, proxies_of
+from crawler.http.proxies import Proxies, Proxy
 from crawler.http.status import lost_when
 from crawler.urls import host_key
 
@@ -50,7 +50,7 @@ class CurlTransport(EngineTransport):
         ca_file: Path | None = None,
         bandwidth: Bandwidth | None = None,
     ) -> None:
-        proxies = proxies_of(config)
+        proxies = Proxies(config.proxy)
         trusted = str(ca_file or (authorities() if config.verify_tls else ""))
         pace = ReadPace(min_rate_bytes_s=config.min_rate_bytes_s, grace_s=rate_grace_s, bandwidth=bandwidth)
         engine = CurlEngine(config, pace, guard, proxies, trusted=trusted)

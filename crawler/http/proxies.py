@@ -1,7 +1,6 @@
 """The proxies of requests: the one in the settings, or, if it says so, those in the environment.
 
-HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY are a convention without a standard. They are read as curl and Python's
-urllib agree on.
+HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY have no standard: they are read as curl and Python's urllib agree on.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ import os
 from collections.abc import Iterable, Mapping
 from ipaddress import ip_address, ip_network
 from urllib.parse import unquote, urlsplit
-from urllib.request import getproxies_environment
 
 from crawler.config import FetchConfig
 from crawler.errors import ConfigError
@@ -79,12 +77,12 @@ class Proxies:
     Raises ConfigError for what is no proxy.
     """
 
-    def __init__(self, setting: str, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(self, setting: str, environment: Mapping[str, str] = os.environ) -> None:
         self._always = Proxy(setting) if setting not in ("", ENVIRONMENT) else None
         self._by_scheme: dict[str, Proxy] = {}
         self._direct: tuple[str, ...] = ()
         if setting == ENVIRONMENT:
-            named = getproxies_environment() if environment is None else _named(environment)
+            named = _named(environment)
             for scheme in ("http", "https"):
                 if value := named.get(scheme) or named.get("all", ""):
                     source = f"{scheme}_proxy" if named.get(scheme) else "all_proxy"
@@ -102,11 +100,6 @@ class Proxies:
         if proxy is None or any(_covers(entry, parts.hostname or "", parts.port) for entry in self._direct):
             return None
         return proxy
-
-
-def proxies_of(config: FetchConfig) -> Proxies:
-    """The proxies of the settings. Raises ConfigError."""
-    return Proxies(config.proxy)
 
 
 def networks_of(seeds: Iterable[str], proxies: Proxies) -> tuple[str, ...]:
@@ -138,7 +131,7 @@ def unused(config: FetchConfig, seeds: Iterable[str], environment: Mapping[str, 
 
 
 def _named(environment: Mapping[str, str]) -> dict[str, str]:
-    """Does what urllib's ``getproxies_environment`` does, for any mapping: a name in lower case wins."""
+    """As urllib's ``getproxies_environment``, for any mapping: a name in lower case wins."""
     found: dict[str, str] = {}
     for is_lower in (False, True):
         for name, value in environment.items():

@@ -24,7 +24,7 @@ from crawler.http.cookies import CookieJar
 from crawler.http.engine import Answer, Outgoing
 from crawler.http.engine_transport import EngineTransport
 from crawler.http.paced_reader import RATE_GRACE_S, ReadPace
-from crawler.http.proxies import Proxies, proxies_of
+from crawler.http.proxies import Proxies
 from crawler.http.requests_adapter import Adapter, wrapped
 
 _FOREIGN = (requests.RequestException, HTTPError, http.client.HTTPException, OSError, UnicodeError)
@@ -54,7 +54,7 @@ class RequestsTransport(EngineTransport):
         ca_file: Path | None = None,
         bandwidth: Bandwidth | None = None,
     ) -> None:
-        proxies = proxies_of(config)
+        proxies = Proxies(config.proxy)
         trusted = str(ca_file or (authorities() if config.verify_tls else ""))
         pace = ReadPace(min_rate_bytes_s=config.min_rate_bytes_s, grace_s=rate_grace_s, bandwidth=bandwidth)
         engine = RequestsEngine(config, pace, guard, proxies, trusted=trusted)

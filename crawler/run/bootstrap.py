@@ -1,7 +1,6 @@
 """The start of a crawl whose queue lies in Redis: its folder and its queue are reconciled.
 
-Either may know more than the other: the folder if the Redis has lost something, or if tasks were put back; the queue
-if nobody has collected for a while.
+Either may know more: the folder if Redis has lost something, or tasks were put back; the queue until it is collected.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from crawler.queues.ledger import Ledger
 from crawler.queues.redis.collector import Collector
 from crawler.queues.redis.writer import CrawlfileWriter
 from crawler.run.context import CrawlContext, StartMode
-from crawler.run.rerun_notes import changes_since
+from crawler.run.outcome import changes_since
 from crawler.run.run_start import add_seeds, begin_run, plan_of
 from crawler.seeds import some
 from crawler.storage.local import LocalStorage
@@ -64,8 +63,7 @@ class Bootstrap:
         | RESTART                    | collected into, the same run  | kept; another plan only if settings differ |
         | JOIN                       | collected into                | kept with its plan; it has to be there     |
 
-        May be called again when it has failed. Raises QueueUnreachable, and FolderError when the folder, or the name in
-        Redis, is another crawl's.
+        May be called again when it has failed. Raises QueueUnreachable, and FolderError for what is another crawl's.
         """
         if not self._reaches_server(start):
             return None
@@ -74,8 +72,10 @@ class Bootstrap:
             raise QueueUnreachable(f"no crawl is at {self._context.endpoint} any more")
         self._check(there, start)
         if start is StartMode.FRESH:
-            self._wipe(there)
-            there = None
+            if there is not None:
+                self._client.delete()
+                there = None
+            self._folder.wipe()
         drained = there is None or self._collect_from(there)
         config = self._context.config
         with closing(
@@ -147,12 +147,6 @@ class Bootstrap:
         client.keep_cookies(self._context.cookies)  # before anybody asks with them
         client.opened(incarnations)
         writer.set_meta(MetaKey.INCARNATIONS, incarnations)
-
-    def _wipe(self, there: Plan | None) -> None:
-        """Remove the crawl from Redis and from its folder."""
-        if there is not None:
-            self._client.delete()
-        self._folder.wipe()
 
     def _collect_from(self, there: Plan) -> bool:
         """Bring crawl.db up to date with Redis; whether nothing is left to do there."""

@@ -86,11 +86,8 @@ class Lifeline:
         self._on_stop()
 
     def say(self, word: ChildMessage) -> None:
-        try:
-            with self._saying:
-                self._pipe.send_bytes(msgspec.json.encode(word))
-        except OSError:
-            pass  # the parent has gone, and _watch has seen it
+        with suppress(OSError), self._saying:  # the parent has gone, and _watch has seen it
+            self._pipe.send_bytes(msgspec.json.encode(word))
 
     def report(self, text: str) -> None:
         """Tell people what takes its time; the parent goes on waiting until the child is ready."""
@@ -109,7 +106,9 @@ class Child:
         """What it reported last, before it was ready."""
         self.failure: errors.CrawlerError | None = None
         context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
+        self.pipe: Connection
+        """Readable when the child has sent something, or has ended."""
+        self.pipe, theirs = context.Pipe()
         level = logging.getLogger("crawler").getEffectiveLevel()
         self._process: BaseProcess = context.Process(
             target=_run, args=(main, theirs, level, args), name=name, daemon=True
@@ -134,11 +133,6 @@ class Child:
         """The failure that an ended child has told, or else its exit status in words."""
         return str(self.failure or exit_status(self.exitcode or 0))
 
-    @property
-    def pipe(self) -> Connection:
-        """Readable when the child has sent something, or has ended."""
-        return self._pipe
-
     def listen(self, wait_s: float = 0.0) -> bool:
         """Read what the child has sent, for a moment at the most if it sends on and on.
 
@@ -146,8 +140,8 @@ class Child:
         """
         end, is_news = time.monotonic() + wait_s + _LISTENING_S, False
         try:
-            while self._pipe.poll(wait_s):
-                word = msgspec.json.decode(self._pipe.recv_bytes(), type=ChildMessage)
+            while self.pipe.poll(wait_s):
+                word = msgspec.json.decode(self.pipe.recv_bytes(), type=ChildMessage)
                 self._heard(word)
                 is_news = is_news or word.about != "log"
                 wait_s = 0.0
@@ -173,7 +167,7 @@ class Child:
     def stop(self) -> None:
         """Ask the child to end; it finishes what it has begun."""
         with suppress(OSError):  # it has ended
-            self._pipe.send_bytes(_STOP)
+            self.pipe.send_bytes(_STOP)
 
     def join(self, timeout_s: float) -> bool:
         """Wait for the child to end, and read what it still sends; whether it ended in time."""
@@ -185,7 +179,7 @@ class Child:
     def kill(self) -> None:
         self._process.kill()
         self._process.join()
-        self._pipe.close()
+        self.pipe.close()
 
 
 def _run(
@@ -198,9 +192,8 @@ def _run(
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPTS)
     lifeline = Lifeline(pipe)
     lifeline.watch()
-    sender = Sender(
-        lambda line: lifeline.say(ChildMessage("log", line=line))
-    )  # one process writes to the terminal, not five
+    # one process writes to the terminal, not five
+    sender = Sender(lambda line: lifeline.say(ChildMessage("log", line=line)))
     logging.basicConfig(level=logging.WARNING, handlers=[sender])
     logging.getLogger("crawler").setLevel(log_level)
     try:
@@ -274,22 +267,18 @@ def _interrupts_held() -> Iterator[None]:
 def _children_allowed() -> Iterator[None]:
     """Let a daemonic process, such as a worker of multiprocessing.Pool, start a child: ours never outlive it."""
     process = multiprocessing.current_process()
-    if not process.daemon:
-        yield
-        return
-    process.daemon = False
+    before, process.daemon = process.daemon, False
     try:
         yield
     finally:
-        process.daemon = True
+        process.daemon = before
 
 
 @contextmanager
 def _main_module_hidden() -> Iterator[None]:
     """Keep spawn from importing the caller's main module in the child, which needs nothing of it.
 
-    Otherwise a plain script with ``for record in crawler.crawl(url)``, without ``if __name__ == "__main__"``, would
-    run anew in each child.
+    Else a script with ``crawler.crawl(url)``, without ``if __name__ == "__main__"``, would run anew in each child.
     """
     main = sys.modules["__main__"]
     sys.modules["__main__"] = types.ModuleType("__main__")

@@ -53,15 +53,14 @@ def remote_home(seeds: Sequence[str], crawl: str, *, data: Path = DATA) -> Path:
     """
     if seeds:
         return home([whole(seed) for seed in seeds], data=data)
-    digest = hashlib.blake2b(crawl.partition("-")[0].encode(errors="surrogatepass"), digest_size=_HASH_BYTES)
-    return data / f"list~{base64.b32encode(digest.digest()).decode().lower()}"
+    return data / f"list~{_hash(crawl.partition('-')[0])}"
 
 
 def _names(seeds: Sequence[Seed], lists: Sequence[Path]) -> Iterator[str]:
     """What the folder may be called, the best first."""
     if seeds:
         first = seeds[0].urls[-1]  # without the port that a scheme has anyway
-        legacy = _name_of_host(first)
+        legacy = host_key(first).partition("//")[2].replace(":", "_").replace("[", "").replace("]", "")
         if not legacy.strip("._"):  # a manager says what its seeds are, and ``..`` is a host to browsers
             raise FolderError(f"no folder can be named after {first}; choose one with -o")
         more = f"_and_{len(seeds) - 1}_more" if len(seeds) > 1 else ""
@@ -73,19 +72,15 @@ def _names(seeds: Sequence[Seed], lists: Sequence[Path]) -> Iterator[str]:
     if _RESERVED.match(name):
         name = f"_{name}"
     yield name
+    begins_with = [*sorted(seed.urls[0] for seed in seeds), *sorted(map(str, lists))]
     for variant in range(9):
-        yield f"{name}~{_hash(seeds, lists, variant)}"
+        yield f"{name}~{_hash(*begins_with, *[''] * variant)}"
     yield legacy
 
 
-def _hash(seeds: Sequence[Seed], lists: Sequence[Path], variant: int) -> str:
-    told = [*sorted(seed.urls[0] for seed in seeds), *sorted(map(str, lists)), *[""] * variant]
-    digest = hashlib.blake2b("\n".join(told).encode(errors="surrogatepass"), digest_size=_HASH_BYTES).digest()
-    return base64.b32encode(digest).decode().lower()
-
-
-def _name_of_host(url: str) -> str:
-    return host_key(url).partition("//")[2].replace(":", "_").replace("[", "").replace("]", "")
+def _hash(*words: str) -> str:
+    text = "\n".join(words).encode(errors="surrogatepass")
+    return base64.b32encode(hashlib.blake2b(text, digest_size=_HASH_BYTES).digest()).decode().lower()
 
 
 def _path_of(url: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import logging
 import os
+import re
 import socket
 import stat
 from collections.abc import Mapping
@@ -28,8 +29,8 @@ log = logging.getLogger(__name__)
 PORT = 9733
 """The default port: below those that systems give to outgoing connections (32768 and up on Linux), so it is free."""
 MIN_AUTHKEY_BYTES = 32
-_PORT_DIGITS = 9
-"""Most digits of a port, leading zeros included: Python converts no number of thousands of digits."""
+_PORT = re.compile("[0-9]{1,9}")
+"""Leading zeros included: Python converts no number of thousands of digits."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,13 +101,7 @@ def parse_address(text: str) -> Address:
     if text.startswith("[") or text.count(":") == 1:
         host, _, port = text.rpartition(":") if not text.endswith("]") else (text, "", port)
     host = host.removeprefix("[").removesuffix("]")
-    if (
-        not _is_host(host)
-        or not port.isascii()
-        or not port.isdigit()
-        or len(port) > _PORT_DIGITS
-        or int(port) >= 2**16
-    ):
+    if not _is_host(host) or not _PORT.fullmatch(port) or int(port) >= 2**16:
         raise UsageError(
             f"{quoted(text)} is not an address such as 192.0.2.7:{PORT}, manager.example or [2001:db8::7]:{PORT}"
         )
@@ -122,13 +117,12 @@ def _is_host(text: str) -> bool:
 
 
 def read_access(
-    config: AccessConfig, environment: Mapping[str, str] | None = None, *, manager: bool
+    config: AccessConfig, environment: Mapping[str, str] = os.environ, *, manager: bool
 ) -> Access | None:
     """The credentials that the settings name, for a *manager* or else for a worker; None when there is no key.
 
     Raises UsageError.
     """
-    environment = os.environ if environment is None else environment
     if config.keys and not config.authkey_file and AUTHKEY_VARIABLE not in environment:
         _check_keys(Path(config.keys), "manager" if manager else "worker")
     authkey = _authkey(config, environment)
@@ -143,9 +137,7 @@ def read_access(
 
 
 def demand(access: Access | None, host: str, *, insecure_plaintext: bool) -> None:
-    """Raise UsageError unless *access* is enough for *host*: a key, and TLS or *insecure_plaintext*; nothing at
-    loopback.
-    """
+    """Raise UsageError unless *access* is enough for *host*: a key, and TLS or *insecure_plaintext*; or loopback."""
     if is_loopback(host):
         return
     if access is None:

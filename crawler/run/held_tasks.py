@@ -197,10 +197,6 @@ class HeldTasks:
         """No task waits."""
         return self._waiting == 0
 
-    @property
-    def closed(self) -> bool:
-        return self._closed
-
     def held(self) -> tuple[Token, ...]:
         with self._mutex:
             return tuple(self._held.values())

@@ -27,6 +27,11 @@ DAYS = 730
 MAX_DAYS = 36_500
 _AUTHKEY_BYTES = 32
 _CLOCKS_DIFFER = timedelta(days=1)
+_USES = (
+    "digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement",
+    "key_cert_sign", "crl_sign", "encipher_only", "decipher_only",
+)  # fmt: skip
+"""All that a key may be used for (RFC 5280, section 4.2.1.3)."""
 _HOST_NAME = re.compile(  # RFC 1123, 2.1; what ends in a number is no name but a mistyped address
     r"(?=.{1,253}\Z)(?:(?!-)[a-z0-9-]{1,63}(?<!-)\.)*(?!-)(?=[0-9-]*[a-z])[a-z0-9-]{1,63}(?<!-)",
     re.ASCII | re.IGNORECASE,
@@ -51,8 +56,7 @@ def make_keys(folder: Path, *, names: Sequence[str] = (), days: int = DAYS, tls:
     certificate is for, beside ``queues.rpc.tls.SERVER_NAME``. The authority's own key is never written: nobody, you
     included, can make a further certificate that these two sides would accept.
 
-    Only the owner can read the files. Nothing is overwritten, and a failure leaves neither of the two folders. Raises
-    UsageError.
+    Only the owner can read the files. Nothing is overwritten; a failure leaves neither folder. Raises UsageError.
     """
     made = Keys(
         manager=folder / "manager", worker=folder / "worker", valid_until=_valid_until(days) if tls else None
@@ -91,8 +95,7 @@ def _valid_until(days: int) -> datetime:
 class _Authority:
     """A certificate authority whose key is never written: it issues certificates as long as the object lives.
 
-    The certificates have what OpenSSL's strict mode demands (RFC 5280, section 4.2; Python 3.13's default). Raises
-    ImportError if cryptography is not installed.
+    The certificates suit OpenSSL's strict mode (RFC 5280, section 4.2; Python 3.13's default). Raises ImportError.
     """
 
     def __init__(self, valid_until: datetime) -> None:
@@ -104,9 +107,9 @@ class _Authority:
         self._key_id = x509.SubjectKeyIdentifier.from_public_key(self._key.public_key())
         builder = self._builder(self._name, self._key)
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        builder = builder.add_extension(_key_usage(key_cert_sign=True), critical=True)
+        builder = builder.add_extension(_only_for("key_cert_sign"), critical=True)
         builder = builder.add_extension(self._key_id, critical=False)
-        self._ca = _pem(self._signed(builder))
+        self._ca = self._pem(builder)
 
     def server(self, names: Sequence[str]) -> dict[str, bytes]:
         """The files of a manager that is found under each of *names*; a worker can't use them."""
@@ -131,14 +134,14 @@ class _Authority:
         key = _new_key()
         builder = self._builder(_name(f"image-crawler {role}"), key)
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        builder = builder.add_extension(_key_usage(digital_signature=True), critical=True)
+        builder = builder.add_extension(_only_for("digital_signature"), critical=True)
         authority = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(self._key_id)
         for extension in (x509.ExtendedKeyUsage([usage]), authority, *extensions):
             builder = builder.add_extension(extension, critical=False)
         private = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
-        return {"ca.pem": self._ca, "cert.pem": _pem(self._signed(builder)), "key.pem": private}
+        return {"ca.pem": self._ca, "cert.pem": self._pem(builder), "key.pem": private}
 
     def _builder(self, subject: x509.Name, key: EllipticCurvePrivateKey) -> x509.CertificateBuilder:
         from cryptography import x509
@@ -153,10 +156,11 @@ class _Authority:
             .not_valid_after(self._valid_until)
         )
 
-    def _signed(self, builder: x509.CertificateBuilder) -> x509.Certificate:
-        from cryptography.hazmat.primitives import hashes
+    def _pem(self, builder: x509.CertificateBuilder) -> bytes:
+        """The certificate, signed."""
+        from cryptography.hazmat.primitives import hashes, serialization
 
-        return builder.sign(self._key, hashes.SHA256())
+        return builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
 
 def _new_key() -> EllipticCurvePrivateKey:
@@ -171,20 +175,10 @@ def _name(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, text)])
 
 
-def _key_usage(*, digital_signature: bool = False, key_cert_sign: bool = False) -> x509.KeyUsage:
+def _only_for(use: str) -> x509.KeyUsage:
     from cryptography import x509
 
-    return x509.KeyUsage(
-        digital_signature=digital_signature,
-        key_cert_sign=key_cert_sign,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        crl_sign=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
+    return x509.KeyUsage(**{each: each == use for each in _USES})
 
 
 def _alternative(name: str) -> x509.GeneralName:
@@ -199,12 +193,6 @@ def _alternative(name: str) -> x509.GeneralName:
                 f"{quoted(name)} is neither a host name, such as crawl.example.org, nor an IP address"
             ) from None
         return x509.DNSName(name)
-
-
-def _pem(certificate: x509.Certificate) -> bytes:
-    from cryptography.hazmat.primitives import serialization
-
-    return certificate.public_bytes(serialization.Encoding.PEM)
 
 
 # --- files ---

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from crawler.config import Config
 from crawler.http import cookie_file, transports
 from crawler.http.address_guard import AddressGuard
-from crawler.http.proxies import Proxies, proxies_of, unused
+from crawler.http.proxies import Proxies, unused
 from crawler.http.request_headers import RequestHeaders
 from crawler.logs.events import COOKIES_UNUSED, LOGIN_UNUSED, PROXY_UNUSED, tell
 from crawler.models import Cookie
@@ -28,7 +28,7 @@ def checked(
     AddressGuard(config.fetch.allow_addresses)
     RequestHeaders(config.fetch)
     transports.check(config.fetch)
-    proxies = proxies_of(config.fetch)
+    proxies = Proxies(config.fetch.proxy)
     file = cookie_file.read(config.run.cookies, seeds) if config.run.cookies else None
     for note in file.notes if file else ():
         tell(log, COOKIES_UNUSED, text=note)

@@ -52,14 +52,11 @@ class RedisEndpoint:
         return RedisEndpoint(address=cast("RedisClient", client).address)
 
 
-def read_redis(
-    text: str, config: AccessConfig, environment: Mapping[str, str] | None = None
-) -> RedisEndpoint:
+def read_redis(text: str, config: AccessConfig, environment: Mapping[str, str] = os.environ) -> RedisEndpoint:
     """The Redis at *text*, with the password and the certificates of the settings, checked by :func:`demand_redis`.
 
     A password in a file wins over one in the environment, and that over one in *text*. Raises UsageError.
     """
-    environment = os.environ if environment is None else environment
     address = parse(text)
     if config.queue_password_file:
         address = replace(address, password=_password(Path(config.queue_password_file)))

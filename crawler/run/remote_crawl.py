@@ -129,8 +129,7 @@ class RemoteCrawl:
     def work(self, processes: int) -> None:
         """Work with so many processes until the crawl has ended.
 
-        Raises QueueUnreachable when the crawl's queue has been gone for too long, CrawlReplaced when another crawl has
-        come to its place; ProcessesKeepDying; FolderError.
+        Raises QueueUnreachable when the queue has been gone for long, CrawlReplaced, ProcessesKeepDying, FolderError.
         """
         if self._kind is TaskKind.IMAGE:
             schemes.check(self.plan.config.storage)

@@ -73,7 +73,9 @@ class Renderers:
         if self._may_start:
             self._over = True
             return RendererStep.START
-        if not _nothing_else_is_left(stats) or _somebody_renders(stats):
+        # delayed images do not count: they may wait for a render to name a larger size
+        has_more = stats.pages.unsettled or stats.images.ready or stats.images.leased
+        if has_more or stats.renders.leased or any(who.kind is TaskKind.RENDER for who in stats.workers):
             self._idle_since = None
             return RendererStep.NOTHING
         now = self._clock()
@@ -103,15 +105,6 @@ class Renderers:
                     f" {JOIN_WAIT_S:.0f} s: image-crawler render {invitation}"
                 )
                 tell(log, BROWSER_WANTED, told=told)
-
-
-def _nothing_else_is_left(stats: Stats) -> bool:
-    """Whether only renders are left. Delayed images do not count: they may wait for a render to name a larger size."""
-    return not (stats.pages.unsettled or stats.images.ready or stats.images.leased)
-
-
-def _somebody_renders(stats: Stats) -> bool:
-    return bool(stats.renders.leased) or any(who.kind is TaskKind.RENDER for who in stats.workers)
 
 
 def chromium_of(machine: MachineConfig) -> Path | None:

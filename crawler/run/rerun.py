@@ -18,8 +18,7 @@ from crawler.download.filters import unwanted
 from crawler.download.formats import EXTENSIONS, ImageInfo
 from crawler.errors import NoBrowser, UsageError
 from crawler.harvest.links import ATTACHED, FROM_ANYWHERE
-from crawler.models import ImageRecord, ImageStatus, NewTask, PageRecord, TaskKind
-from crawler.queues.validation import KIND_OF
+from crawler.models import KIND_OF, ImageRecord, ImageStatus, NewTask, PageRecord, TaskKind
 from crawler.scope import Scope
 from crawler.text.display import counted
 
@@ -93,9 +92,7 @@ class Rerun:
         return [*self._with_browser(), *self._read_again(self._changes.reads), *self._tried_again()]
 
     def _with_browser(self) -> list[str]:
-        """Retry the pages for which an earlier run had no browser, if there is one now: the user was told to install
-        one and say the same command again.
-        """
+        """Retry the pages for which an earlier run had no browser, if there is one now: the user was told to do so."""
         if not self._browser:
             return []
         count = self._ledger.take_up((), Reads.NONE, unrendered=True)
@@ -113,15 +110,13 @@ class Rerun:
 
     def _read_again(self, reads: Reads) -> list[str]:
         dropped = self._ledger.stats().dropped
-        slugs = sorted(slug for slug in self._slugs() if dropped.get(slug))
+        # a limit may let something in if something else is kept out
+        slugs_let_in = self._changes.slugs | (_LIMITS if self._changes.keeps_out else frozenset())
+        slugs = sorted(slug for slug in slugs_let_in if dropped.get(slug))
         if not (slugs or reads) or not (count := self._ledger.take_up(slugs, reads)):
             return []
         why = f", for what was left out by {', '.join(slugs)}" if slugs else ""
         return [f"{counted(count, 'page')} to be read once more{why}"]
-
-    def _slugs(self) -> frozenset[str]:
-        """The slugs whose omissions may be let in now; limits are among them if something else is kept out."""
-        return self._changes.slugs | (_LIMITS if self._changes.keeps_out else frozenset())
 
     def _tried_again(self) -> list[str]:
         changes, told = self._changes, []
@@ -168,12 +163,10 @@ class Rerun:
         if limits.max_images:
             images = max(images, stats.images.discovered - limits.max_images)
         pages = max(pages, stats.pages.discovered - limits.max_pages)
-        concerns_pages = any(change.key in _OF_PAGES for change in self._changes.keeps_out)
+        if not any(change.key in _OF_PAGES for change in self._changes.keeps_out):
+            pages = 0
         return " and ".join(
-            [
-                *([counted(images, "image")] if images > 0 else []),
-                *([counted(pages, "page")] if pages > 0 and concerns_pages else []),
-            ]
+            counted(count, what) for count, what in ((images, "image"), (pages, "page")) if count > 0
         )
 
     def _is_against(self, record: ImageRecord | PageRecord) -> bool:

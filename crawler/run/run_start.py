@@ -56,9 +56,7 @@ def begin_run(
     is_new = not ledger.seeds() and not ledger.lists()
     rerun = None
     if not is_new:
-        from crawler.run.rerun import (
-            Rerun,  # it knows of links, as few others here do: a first run does without
-        )
+        from crawler.run.rerun import Rerun  # which knows of links: a first run does without
 
         rerun = Rerun(ledger, folder=folder, seeds=seeds, config=config, browser=context.browser)
         rerun.check(finished=finished and not refreshes and not given)

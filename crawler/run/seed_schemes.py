@@ -1,4 +1,8 @@
-"""The scheme of a seed that was typed without one: https if the host answers by it, else http."""
+"""The scheme of a seed that was typed without one: https if the host answers by it, else http.
+
+The host is asked for robots.txt, which anybody may fetch (RFC 9309, section 2.2), and which a crawl fetches first. Any
+answer will do. No secret is sent, no redirect is followed, and the address guard is obeyed.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +10,37 @@ from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import msgspec
+
 from crawler.config import FetchConfig
-from crawler.errors import SeedUnreachable
+from crawler.errors import (
+    BadResponse,
+    ConnectFailed,
+    ConnectionLost,
+    ConnectTimeout,
+    DeadlineExceeded,
+    ForbiddenAddress,
+    HostNotFound,
+    NameLookupFailed,
+    OutOfScope,
+    SeedUnreachable,
+    TaskError,
+    TlsFailed,
+)
+from crawler.http.address_guard import AddressGuard, seed_ports
+from crawler.http.proxies import Proxies, networks_of
+from crawler.http.transports import open_transport
 from crawler.seeds import Seed
 from crawler.urls import host_key
 
+_NO_ANSWER = (
+    HostNotFound, NameLookupFailed, ConnectFailed, ConnectTimeout, TlsFailed, ConnectionLost, DeadlineExceeded,
+    BadResponse, ForbiddenAddress,
+)  # fmt: skip
+"""Errors that say, if they have no status, that no server speaks this scheme there."""
+_PATIENCE_S = 15.0
+_ENOUGH_BYTES = 64 * 1024
 _AT_ONCE = 16
-_HTTPS, _HTTP = "https", "http"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,12 +80,9 @@ def settled(asked: Sequence[Seed], known: Collection[str], fetch: FetchConfig) -
         url = seed.known(known) or seed.urls[0]
         if not seed.known(known) and (answer := answers.get(_host(seed))) is not None and len(seed.urls) > 1:
             url = next(each for each in seed.urls if each.startswith(f"{answer.scheme}:"))
-            if answer.failure:
-                notes.append(f"{answer.failure}; {url} is tried in the crawl")
-                taken.append(url)
-                continue
             why = f": no answer by https ({answer.silence})" if answer.silence else ""
-            notes.append(f"taking {url}{why}")
+            failed = answer.failure and f"{answer.failure}; {url} is tried in the crawl"
+            notes.append(failed or f"taking {url}{why}")
         taken.append(url)
     return SettledSeeds(seeds=tuple(dict.fromkeys(taken)), notes=tuple(notes))
 
@@ -67,20 +92,52 @@ def _host(seed: Seed) -> str:
 
 
 def _answer(seed: Seed, fetch: FetchConfig) -> _Answer:
-    from crawler.http import reach  # what asks takes 80 ms to come, and most seeds have a scheme
-
-    silence = reach.silence
     https, http = seed.urls
     if not (first := silence(https, fetch)):
-        return _Answer(scheme=_HTTPS, silence="")
+        return _Answer(scheme="https", silence="")
     if fetch.login or fetch.headers or fetch.netrc:
         return _Answer(
-            scheme=_HTTPS,
+            scheme="https",
             silence=first,
             failure=f"{seed.text} does not answer by https ({first}), and what logs in there is not sent by http unless"
             f" the seed says so: {http}",
         )
     if not (second := silence(http, fetch)):
-        return _Answer(scheme=_HTTP, silence=first)
+        return _Answer(scheme="http", silence=first)
     why = first if first == second else f"by https: {first}; by http: {second}"
-    return _Answer(scheme=_HTTPS, silence=first, failure=f"{seed.text} does not answer: {why}")
+    return _Answer(scheme="https", silence=first, failure=f"{seed.text} does not answer: {why}")
+
+
+def silence(url: str, fetch: FetchConfig) -> str:
+    """Why no HTTP server answers for the host of a canonical *url*, by its scheme; empty if one does.
+
+    Takes up to 15 s, and what a name look-up takes. Raises ConfigError for settings that can't be used.
+    """
+    place = host_key(url)
+    seeds = (f"{place}/",)
+    plain = msgspec.structs.replace(fetch, login="", netrc=False, keep_cookies=False, headers=())
+    networks = networks_of(seeds, Proxies(fetch.proxy))  # a name that a proxy looks up is not looked up here
+    guard = AddressGuard(fetch.allow_addresses, seed_ports(seeds), of_seeds=networks)
+    transport = open_transport(plain, guard)
+
+    def check(asked: str) -> None:
+        if host_key(asked) != place:
+            raise OutOfScope(f"{place} has answered, and that is all that was asked")
+
+    try:
+        transport.fetch(
+            f"{place}/robots.txt",
+            max_bytes=_ENOUGH_BYTES,
+            accept="text/plain,*/*;q=0.8",
+            cut=True,
+            check=check,
+            within_s=_PATIENCE_S,
+        )
+    except _NO_ANSWER as exc:
+        # without the advice to try another scheme, which is what the caller does
+        return "" if exc.http_status else exc.detail.partition("; perhaps ")[0]
+    except TaskError:
+        return ""
+    finally:
+        transport.close()
+    return ""

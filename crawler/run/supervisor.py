@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import msgspec
@@ -38,7 +37,6 @@ from crawler.run.endpoints import ManagerEndpoint
 from crawler.run.limits import Limits
 from crawler.run.processes import CrawlProcesses
 from crawler.run.renderers import JOIN_WAIT_S, Renderers, chromium_of
-from crawler.run.rerun_notes import of_finished, runs_in
 from crawler.run.seed_schemes import settled
 from crawler.run.worker_pool import usual_downloaders
 from crawler.seeds import seed_of
@@ -143,7 +141,7 @@ class Crawl:
         self._networks = networks_of(self.seeds, self._proxies)
         self.folder.prepare()
         self._backend.check(self._start)
-        before = runs_in(self.folder)
+        before = outcome.runs_in(self.folder)
         processes = self._processes
         try:
             self._results = processes.start(self._context(), self._start, self._cookies, self.report)
@@ -160,9 +158,7 @@ class Crawl:
             self.kill()
             raise
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         with self._log_file:
             if self._closing:  # it did not get to the end of that, so somebody is in a hurry
                 self.kill()
@@ -207,8 +203,7 @@ class Crawl:
     def records(self, after: int = 0, *, told: Callable[[Stats], object] | None = None) -> Iterator[Record]:
         """Yield every record after the cursor *after*, as they come, until the crawl has ended.
 
-        *told* is called with the state of the queue about once a second, and at the end. Raises the errors of
-        :meth:`watch`.
+        *told* is called with the queue's state about once a second, and at the end. Raises the errors of :meth:`watch`.
         """
         complete = False
         next_look = 0.0
@@ -342,13 +337,13 @@ class Crawl:
         """Note what this run is to do, and write its settings; neither if there is nothing to do."""
         if self._start is StartMode.JOIN:
             return
-        runs = runs_in(self.folder)
+        runs = outcome.runs_in(self.folder)
         if self._start is StartMode.FRESH or len(runs) > len(before):
             self.folder.write_settings(self.config.of_the_crawl(), self.seeds)
             self.notes += runs[-1].notes if runs else ()
         else:
             self.had_finished = True
-            self.notes += (of_finished(self.folder, runs, self.config.of_the_crawl()),)
+            self.notes += (outcome.of_finished(self.folder, runs, self.config.of_the_crawl()),)
 
     def _stats(self) -> Stats:
         tasks = self._processes.tasks

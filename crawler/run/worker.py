@@ -77,7 +77,7 @@ class Worker:
         self._state = state
         self._tasks = tasks
         self._results = results
-        self._heldler = handler
+        self._handler = handler
         self._lease_batch = lease_batch
         self._heartbeat_s = heartbeat_s
         self._max_lease_s = max_lease_s
@@ -202,7 +202,7 @@ class Worker:
         while (item := self._held.take()) is not None:
             host, task = item
             try:
-                result = self._heldler(task)
+                result = self._handler(task)
             except CrawlError as exc:
                 self._halt(exc)
                 return
@@ -286,8 +286,7 @@ def _messages(
 ) -> Iterator[list[Result]]:
     """Split *results* into messages below MESSAGE_BUDGET_BYTES.
 
-    The tasks that a huge page discovered are put ahead of its result: if the result is lost, the page is harvested
-    again.
+    What a huge page discovered is put ahead of its result: if that is lost, the page is harvested again.
     """
     light = [_light(result, put_early) for result in results]
     for part in parts(light, size_of=itemgetter(1)):

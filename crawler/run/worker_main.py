@@ -1,7 +1,6 @@
 """The worker processes: a harvester, a downloader or a renderer, each a Worker with the handler of its kind.
 
-Each kind imports only its own handler, when the process starts to work: on a small site the imports are most of its
-life.
+Each kind imports only its own handler, when the process starts: on a small site the imports are most of its life.
 """
 
 from __future__ import annotations
@@ -129,7 +128,8 @@ def work(lifeline: Lifeline, context: CrawlContext, kind: TaskKind, worker_id: s
         lease_batch=_lease_batch(config, kind),
         heartbeat_s=min(config.queue.heartbeat_s, _REMOTE_HEARTBEAT_S if context.remote else _HEARTBEAT_S),
         max_lease_s=config.queue.max_lease_s,
-        halts_crawl=not _own_storage(context),
+        # a full disk, or a store that refuses its credentials, may be the trouble of this machine only
+        halts_crawl=not context.remote or config.storage.storage == "manager",
         settled=partial(_tell_settled, context),
         max_attempts=config.queue.max_attempts,
         short_of_memory=budget.waiters,
@@ -157,11 +157,8 @@ def _tell_settled(context: CrawlContext, results: Sequence[Result]) -> None:
     The manager and the collector log what all workers have settled. Nobody tells it to a remote machine, and the
     collector can't see that a task is to be tried again.
     """
-    if not log.isEnabledFor(INFO) or not (
-        context.remote or not isinstance(context.endpoint, ManagerEndpoint)
-    ):
-        return
-    for result in results:
+    others_do = not context.remote and isinstance(context.endpoint, ManagerEndpoint)
+    for result in results if log.isEnabledFor(INFO) and not others_do else ():
         tell_result(log, result, max_attempts=context.config.queue.max_attempts, settled=context.remote)
 
 
@@ -177,11 +174,6 @@ def _lease_batch(config: Config, kind: TaskKind) -> int:
     """A renderer leases no more than it can open at once: a page takes seconds, and another renderer may be idle."""
     most = config.queue.lease_batch
     return min(most, config.render.renderer_threads) if kind is TaskKind.RENDER else most
-
-
-def _own_storage(context: CrawlContext) -> bool:
-    """Whether a full disk, or a store that refuses its credentials, is the trouble of this machine only."""
-    return context.remote and context.config.storage.storage != "manager"
 
 
 def _children(context: CrawlContext, threads: int) -> tuple[int, Budget]:
@@ -249,7 +241,7 @@ def _storage(worker: WorkerContext) -> Storage:
 def _renderer(worker: WorkerContext) -> TaskHandler:
     from crawler.render import handler
 
-    logging.getLogger(ISOLATION_LOG).addFilter(_Once() if worker.crawl.logs_isolation else _never)
+    logging.getLogger(ISOLATION_LOG).addFilter(_Once() if worker.crawl.logs_isolation else lambda _: False)
     return handler.make(worker.handler, read=_readers(worker).read, queue=worker.tasks, stop=worker.stop)
 
 
@@ -264,10 +256,6 @@ class _Once(logging.Filter):
         before, message = len(self._passed), record.getMessage()
         self._passed.add(message)
         return len(self._passed) > before
-
-
-def _never(record: logging.LogRecord) -> bool:  # noqa: ARG001 - a filter's
-    return False
 
 
 _HANDLERS: dict[TaskKind, Callable[[WorkerContext], TaskHandler]] = {

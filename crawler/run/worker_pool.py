@@ -30,8 +30,7 @@ _MOST_DEATHS = 8
 class DeathWatch:
     """Notes the deaths of child processes, and gives up when they keep dying.
 
-    *told* says so, with ``{name}`` and ``{why}`` of the last one. Deaths count for *within_s* seconds, and until
-    ``progress`` is called.
+    *told* says so, with ``{name}`` and ``{why}`` of the last. Deaths count for *within_s* seconds, until ``progress``.
     """
 
     def __init__(
@@ -109,8 +108,7 @@ class WorkerPool:
     def supervise(self) -> None:
         """Listen to all workers, and replace those that have died.
 
-        Raises the CrawlError that a worker ended with, and ProcessesKeepDying. Nobody is replaced while the queue
-        can't be reached.
+        Nobody is replaced while the queue can't be reached. Raises a worker's CrawlError, and ProcessesKeepDying.
         """
         for worker_id, (kind, child) in list(self._workers.items()):
             child.listen()

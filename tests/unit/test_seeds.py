@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from crawler.config import Config, FetchConfig
 from crawler.errors import SeedError, SeedUnreachable
-from crawler.http import reach
 from crawler.run import seed_schemes
 from crawler.seeds import Seed, seed_of, whole
 from crawler.urls import canonical
@@ -143,7 +142,7 @@ def silent(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         assert isinstance(fetch, FetchConfig)
         return told.setdefault(url, "")
 
-    monkeypatch.setattr(reach, "silence", silence)
+    monkeypatch.setattr(seed_schemes, "silence", silence)
     return told
 
 

@@ -13,7 +13,7 @@ from crawler.harvest.tasks import upgraded
 from crawler.harvest.traps import url_trap
 from crawler.scope import Scope
 from crawler.sizes import size_of
-from crawler.storage.paths import plain_parts
+from crawler.storage import plain_parts
 from tests.fuzz.drawn import Drawn
 
 _BASES = (

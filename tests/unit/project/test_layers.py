@@ -67,7 +67,6 @@ PAIRS = (
         "catalog.*",
         f"queues.* {HANDLERS} {ABOVE}",
         "what reads crawl.db does not know who has written it",
-        (("catalog.owner", "queues.host_files"),),
     ),
     Pair("http http.*", f"queues.* catalog.* storage.* {HANDLERS} {ABOVE}", "one request at a time, for whoever asks"),
     Pair("storage storage.*", f"queues queues.* catalog.* http.* {HANDLERS} {ABOVE}", "bytes under a path"),
@@ -83,6 +82,7 @@ PAIRS = (
         (("cli*", "queues.redis.address"), ("cli.retry", "queues.ledger")),
     ),
     Pair("api api.*", f"{ENGINES} {HANDLERS}", "a program is given records"),
+    Pair("run.*", "api api.*", "what people's programs call is above what runs"),
     Pair(
         "models models.* errors errors.* config config.* text.* urls scope sizes.* monitoring.*",
         f"queues.* catalog.* storage.* http.* crawlfile.* {HANDLERS} {ABOVE}",
@@ -283,6 +283,7 @@ def test_each_line_of_the_tables_is_about_something() -> None:
         ("urls", "from crawler.harvest.links import Links"),
         ("models", "from crawler.queues.ledger import Ledger"),
         ("run.supervisor", "import crawler.cli"),
+        ("run.supervisor", "from crawler.api.iteration import Records"),
         ("cli.status", "from crawler.queues.ledger import Ledger"),
         ("api.iteration", "from crawler.queues.redis.client import RedisClient"),
         ("download.naming", "import PIL.Image"),

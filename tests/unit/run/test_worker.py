@@ -379,7 +379,7 @@ def test_a_closed_hand_gives_back_what_was_not_begun() -> None:
     assert hand.close() == (Token(id=2, serial=1), Token(id=3, serial=1))
     assert hand.take() is None
     assert hand.running() == (running,)
-    assert hand.closed
+    assert hand._closed
 
 
 def test_hosts_take_turns_in_a_hand() -> None:
@@ -688,7 +688,7 @@ def test_a_worker_with_its_hands_full_hears_of_a_stop_by_its_heartbeat(make: Cal
     with in_thread(me.run) as outcome:
         wait_until(lambda: len(begun) == 2)
         queues.tasks.stop("enough for today")
-        wait_until(lambda: me._held.closed)
+        wait_until(lambda: me._held._closed)
         go_on.set()
     assert outcome == [None]
     stats = queues.tasks.stats()

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from crawler.config import FetchConfig
-from crawler.http.reach import silence
+from crawler.run.seed_schemes import silence
 
 
 class Server:
