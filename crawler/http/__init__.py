@@ -36,9 +36,7 @@ class Fetched(Value):
     """Canonical, after redirects."""
     http_status: int
     headers: Mapping[str, str]
-    """Names in lower case; values read as Latin-1, repeated ones joined by ``, `` or, if they are LINE_BY_LINE, by a
-    line feed.
-    """
+    """Names in lower case; values read as Latin-1, repeated ones joined by ``, ``, by a line feed if LINE_BY_LINE."""
     content: bytes
     """Decompressed."""
     is_cut: bool = False

@@ -105,7 +105,6 @@ _SEED_BLOCKS: tuple[tuple[str, ...], ...] = (
     ("192.168.0.0/16",),
     ("100.64.0.0/10",),
 )
-_LOCAL_NAMES = ("localhost", ".localhost")
 _OF = "@"
 """Separates an address from the seed's host that had it when the crawl began."""
 
@@ -190,22 +189,14 @@ class AddressGuard:
 
     def check_unresolved(self, url: str) -> None:
         """Raise ForbiddenAddress as far as the canonical *url* itself tells: for names that a proxy looks up."""
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-        port = parts.port or (443 if parts.scheme == "https" else 80)
+        host, port = _host_and_port(url)
         self.check_port(host, port)
-        bare = _bare(host)
-        if bare == _LOCAL_NAMES[0] or bare.endswith(_LOCAL_NAMES[1]):
-            refusal = self.refusal(host, port, "127.0.0.1")
-        else:
-            refusal = self.refusal(host, port, bare) if _address(bare) is not None else ""
-        if refusal:
+        address = "127.0.0.1" if _is_local(host) else _bare(host)
+        if _address(address) is not None and (refusal := self.refusal(host, port, address)):
             raise ForbiddenAddress(refusal)
 
     def _allows(self, host: str, port: int, address: Address) -> bool:
-        forms = {address}
-        if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-            forms.add(address.ipv4_mapped)
+        forms = {address, _unmapped(address)}
         if _is_metadata(address):
             return any(
                 network.num_addresses == 1 and network.network_address in forms for network in self._networks
@@ -263,7 +254,7 @@ def _of_name(host: str, port: int, resolve: Resolve) -> list[str]:
 
 def by_proxy(host: str, port: int) -> Iterable[tuple[Any, Any, int, str, Any]]:
     """Replaces a look-up for names that a proxy looks up: ``localhost`` is known without one (RFC 6761)."""
-    if not _bare(host) == _LOCAL_NAMES[0] and not _bare(host).endswith(_LOCAL_NAMES[1]):
+    if not _is_local(host):
         raise OSError(f"{host} is for a proxy to look up")
     return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", port))]
 
@@ -312,6 +303,10 @@ def _address(text: str) -> Address | None:
 
 def _bare(host: str) -> str:
     return host.strip("[]").rstrip(".").lower()
+
+
+def _is_local(host: str) -> bool:
+    return f".{_bare(host)}".endswith(".localhost")
 
 
 def _shown(host: str) -> str:

@@ -26,8 +26,7 @@ _LEAST_CHUNK, _MOST_CHUNK = 4 * 1024, 4 * 2**20
 class Bandwidth:
     """Reserves bytes at *rate_bytes_s*. Thread-safe.
 
-    *ask* reserves bytes at the queue, and returns in how many seconds they may be received; more than HORIZON_S means
-    that none were reserved.
+    *ask* reserves bytes at the queue; it returns in how many seconds they may come: over HORIZON_S none were reserved.
     """
 
     def __init__(

@@ -37,6 +37,7 @@ _HEADERS_OF_REFUSALS = (
 )
 """Headers that mean a challenge in an answer of 400 or more; other answers may have them, too."""
 _FIRST_REFUSAL = 400
+_TELLING = frozenset({400, 401, 403, 405, 406, 428, 429, 503})
 _PAGES = (
     ("Anubis", re.compile(rb"""id=["']?anubis_challenge\b|/\.within\.website/x/cmd/anubis/""")),
     ("Cloudflare", re.compile(rb"window\._cf_chl_opt\s*=|id=[\"']cf-challenge-running")),
@@ -71,18 +72,10 @@ def challenger(status: int, headers: Mapping[str, str], content: bytes = b"") ->
     if not head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"<", b"{")):
         return ""
     marks = (*_PAGES, *_STUBS) if len(content) <= _STUB_BYTES else _PAGES
-    for vendor, mark in marks:
-        if mark.search(head):
-            return vendor
-    return ""
+    return next((vendor for vendor, mark in marks if mark.search(head)), "")
 
 
 def is_worth_a_look(status: int, headers: Mapping[str, str]) -> bool:
     """Whether the content of an error may tell more than its *status*."""
-    is_text = (
-        headers.get("content-type", "text/html").strip().lower().startswith(("text/html", "application/json"))
-    )
-    return is_text and status in _TELLING
-
-
-_TELLING = frozenset({400, 401, 403, 405, 406, 428, 429, 503})
+    media_type = headers.get("content-type", "text/html").strip().lower()
+    return status in _TELLING and media_type.startswith(("text/html", "application/json"))

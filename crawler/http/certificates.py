@@ -55,8 +55,7 @@ _TROUBLES = {
 def authorities(environment: Mapping[str, str] = os.environ) -> str:
     """The file or folder of trusted authorities that the environment names, or ``""``.
 
-    That is the first of SSL_CERT_FILE, REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE; it replaces the usual ones. Raises
-    ConfigError when it does not exist.
+    It replaces the usual ones: the first of SSL_CERT_FILE, REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE. Raises ConfigError.
     """
     for name in _VARIABLES:
         if path := environment.get(name, ""):
@@ -78,8 +77,7 @@ def usual_authorities() -> str:
 def context_of(path: str, *, verify: bool) -> ssl.SSLContext:
     """A context of TLS 1.2 or later, with the authorities in the file or folder *path*.
 
-    It does not check host names: its user has to, and can then name those that a certificate is for. Raises ConfigError
-    when *path* can't be read.
+    It does not check host names: its user has to, and can then name those of a certificate. Raises ConfigError.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -92,12 +90,9 @@ def context_of(path: str, *, verify: bool) -> ssl.SSLContext:
     try:
         context.load_verify_locations(cafile=None if folder else path, capath=path if folder else None)
     except OSError as exc:  # ssl.SSLError is one
-        raise ConfigError(f"can't read the certificate authorities in {path}: {_unread(exc)}") from exc
+        why = "it holds no certificates" if isinstance(exc, ssl.SSLError) else plain(exc)
+        raise ConfigError(f"can't read the certificate authorities in {path}: {why}") from exc
     return context
-
-
-def _unread(exc: OSError) -> str:
-    return "it holds no certificates" if isinstance(exc, ssl.SSLError) else plain(exc)
 
 
 def tls_failed(exc: ssl.SSLError, host: str, port: int) -> TlsFailed:

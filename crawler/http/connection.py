@@ -157,8 +157,7 @@ def pool_classes(
         ConnectionCls: ClassVar[Any] = encrypted  # type: ignore[misc]
 
         def _validate_conn(self, conn: Any) -> None:
-            # urllib3's own warns at each connection with verify_tls off, which the user has chosen in so many
-            # words
+            # urllib3's own warns at each connection with verify_tls off, which the user has chosen
             if conn.is_closed:
                 conn.connect()
 

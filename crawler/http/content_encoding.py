@@ -1,10 +1,11 @@
-"""Decoding Content-Encoding in bounded steps, so that no decompression bomb is unpacked (RFC 9110 section 8.4)."""
+"""The content of an answer within a limit of bytes, decoded in bounded steps against bombs (RFC 9110, section 8.4)."""
 
 from __future__ import annotations
 
+import re
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 import brotli  # type: ignore[import-untyped]
@@ -30,6 +31,54 @@ _ZSTD_MAGICS = (b"\x28\xb5\x2f\xfd", *(bytes([0x50 + n]) + b"\x2a\x4d\x18" for n
 """Magic numbers of a frame, and of skippable frames (RFC 8878, section 3.1)."""
 _FRAME_HEADER_BYTES = 18
 """The longest frame header of zstd, with its magic number."""
+_CHUNK_BYTES = 256 * 1024
+_WORTHLESS_IN_PART = re.compile(
+    r"\s*(?:video|audio|font)/|\s*application/(?:pdf|zip|octet-stream|[\w.-]*(?:compressed|archive|installer|package))",
+    re.IGNORECASE,
+)
+
+
+class Raw(Protocol):
+    """The body of an answer as it was sent, without its chunks."""
+
+    def read(self, amt: int, *, decode_content: bool) -> bytes: ...
+
+
+def is_worthless_in_part(headers: Mapping[str, str]) -> bool:
+    """Whether an answer is of a type of which a part is of no use."""
+    return _WORTHLESS_IN_PART.match(headers.get("content-type", "")) is not None
+
+
+def content_of(raw: Raw, headers: Mapping[str, str], max_bytes: int, *, cut: bool) -> tuple[bytes, bool]:
+    """The whole content, decompressed, or with *cut* its first *max_bytes*; and whether it was cut.
+
+    Memory is bounded by *max_bytes* and a piece. Raises TooLarge, TruncatedTransfer, BadResponse, and what *raw* does.
+    """
+    declared = headers.get("content-length", "").partition(",")[0].strip()
+    expected = int(declared) if declared.isascii() and declared.isdigit() else None
+    if "transfer-encoding" in headers:
+        expected = None
+    if expected is not None and expected > max_bytes and not cut:
+        raise TooLarge(f"the server announces {expected} bytes; the limit is {max_bytes}")
+    decoder = decoder_for(headers.get("content-encoding", ""), max_bytes=max_bytes)
+    pieces: list[bytes] = []
+    received = size = 0
+    while data := raw.read(_CHUNK_BYTES, decode_content=False):
+        received += len(data)
+        for piece in decoder.decode(data):
+            pieces.append(piece)
+            size += len(piece)
+            if size > max_bytes and cut:
+                return b"".join(pieces)[:max_bytes], True
+            if size > max_bytes:
+                raise TooLarge(f"the content is larger than the limit of {max_bytes} bytes")
+        if received > (2 * max_bytes if cut else max_bytes):
+            raise TooLarge(f"the compressed content is larger than the limit of {max_bytes} bytes")
+    if expected is not None and received < expected:
+        raise TruncatedTransfer(f"the connection ended after {received} of {expected} bytes")
+    if received:
+        decoder.finish()
+    return b"".join(pieces), False
 
 
 class ContentDecoder(Protocol):
@@ -54,7 +103,7 @@ def decoder_for(content_encoding: str, *, max_bytes: int) -> ContentDecoder:
         raise BadResponse(
             f"the server sent the content encoding {min(refused)}; asked for was {ACCEPT_ENCODING}"
         )
-    known = [coding for coding in codings if coding in {"gzip", "x-gzip", "deflate", "br", "zstd"}]
+    known = [coding for coding in codings if coding in _DECODERS]
     if len(known) > _LAYERS:
         raise BadResponse(
             f"the server encoded the content {len(known)} times: {quoted(content_encoding[:100])}"
@@ -62,16 +111,8 @@ def decoder_for(content_encoding: str, *, max_bytes: int) -> ContentDecoder:
     if not known:
         return Identity()
     # they are listed in the order in which they were applied
-    decoders = [_single(coding) for coding in reversed(known)]
+    decoders = [_DECODERS[coding]() for coding in reversed(known)]
     return decoders[0] if len(decoders) == 1 else Twice(*decoders, max_bytes=max_bytes)
-
-
-def _single(coding: str) -> ContentDecoder:
-    if coding == "br":
-        return Brotli()
-    if coding == "zstd":
-        return Zstd()
-    return Deflate() if coding == "deflate" else Gzip()
 
 
 class Identity:
@@ -265,3 +306,12 @@ class Brotli:
 
 def _broken() -> BadResponse:
     return BadResponse("the server's compressed content is broken")
+
+
+_DECODERS: dict[str, Callable[[], ContentDecoder]] = {
+    "gzip": Gzip,
+    "x-gzip": Gzip,
+    "deflate": Deflate,
+    "br": Brotli,
+    "zstd": Zstd,
+}

@@ -1,7 +1,6 @@
 """The cookie jar of a crawl (RFC 6265).
 
-http.cookiejar is not used, but for its parser of dates: it reads the machine's clock, has no limits, and renames
-``localhost``.
+Of http.cookiejar the parser of dates is used: the rest reads the clock, has no limits, and renames ``localhost``.
 """
 
 from __future__ import annotations
@@ -13,7 +12,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from http.cookiejar import http2time  # type: ignore[attr-defined]
 from ipaddress import ip_address
+from operator import attrgetter
 from urllib.parse import urlsplit
+
+import msgspec
 
 from crawler.models import Cookie
 from crawler.urls import canonical
@@ -34,6 +36,7 @@ MAX_LIFE_S = 400 * 24 * 3600.0
 """The browsers' limit (RFC 6265bis, section 5.5)."""
 UNFIT = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]")
 _MAX_AGE = re.compile(r"-?[0-9]+")
+_CONTENT = attrgetter("value", "host_only", "secure")
 
 _Key = tuple[str, str, str]
 """Domain, path, name."""
@@ -41,9 +44,7 @@ _Key = tuple[str, str, str]
 
 @dataclass(slots=True)
 class _Kept:
-    value: str
-    host_only: bool
-    secure: bool
+    cookie: Cookie
     expires_at: float | None
     told_until: float | None
     """The expiry last reported to the other workers; None: never."""
@@ -55,8 +56,7 @@ class CookieJar:
     No cookie is set for a domain that *is_suffix* calls a public suffix; by default that is a domain of one label.
     *clock* is monotonic, in seconds; *now* is the time of day, for dates of servers.
 
-    Invariants: ``_count`` is the number of cookies in ``_domains``. No domain in it is empty. A key in ``_news`` whose
-    value is False is in ``_domains``.
+    Invariants: ``_count`` cookies are in ``_domains``; no domain there is empty; a False key of ``_news`` is there.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class CookieJar:
         if not self._domains:
             return ""
         parts = urlsplit(url)
-        host, path = _host(parts.hostname), parts.path or "/"
+        host, path = parts.hostname or "", parts.path or "/"
         secure = parts.scheme == "https"
         found: list[tuple[int, str]] = []
         with self._lock:
@@ -90,15 +90,16 @@ class CookieJar:
                 if kept_of_domain is None:
                     continue
                 for key, kept in list(kept_of_domain.items()):
-                    _, cookie_path, name = key
+                    cookie = kept.cookie
                     if kept.expires_at is not None and kept.expires_at <= now:
                         self._drop(key)
                     elif (
-                        (domain == host or not kept.host_only)
-                        and (secure or not kept.secure)
-                        and _is_below(path, cookie_path)
+                        (domain == host or not cookie.host_only)
+                        and (secure or not cookie.secure)
+                        and _is_below(path, cookie.path)
                     ):
-                        found.append((len(cookie_path), f"{name}={kept.value}" if name else kept.value))
+                        text = f"{cookie.name}={cookie.value}" if cookie.name else cookie.value
+                        found.append((len(cookie.path), text))
         found.sort(key=lambda item: -item[0])  # the longer path first, then the older one
         sent: list[str] = []
         size = 0
@@ -112,7 +113,7 @@ class CookieJar:
     def store(self, url: str, set_cookie_headers: Iterable[str]) -> None:
         """Keep what the server of a canonical URL sets, by one cookie a header (section 5.3)."""
         parts = urlsplit(url)
-        host, path = _host(parts.hostname), parts.path or "/"
+        host, path = parts.hostname or "", parts.path or "/"
         for _, header in zip(range(_MAX_SET_COOKIES), set_cookie_headers, strict=False):
             cookie = self._read(header, host, path, secure_origin=parts.scheme == "https")
             if cookie is not None:
@@ -193,20 +194,13 @@ class CookieJar:
                 return
             now = self._clock()
             expires_at = None if cookie.expires_in_s is None else now + cookie.expires_in_s
-            kept = _Kept(
-                value=cookie.value,
-                host_only=cookie.host_only,
-                secure=cookie.secure,
-                expires_at=expires_at,
-                told_until=expires_at,
-            )
+            kept = _Kept(cookie, expires_at, told_until=expires_at)
             if news and not _is_news(kept, before, now):
                 assert before is not None
                 kept.told_until = before.told_until
                 news = False
-            self._domains.setdefault(cookie.domain, {})[key] = (
-                kept  # in the place of the one before (5.3, step 11)
-            )
+            # in the place of the one before (5.3, step 11)
+            self._domains.setdefault(cookie.domain, {})[key] = kept
             if news:
                 self._tell(key, deleted=False)
             if before is None:
@@ -225,15 +219,8 @@ class CookieJar:
             return Cookie(domain=domain, path=path, name=name, deleted=True)
         kept = self._domains[domain][key]
         kept.told_until = kept.expires_at
-        return Cookie(
-            domain=domain,
-            path=path,
-            name=name,
-            value=kept.value,
-            host_only=kept.host_only,
-            secure=kept.secure,
-            expires_in_s=None if kept.expires_at is None else max(0.0, kept.expires_at - self._clock()),
-        )
+        left_s = None if kept.expires_at is None else max(0.0, kept.expires_at - self._clock())
+        return msgspec.structs.replace(kept.cookie, expires_in_s=left_s)
 
     def _make_room(self, domain: str) -> None:
         """Drop the oldest cookie of *domain* if it has too many, and of the domain with most if all have too many."""
@@ -262,20 +249,12 @@ def breaks_prefix(name: str, *, secure: bool, is_of_host: bool) -> bool:
 
 def _is_news(kept: _Kept, before: _Kept | None, now: float) -> bool:
     """Whether a change has to be reported. A mere renewal need not, as long as the reported expiry is about right."""
-    if before is None or (before.value, before.host_only, before.secure) != (
-        kept.value,
-        kept.host_only,
-        kept.secure,
-    ):
+    if before is None or _CONTENT(before.cookie) != _CONTENT(kept.cookie):
         return True
     if before.told_until is None or kept.expires_at is None:
         return before.told_until is not kept.expires_at
     known_s, given_s = before.told_until - now, kept.expires_at - now
     return not given_s / 2 <= known_s <= given_s * 2
-
-
-def _host(hostname: str | None) -> str:
-    return (hostname or "").lower()
 
 
 def is_address(host: str) -> bool:
@@ -296,10 +275,10 @@ def domains_of(host: str) -> list[str]:
 
 def _domain(attribute: str) -> str:
     text = attribute.removeprefix(".")
-    if not text or len(text) > _MAX_DOMAIN_CHARS:
-        return "" if not text else attribute
-    url = canonical(f"http://{text}/")
-    return urlsplit(url).hostname or attribute if url else attribute
+    if len(text) > _MAX_DOMAIN_CHARS:
+        return attribute
+    url = canonical(f"http://{text}/") if text else None
+    return urlsplit(url).hostname or attribute if url else text and attribute
 
 
 def _is_below(path: str, cookie_path: str) -> bool:

@@ -33,8 +33,7 @@ def open_socket(
     IPv4 take turns. *guard* refuses addresses; *called* stands for *host* in errors; *buffer_bytes* is the size of the
     receive buffer, 0 for the system's.
 
-    Raises HostNotFound, NameLookupFailed, ForbiddenAddress, ConnectTimeout or ConnectFailed. The name lookup can't be
-    cut short.
+    Raises HostNotFound, NameLookupFailed, ForbiddenAddress, ConnectTimeout or ConnectFailed. A look-up can't be cut.
     """
     deadline = time.monotonic() + timeout_s
     failure: OSError | None = None

@@ -65,16 +65,14 @@ class DnsCache:
 
     def _resolved(self, host: str) -> _Answer:
         answer = _asked(host)
-        if not isinstance(answer, NameLookupFailed):
-            self._keep(host, answer)
-        return answer
-
-    def _keep(self, host: str, answer: _Answer) -> None:
+        if isinstance(answer, NameLookupFailed):
+            return answer
         with self._lock:
             self._known.pop(host, None)  # to the end of the line
             while len(self._known) >= _REMEMBERED_NAMES:
                 del self._known[next(iter(self._known))]
             self._known[host] = self._clock() + REMEMBERED_S, answer
+        return answer
 
 
 def _asked(host: str) -> _Answer:

@@ -26,7 +26,7 @@ from crawler.http import METHODS, Asked, BrowserRequest, Check, Exchanged, Excha
 from crawler.http.address_guard import AddressGuard
 from crawler.http.bandwidth import AHEAD_BYTES, Bandwidth
 from crawler.http.bot_challenges import MOST_BYTES, is_worth_a_look
-from crawler.http.content import content_of, is_worthless_in_part
+from crawler.http.content_encoding import content_of, is_worthless_in_part
 from crawler.http.cookies import CookieJar
 from crawler.http.engine import Answer, Engine, IdleConnectionLost, Outgoing, SendAgain, causes_of
 from crawler.http.proxies import Proxies

@@ -100,18 +100,18 @@ class FileQueue(Protocol):
     def keep_host_file(self, worker_id: str, *, host: str, file: HostFile) -> None: ...
 
 
+@dataclass(frozen=True)
 class QueueHostFileStore:
     """The files that *queue* keeps, for the worker *worker_id*."""
 
-    def __init__(self, queue: FileQueue, worker_id: str) -> None:
-        self._queue = queue
-        self._worker_id = worker_id
+    queue: FileQueue
+    worker_id: str
 
     def look(self, host: str, name: str) -> FileAnswer:
-        return self._queue.host_file(self._worker_id, host=host, name=name)
+        return self.queue.host_file(self.worker_id, host=host, name=name)
 
     def keep(self, host: str, file: HostFile) -> None:
-        self._queue.keep_host_file(self._worker_id, host=host, file=file)
+        self.queue.keep_host_file(self.worker_id, host=host, file=file)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +173,7 @@ class HostFiles(Generic[T]):
     def get(self, host: str, turn: Turn | None = None) -> T:
         """What the file of *host* says. It is requested, when it is the host's *turn*, unless a recent one is known.
 
-        Raises RobotsUnavailable, or why there is no way to the host, when the file can't be had; NotYet; and what the
-        queue raises.
+        Raises RobotsUnavailable, or why the host can't be reached, if it can't be had; NotYet; the queue's errors.
         """
         known = self._flights.get(host, lambda: self._cached(host), lambda: self._asked(host, turn))
         if known.value is not None:
@@ -248,29 +247,20 @@ class HostFiles(Generic[T]):
 
     def _without(self, error: TaskError, url: str, host: str) -> HostFile:
         detail = error.detail[:_SHOWN_CHARS]
+        without = partial(HostFile, name=self._name, http_status=max(0, error.http_status))
         if self._is_none(error, host):
             tell(log, HOST_FILE_MISSING, url=url, reason=error)
-            return HostFile(
-                name=self._name, detail=detail, http_status=max(0, error.http_status), kept_s=KEPT_S
-            )
+            return without(detail=detail, kept_s=KEPT_S)
         if isinstance(error, _NO_HOST):
             return HostFile(name=self._name, reason=error.reason, detail=detail, kept_s=NO_HOST_S)
         if isinstance(
             error, BotChallenge
-        ):  # with a 503, which does not say that there is none; a retry won't help
-            return HostFile(
-                name=self._name,
-                reason=error.reason,
-                detail=detail,
-                http_status=error.http_status,
-                kept_s=CHALLENGED_S,
-            )
+        ):  # a 503, which does not say that there is none; a retry won't help
+            return without(reason=error.reason, detail=detail, kept_s=CHALLENGED_S)
         tell(log, HOST_FILE_FAILED, url=url, reason=error)
-        return HostFile(
-            name=self._name,
+        return without(
             reason=RobotsUnavailable.reason,
             detail=f"{url} is not to be had: {detail}",
-            http_status=max(0, error.http_status),
             kept_s=min(max(error.retry_after_s or 0.0, OUTAGE_S), MOST_OUTAGE_S),
         )
 

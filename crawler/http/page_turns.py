@@ -12,7 +12,7 @@ import threading
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 
 from crawler.http.turns import BACK_S, FILES, HOLD_CROWDED_S, HOLD_FIRST_S, HOLD_S, NotYet, Turn, TurnQueue
@@ -74,21 +74,17 @@ class PageTurns:
         self._closed = False
         self._is_away = False
         """Whether the slot of the lease was given back, because the page had to wait for one elsewhere."""
-        self._has_asked = False
+        self.has_asked = False
+        """Whether a request was sent: it would have to be repeated if the page went back now."""
         self._waiting = 0
         self._waiting_since = self._waited_s = 0.0
 
-    @contextmanager
-    def request(self, *, is_main: bool = False) -> Iterator[PageTurn]:
+    def request(self, *, is_main: bool = False) -> closing[PageTurn]:
         """The turn of one request, called with its URL right before that is sent, and closed in the end.
 
         *is_main*: the request is for the page itself, which is worth a longer wait.
         """
-        turn = PageTurn(self, is_main=is_main)
-        try:
-            yield turn
-        finally:
-            turn.close()
+        return closing(PageTurn(self, is_main=is_main))
 
     @property
     def waited_s(self) -> float:
@@ -129,12 +125,8 @@ class PageTurns:
     def patience_s(self, *, is_main: bool) -> float:
         """Seconds that a request may wait in all."""
         if is_main:
-            return HOLD_S if self._has_asked else HOLD_FIRST_S
+            return HOLD_S if self.has_asked else HOLD_FIRST_S
         return HOLD_PART_S if self.waited_s <= HOLD_PAGE_S else 0.0
-
-    def has_asked(self) -> None:
-        """Note that a request was sent: it would have to be repeated if the page went back now."""
-        self._has_asked = True
 
     def take_place(self, host: str, url: str) -> int:
         """Take a place at *host* as soon as one is free. That is not counted as waiting: other requests are under way.
@@ -218,7 +210,7 @@ class PageTurn(Turn):
             self.close()
             self._place = (host, self._page.take_place(host, url))
         self._wait_for_turn(url, host, self._place[1])
-        self._page.has_asked()
+        self._page.has_asked = True
 
     def wait(self, for_s: float) -> None:
         """Wait *for_s* seconds, or until the page is over. Raises NotYet in place of a wait that is too long."""

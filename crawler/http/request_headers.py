@@ -18,19 +18,12 @@ from crawler.http.cookies import CookieJar
 from crawler.http.proxies import basic
 from crawler.urls import authority, canonical, host_key
 
-_OURS = {
-    name.lower(): name
-    for name in (
-        "User-Agent",
-        "Accept",
-        "Accept-Encoding",
-        "Referer",
-        "If-None-Match",
-        "If-Modified-Since",
-        "Cookie",
-        "Authorization",
-    )
-}
+_OURS = frozenset(
+    {
+        "user-agent", "accept", "accept-encoding", "referer", "if-none-match", "if-modified-since", "cookie",
+        "authorization",
+    }
+)  # fmt: skip
 _SECRET = ("authorization", "cookie")
 """Headers that only the origins of the seeds get, wherever a redirect leads."""
 _REFUSED = frozenset(
@@ -59,9 +52,7 @@ class RequestHeaders:
         self._origins = frozenset(map(host_key, seeds))
         configured = _configured(config.headers)
         self._everywhere = {name: value for name, value in configured.items() if name.lower() not in _SECRET}
-        self._secrets = {
-            _OURS[name.lower()]: value for name, value in configured.items() if name.lower() in _SECRET
-        }
+        self._secrets = {name: value for name, value in configured.items() if name.lower() in _SECRET}
         if config.login:
             self._secrets.setdefault("Authorization", basic(*config.login.split(":", 1)))
         self._logins = _netrc_logins() if config.netrc else {}
@@ -132,8 +123,7 @@ class RequestHeaders:
     def _login(self, url: str) -> str:
         """The login of ``.netrc`` for *url*, which is given by host alone.
 
-        A foreign page may link to any port of such a host, or to http. So the login is sent by https to the usual port,
-        and to the origins of the seeds.
+        A foreign page may link to any port of it, or to http. So it is for https at the usual port, and for the seeds.
         """
         parts = urlsplit(url)
         is_meant = (parts.scheme == "https" and parts.port is None) or host_key(url) in self._origins
@@ -169,7 +159,7 @@ def _configured(headers: Iterable[str]) -> dict[str, str]:
             raise ConfigError(f"headers: {name.strip()} can't be set: each request needs its own{hint}")
         if _CONTROL.search(value):
             raise ConfigError(f"headers: the value of {name.strip()} has characters that can't be sent")
-        name = spelling.setdefault(folded, _OURS.get(folded, name.strip()))
+        name = spelling.setdefault(folded, folded.title() if folded in _OURS else name.strip())
         between = "; " if folded == "cookie" else ", "
         values[name] = f"{values[name]}{between}{value}" if name in values else value
     return values

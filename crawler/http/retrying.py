@@ -33,10 +33,6 @@ _SERVICE_UNAVAILABLE = 503
 _SEED_ATTEMPTS = 2
 
 
-class _EnoughError(Exception):
-    """The next try is up to the queue."""
-
-
 class RetryingTransport:
     """A Transport that asks *transport* up to *tries* times, with exponential back-off and full jitter, 0.2 s to 3 s.
 
@@ -75,16 +71,13 @@ class RetryingTransport:
             except TaskError as exc:
                 last = exc
                 raise
-            except NotYet:
-                if last is None:
-                    raise
-                raise _EnoughError from None  # the queue has it tried again
 
         try:
             return self._retrying(attempt)
-        except _EnoughError:
-            assert last is not None
-            raise last from None
+        except NotYet:
+            if last is None:
+                raise
+            raise last from None  # the next try is up to the queue
 
     def exchange(self, request: BrowserRequest, **exchanging: Unpack[Exchanging]) -> Exchanged:
         """Makes one attempt: a page in the browser has its own ways to cope."""
@@ -111,17 +104,13 @@ def retry_delay_s(error: TaskError, task: Task, base_s: float) -> float | None:
     by http gets one: not every host has https.
     """
     no_answer = isinstance(error, (ConnectFailed, ConnectTimeout, RobotsUnavailable))
-    if no_answer and _is_there_by_http(task):
+    others = task.origin.alternatives if task.origin else ()
+    if no_answer and others and others[0].rule == "insecure":
         return None
     if not error.retryable or (task.origin is None and no_answer and task.attempt >= _SEED_ATTEMPTS):
         return None
     backoff_s = base_s * 2.0 ** min(max(task.attempt - 1, 0), 32)
     return min(max(error.retry_after_s or 0.0, backoff_s), MAX_DELAY_S)
-
-
-def _is_there_by_http(task: Task) -> bool:
-    others = task.origin.alternatives if task.origin else ()
-    return bool(others) and others[0].rule == "insecure"
 
 
 def host_pause_s(error: TaskError) -> float | None:

@@ -79,8 +79,7 @@ class Path:
 class _Searched:
     """A text that is searched for many pieces.
 
-    A search may scan the whole text. After many of them the suffixes of the text are sorted, once: the places of a
-    piece are then neighbours.
+    A search may scan the whole text. After many the suffixes are sorted, once: a piece's places are then neighbours.
     """
 
     def __init__(self, text: str) -> None:

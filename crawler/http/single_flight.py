@@ -30,8 +30,7 @@ class SingleFlight(Generic[_Key, _Value]):
     def get(self, key: _Key, cached: Callable[[], _Value | None], request: Callable[[], _Value]) -> _Value:
         """The *cached* value of *key*, or else the answer to one caller's *request*, for all who wait.
 
-        *cached* is called with the lock held. Raises what *request* raises, in the thread that called it; then one of
-        those that wait requests it.
+        *cached* is called with the lock held. What *request* raises is its caller's; then one that waits requests it.
         """
         while True:
             with self._lock:

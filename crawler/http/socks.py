@@ -1,8 +1,7 @@
 """The handshake with a SOCKS 5 proxy (RFC 1928, RFC 1929).
 
 PySocks and its like open sockets and look names up themselves, and bound only each single read. Here the socket is
-connected to the proxy already, the whole handshake has one deadline, and a name that the proxy is to look up is never
-looked up by us.
+connected already, the whole handshake has one deadline, and a name for the proxy to look up is never looked up by us.
 """
 
 from __future__ import annotations

@@ -31,14 +31,23 @@ _WANTS_TLS = re.compile(
 """Answers of nginx, Apache and Go to plain http at a port of https."""
 _NO_CONTENT = frozenset({204, 205, 206})
 PROXY_LOGIN = 407
-_NEVER = frozenset({501, 505})
-"""The server does not know the method (GET!) or the version: a retry does not help."""
+_LEAVES: dict[int, type[TaskError]] = {
+    403: Forbidden,
+    404: NotFound,
+    408: RequestTimeout,
+    410: NotFound,
+    425: RequestTimeout,
+    429: RateLimited,
+    # the server does not know the method (GET!) or the version: a retry does not help
+    501: ClientError,
+    505: ClientError,
+}
+"""Errors of other statuses than their class has."""
 _MAX_RETRY_AFTER_S = 3600.0
 
 
 def status_error(status: int, headers: Mapping[str, str], url: str, content: bytes = b"") -> TaskError | None:
     """The error of a status; None if the answer has content to keep. *content*, as far as it is known, may say more."""
-    leaf: type[TaskError]
     if vendor := challenger(status, headers, b"" if _is_success(status) else content):
         return challenged(vendor, status, url)
     if _is_success(status) and status not in _NO_CONTENT:
@@ -48,18 +57,8 @@ def status_error(status: int, headers: Mapping[str, str], url: str, content: byt
     if status == _BAD_REQUEST and _WANTS_TLS.search(content):
         text = f"the server speaks https only at this port (400 Bad Request){wants_https(url)}"
         return ClientError(text, http_status=status, final_url=url)
-    if status < 400:  # noqa: PLR2004
-        leaf = UnexpectedStatus
-    elif status == 403:  # noqa: PLR2004
-        leaf = Forbidden
-    elif status in {404, 410}:
-        leaf = NotFound
-    elif status in {408, 425}:
-        leaf = RequestTimeout
-    elif status == 429:  # noqa: PLR2004
-        leaf = RateLimited
-    else:
-        leaf = ClientError if status < 500 or status in _NEVER else ServerError  # noqa: PLR2004
+    of_class = UnexpectedStatus if status < 400 else ClientError if status < 500 else ServerError  # noqa: PLR2004
+    leaf = _LEAVES.get(status, of_class)
     phrase = http.client.responses.get(status, "")
     return leaf(
         f"the server answered {status} {phrase}".rstrip(),

@@ -14,6 +14,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from crawler.logs.events import WAITING, tell
@@ -56,22 +57,16 @@ class TurnQueue(Protocol):
     def turn_over(self, *, task: int, host: str) -> None: ...
 
 
+@dataclass(frozen=True)
 class Turns:
     """The turns of a worker, given by *queue*; *stop* ends waits."""
 
-    def __init__(
-        self,
-        queue: TurnQueue,
-        *,
-        stop: threading.Event | None = None,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._queue = queue
-        self._stop = stop or threading.Event()
-        self._clock = clock
+    queue: TurnQueue
+    stop: threading.Event = field(default_factory=threading.Event)
+    clock: Callable[[], float] = time.monotonic
 
     def of(self, task: Task) -> Turn:
-        return Turn(self._queue, task, self._stop, self._clock)
+        return Turn(self.queue, task, self.stop, self.clock)
 
 
 class Turn:

@@ -279,7 +279,7 @@ def test_a_slot_that_is_in_use_is_left_afterwards() -> None:
 def test_a_guest_that_finds_no_room_for_long_gives_up() -> None:
     for is_main in (False, True):
         page, stop = turns(Queue(*[ASK_AGAIN_S] * 1000))
-        page.has_asked()
+        page.has_asked = True
         with page.request(is_main=is_main) as turn, pytest.raises(NotYet):
             turn(FOREIGN)
         assert stop.now == pytest.approx(20.0, abs=0.3)

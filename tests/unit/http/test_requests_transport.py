@@ -340,8 +340,8 @@ def test_a_netrc_is_for_the_origin_of_a_seed_whichever_it_is(
 
 def test_a_proxy_is_judged_without_requests() -> None:
     code = (
-        "import sys; from crawler.config import FetchConfig; from crawler.http.proxies import proxies_of;"
-        "print(proxies_of(FetchConfig(proxy='http://me:x@h:1/')).of('http://a/').name, 'requests' in sys.modules)"
+        "import sys; from crawler.config import FetchConfig; from crawler.http.proxies import Proxies;"
+        "print(Proxies('http://me:x@h:1/').of('http://a/').name, 'requests' in sys.modules)"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.split() == ["h:1", "False"]
