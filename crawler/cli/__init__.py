@@ -11,8 +11,7 @@ import multiprocessing
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 from click.shell_completion import CompletionItem
@@ -31,15 +30,14 @@ PROGRAM = "image-crawler"
 EXIT_BROKEN_PIPE = 141  # as the shell tells of a program that SIGPIPE ended
 
 
-@dataclass(frozen=True, kw_only=True)
-class CommandEntry:
-    target: str
-    """``module:function``"""
+class CommandEntry(NamedTuple):
+    module: str
+    """It has a function of the command's name."""
     help: str
 
 
 COMMANDS: dict[str, CommandEntry] = {
-    name: CommandEntry(target=f"crawler.cli.{module}:{name}", help=help_text)
+    name: CommandEntry(f"crawler.cli.{module}", help_text)
     for name, module, help_text in (
         ("crawl", "crawl", "Save every image of a web site."),
         ("serve", "serve", "Run a crawl whose images other machines download."),
@@ -73,8 +71,7 @@ class Commands(Examples, click.Group):
         entry = COMMANDS.get(cmd_name)
         if entry is None:
             return None
-        module, _, function = entry.target.partition(":")
-        command: click.Command = getattr(importlib.import_module(module), function)
+        command: click.Command = getattr(importlib.import_module(entry.module), cmd_name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

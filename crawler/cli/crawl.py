@@ -187,10 +187,8 @@ def run(running: Crawl, *, as_json: bool, quiet: bool, again: Sequence[str] | No
 def _tell_first(running: Crawl, console: Console, *, quiet: bool) -> None:
     """Say how the seeds were understood, and how workers join."""
     if running.notes and not quiet:
-        for note in running.notes:
-            console.print(
-                Text(clean(note)), soft_wrap=not console.is_terminal
-            )  # on one no word is cut in two
+        for note in running.notes:  # on a terminal no word is cut in two
+            console.print(Text(clean(note)), soft_wrap=not console.is_terminal)
     if invitation := _invitation(running):
         tell(log, CRAWL_OPEN, text=invitation)
         if not quiet:
@@ -220,8 +218,7 @@ def _invitation(running: Crawl) -> str:
 def _same_command(folder: Path) -> list[str]:
     """The command line that goes on with this crawl.
 
-    It lacks ``--fresh``, which would start over, passwords, which others might see, and lists from a pipe, which are in
-    *folder* by now.
+    It lacks ``--fresh``, passwords, which others might see, and lists from a pipe, which are in *folder* by now.
     """
     program, *words = sys.argv
     words = list(without_pipes(words, folder))

@@ -116,15 +116,12 @@ def outcome_tables(stats: Stats) -> list[RenderableType]:
 
     The books balance if the outcomes of images sum up to the number discovered.
     """
-    images = figures("Images", "", "URLs")
-    _outcomes(images, stats.image_status, ImageStatus, stats.image_reasons, stats.images)
-    pages = figures("Pages", "", "URLs")
-    _outcomes(pages, stats.page_status, PageStatus, stats.page_reasons, stats.pages)
+    images = _outcomes("Images", "URLs", stats.image_status, ImageStatus, stats.image_reasons, stats.images)
+    pages = _outcomes("Pages", "URLs", stats.page_status, PageStatus, stats.page_reasons, stats.pages)
     if not stats.renders.discovered:
         return [images, pages]
-    renders = figures("Rendered", "", "Pages")
-    _outcomes(renders, stats.render_status, RenderStatus, stats.render_reasons, stats.renders)
-    return [images, pages, renders]
+    status, reasons = stats.render_status, stats.render_reasons
+    return [images, pages, _outcomes("Rendered", "Pages", status, RenderStatus, reasons, stats.renders)]
 
 
 def queue_table(stats: Stats) -> Table:
@@ -187,12 +184,14 @@ def _meaning(slug: str) -> str:
 
 
 def _outcomes(
-    table: Table,
+    title: str,
+    what: str,
     by_status: Mapping[str, int],
     statuses: Iterable[str],
     reasons: Mapping[str, int],
     counts: Counts,
-) -> None:
+) -> Table:
+    table = figures(title, "", what)
     for status in statuses:
         count = by_status.get(status, 0)
         table.add_row(label(status), number(count), style="" if count else "dim")
@@ -207,3 +206,4 @@ def _outcomes(
         table.add_row("  of these once more", number(counts.unsettled - max(0, without_record)), style="dim")
     table.add_section()
     table.add_row("discovered", number(counts.discovered), style="bold")
+    return table

@@ -18,7 +18,6 @@ from crawler.catalog.owner import RobotsTxt
 from crawler.cli import crawl_tables, tables
 from crawler.cli.options import Command, folder_argument, json_option
 from crawler.cli.output import clean, write_json
-from crawler.config import Config
 from crawler.errors import LEFT_OUT
 from crawler.http.robots import product_token
 from crawler.lists import FOUND_IN
@@ -67,28 +66,20 @@ def explain(folder: Path, url: str, *, as_json: bool) -> int:
     """
     url = url.encode(errors="surrogateescape").decode(errors="replace")  # of bytes that are no text
     with Catalog(folder) as catalog:
-        if url in LEFT_OUT:
-            return _explain_slug(of_slug(catalog, url), as_json=as_json)
         config = catalog.config()
-        explanation = find(catalog, url, agent=product_token(config.fetch.user_agent))
+        found: LeftOut | Explanation
+        if url in LEFT_OUT:
+            found = of_slug(catalog, url)
+            lines = _slug_lines(found)
+        else:
+            found = find(catalog, url, agent=product_token(config.fetch.user_agent))
+            store = config.storage.storage if schemes.is_object_store(config.storage) else ""
+            lines = _lines(found, store=store)
     if as_json:
-        write_json(explanation)
+        write_json(found)
     else:
-        tables.show_all(tables.console(), _lines(explanation, store=_store(config)))
-    return 0 if explanation.known else EXIT_UNKNOWN
-
-
-def _store(config: Config) -> str:
-    """The object store of the files; empty if they are in folders."""
-    return config.storage.storage if schemes.is_object_store(config.storage) else ""
-
-
-def _explain_slug(left_out: LeftOut, *, as_json: bool) -> int:
-    if as_json:
-        write_json(left_out)
-    else:
-        tables.show_all(tables.console(), _slug_lines(left_out))
-    return 0
+        tables.show_all(tables.console(), lines)
+    return 0 if isinstance(found, LeftOut) or found.known else EXIT_UNKNOWN
 
 
 def _slug_lines(left_out: LeftOut) -> Iterator[RenderableType]:
@@ -110,7 +101,7 @@ def _where(one: KeptOut) -> str:
 
 
 def _lines(explanation: Explanation, *, store: str) -> Iterator[RenderableType]:
-    """What became of the URL, and what the robots.txt of its host says of it."""
+    """What became of the URL, and what the robots.txt of its host says of it. *store* is the object store, if any."""
     if explanation.kept_out and explanation.how != "session":
         yield from _kept_out_lines(explanation)
     if explanation.known:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import click
 
@@ -73,22 +74,17 @@ def export(folder: Path, *, form: str, records: str, status: tuple[str, ...], ou
 
     To a terminal goes nothing that could drive it: of CSV such characters are blanks there.
     """
-    write = partial(_write, form=form, records=records, status=status, raw=raw)
     with Catalog(folder) as catalog:
+        kinds: dict[str, tuple[Callable[..., Any], Any]] = {
+            "images": (catalog.images, ImageRecord),
+            "pages": (catalog.pages, PageRecord),
+            "renders": (catalog.renders, RenderRecord),
+        }
+        read, kind = kinds[records]
+        write = partial(FORMATS[form], read(status=status), kind, raw=raw)
         if output == "-":
-            write(catalog, sys.stdout.buffer)
+            write(sys.stdout.buffer)
             return
         with atomic_file(Path(output)) as out:
-            count = write(catalog, out)
+            count = write(out)
     click.echo(f"{count:,} records written to {output}", err=True)
-
-
-def _write(
-    catalog: Catalog, out: BinaryIO, *, form: str, records: str, status: tuple[str, ...], raw: bool
-) -> int:
-    wanted: Any = status  # which of them there are is for the catalog to say
-    if records == "images":
-        return FORMATS[form](catalog.images(status=wanted), ImageRecord, out, raw=raw)
-    if records == "renders":
-        return FORMATS[form](catalog.renders(status=wanted), RenderRecord, out, raw=raw)
-    return FORMATS[form](catalog.pages(status=wanted), PageRecord, out, raw=raw)

@@ -28,8 +28,7 @@ def words_of(task: NewTask) -> str:
 class FoundTable:
     """Rows of found URLs: the columns *names*, the URL, and the page's words on it.
 
-    If the longest URL does not fit, the words go below the URLs. The terminal wraps those: without line breaks of ours
-    they can be copied.
+    If the longest URL does not fit, the words go below the URLs, which the terminal wraps, so that they can be copied.
     """
 
     def __init__(self, out: Console, *names: str) -> None:

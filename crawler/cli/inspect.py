@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,10 +15,10 @@ from rich.text import Text
 
 from crawler.catalog import Catalog
 from crawler.catalog.changes import RecordChange, changes
-from crawler.catalog.duplicates import duplicates
+from crawler.catalog.duplicates import SameBytes, duplicates
 from crawler.catalog.elsewhere import KeeperSum
 from crawler.catalog.opt_outs import SignalSum, beyond, opt_outs
-from crawler.catalog.similar import MAX_DISTANCE, similar
+from crawler.catalog.similar import MAX_DISTANCE, Alike, similar
 from crawler.catalog.summary import Summary, summarise
 from crawler.catalog.verify import WRONG, Finding, FindingKind, verify
 from crawler.cli import crawl_tables, tables
@@ -43,6 +43,7 @@ _REVISIT_STYLES = {
     Revisit.FAILED: "red",
 }
 _NOT_SAVED = (ImageStatus.REJECTED, ImageStatus.FAILED, ImageStatus.DEAD)
+_FAILURE_COLUMNS = ("status", "reason", "http_status", "url", "page_url", "found_in", "detail")
 
 
 @click.command(
@@ -114,15 +115,22 @@ def inspect(
         if not (failures or same_bytes or alike or changed or owners or history or verifying):
             _show_summary(summarise(catalog), catalog.config().storage, as_json=as_json)
         if failures:
-            _show_failures(catalog, as_json=as_json)
+            unsaved, nothing = catalog.images(status=_NOT_SAVED), "no image URL was left out so far"
+            _list(unsaved, _failure_lines, nothing, as_json=as_json, columns=_FAILURE_COLUMNS)
         if same_bytes:
-            _show_duplicates(catalog, as_json=as_json)
+            nothing = "no two image URLs gave the same bytes"
+            _list(duplicates(catalog), _duplicate_lines, nothing, as_json=as_json)
         if alike:
-            _show_similar(catalog, distance=distance, as_json=as_json)
+            groups, nothing = similar(catalog, distance=distance), "no two files look alike"
+            _list(groups, _alike_lines, nothing, as_json=as_json, apart=True)
         if changed:
-            _show_changes(catalog, as_json=as_json)
+            nothing = "nothing has changed, or the crawl has not been refreshed (crawl --refresh)"
+            _list(changes(catalog), _change_lines, nothing, as_json=as_json)
         if owners:
-            _show_opt_outs(catalog, as_json=as_json)
+            nothing = "no owner was heard to say anything of the use of an image"
+            _list(opt_outs(catalog), _opt_out_lines, nothing, as_json=as_json)
+            if not as_json and (more := beyond(catalog)):
+                tables.console().print(f"and {more:,} more that no record has room for", style="dim")
         if history:
             show_runs(catalog, as_json=as_json)
         return _show_verification(catalog, as_json=as_json) if verifying else 0
@@ -158,48 +166,35 @@ def _headline(summary: Summary, storage: StorageConfig) -> dict[str, str | Text]
         **wants_a_browser(summary),
         **revisits(summary),
         "saved": f"{stats.image_status.get('saved', 0):,} images, {tables.size(stats.saved_bytes)}",
-        "kept": _kept(summary, storage),
+        "kept": f"in {storage.storage}"
+        if schemes.is_object_store(storage)
+        else kept_where(summary) or f"on the disk {counted(summary.files, 'file')}",
     }
 
 
-def _kept(summary: Summary, storage: StorageConfig) -> str:
-    if schemes.is_object_store(storage):
-        return f"in {storage.storage}"
-    return kept_where(summary) or f"on the disk {counted(summary.files, 'file')}"
+def _list(
+    found: Iterable[_Thing],
+    lines: Callable[[_Thing], Iterable[RenderableType]],
+    nothing: str,
+    *,
+    as_json: bool,
+    apart: bool = False,
+    columns: Sequence[str] = (),
+) -> None:
+    """Print the *lines* of each of *found*, or it as JSON; says *nothing* on stderr without any.
 
-
-def _for_people(found: Iterable[_Thing], *, nothing: str, as_json: bool) -> Iterator[_Thing]:
-    """Each of *found*, to be shown; with *as_json* each is written instead. Says *nothing* on stderr without any."""
-    thing = None
-    for thing in found:
+    *apart*: with an empty line between. *columns* are printed, with tabs between, where stdout is no terminal.
+    """
+    out, count = tables.console(), 0
+    for count, thing in enumerate(found, start=1):
         if as_json:
             write_json(thing)
+        elif columns and not is_terminal():
+            click.echo("\t".join(clean(str(getattr(thing, name) or "")) for name in columns))
         else:
-            yield thing
-    if thing is None:
+            tables.show_all(out, ["", *lines(thing)] if apart and count > 1 else lines(thing))
+    if not count:
         click.echo(nothing, err=True)
-
-
-def _show_failures(catalog: Catalog, *, as_json: bool) -> None:
-    out = tables.console()
-    nothing = "no image URL was left out so far"
-    for record in _for_people(catalog.images(status=_NOT_SAVED), nothing=nothing, as_json=as_json):
-        if is_terminal():
-            tables.show_all(out, _failure_lines(record))
-        else:
-            click.echo("\t".join(clean(text) for text in _failure_columns(record)))
-
-
-def _failure_columns(record: ImageRecord) -> tuple[str, ...]:
-    return (
-        record.status,
-        record.reason,
-        str(record.http_status or ""),
-        record.url,
-        record.page_url,
-        record.found_in,
-        record.detail,
-    )
 
 
 def _failure_lines(record: ImageRecord) -> Iterator[RenderableType]:
@@ -211,33 +206,17 @@ def _failure_lines(record: ImageRecord) -> Iterator[RenderableType]:
         yield Text(f"{'':20}on {clean(record.page_url)} ({clean(record.found_in)})", style="dim")
 
 
-def _show_duplicates(catalog: Catalog, *, as_json: bool) -> None:
-    out = tables.console()
-    nothing = "no two image URLs gave the same bytes"
-    for group in _for_people(duplicates(catalog), nothing=nothing, as_json=as_json):
-        head = Text(clean(group.path), style="bold") + Text(f"  {tables.size(group.size_bytes)}")
-        tables.show_all(out, [head, *(Text(f"    {clean(url)}") for url in group.urls)])
+def _duplicate_lines(group: SameBytes) -> Iterator[RenderableType]:
+    yield Text(clean(group.path), style="bold") + Text(f"  {tables.size(group.size_bytes)}")
+    for url in group.urls:
+        yield Text(f"    {clean(url)}")
 
 
-def _show_similar(catalog: Catalog, *, distance: int, as_json: bool) -> None:
-    out = tables.console()
-    found = _for_people(
-        similar(catalog, distance=distance), nothing="no two files look alike", as_json=as_json
-    )
-    for position, group in enumerate(found):
-        if position:
-            out.print()
-        for picture in group.pictures:
-            size_px = f"{picture.width_px:,} x {picture.height_px:,}"
-            facts = f"{size_px:>15}  {clean(picture.format):<5} {tables.size(picture.size_bytes):>11}  "
-            out.print(Text(facts, style="dim") + Text(clean(picture.path)), soft_wrap=True)
-
-
-def _show_changes(catalog: Catalog, *, as_json: bool) -> None:
-    out = tables.console()
-    nothing = "nothing has changed, or the crawl has not been refreshed (crawl --refresh)"
-    for change in _for_people(changes(catalog), nothing=nothing, as_json=as_json):
-        tables.show_all(out, _change_lines(change))
+def _alike_lines(group: Alike) -> Iterator[RenderableType]:
+    for picture in group.pictures:
+        size_px = f"{picture.width_px:,} x {picture.height_px:,}"
+        size = f"{size_px:>15}  {clean(picture.format):<5} {tables.size(picture.size_bytes):>11}  "
+        yield Text(size, style="dim") + Text(clean(picture.path))
 
 
 def _change_lines(change: RecordChange) -> Iterator[RenderableType]:
@@ -247,16 +226,6 @@ def _change_lines(change: RecordChange) -> Iterator[RenderableType]:
     for name, version in (("kept", change.now), *(("before", earlier) for earlier in change.earlier)):
         size, when = tables.size(version.size_bytes), tables.moment(version.finished_at)
         yield Text(f"{'':9}{name:<7}{clean(version.path)}  {size}  {when}", style="dim")
-
-
-def _show_opt_outs(catalog: Catalog, *, as_json: bool) -> None:
-    out = tables.console()
-    nothing = "no owner was heard to say anything of the use of an image"
-    one = None
-    for one in _for_people(opt_outs(catalog), nothing=nothing, as_json=as_json):
-        tables.show_all(out, _opt_out_lines(one))
-    if one is not None and (more := beyond(catalog)):
-        out.print(f"and {more:,} more that no record has room for", style="dim")
 
 
 def _opt_out_lines(one: SignalSum) -> Iterator[RenderableType]:
@@ -291,7 +260,9 @@ def _show_verification(catalog: Catalog, *, as_json: bool) -> int:
             checked_bytes += finding.size_bytes
         elif finding.finding is FindingKind.ELSEWHERE:
             keeper = Keeper(finding.keeper, finding.machine, finding.folder)
-            others[keeper] = _more(others.get(keeper), finding)
+            one = others.get(keeper) or KeeperSum(**keeper._asdict(), files=0, size_bytes=0)
+            size_bytes = one.size_bytes + finding.size_bytes
+            others[keeper] = msgspec.structs.replace(one, files=one.files + 1, size_bytes=size_bytes)
         elif as_json:
             write_json(finding)
         else:
@@ -320,16 +291,6 @@ def _finding_lines(finding: Finding) -> Iterator[RenderableType]:
     yield Text(f"{finding.finding:<9}", style) + Text(f"{clean(finding.path)}  {clean(detail)}")
     if finding.url:
         yield Text(f"{'':9}from {clean(finding.url)}", style="dim")
-
-
-def _more(so_far: KeeperSum | None, finding: Finding) -> KeeperSum:
-    return KeeperSum(
-        machine=finding.machine,
-        folder=finding.folder,
-        id=finding.keeper,
-        files=1 + (so_far.files if so_far else 0),
-        size_bytes=finding.size_bytes + (so_far.size_bytes if so_far else 0),
-    )
 
 
 def _show_elsewhere(out: Console, others: Sequence[KeeperSum], *, as_json: bool) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import groupby
@@ -52,7 +52,7 @@ class Figures:
 
 
 class LivePanel:
-    """The panel of a running crawl. *invitation* and *go_on* are those of ``wait_reasons.waits``."""
+    """The panel of a running crawl. *invitation*, *go_on*: see ``wait_reasons.waits``."""
 
     def __init__(
         self,
@@ -125,7 +125,6 @@ class _Drawn:
         bars = bars_of(stats, figures, width)
         estimate = estimate_of(stats, figures)
         reasons = reasons_of(stats)
-        waiting = [wait_rows(console, wait, width) for wait in self._waiting[:_WAITS_SHOWN]]
         kinds, crews = _by_kind(stats.workers), _crews(stats.workers)
         apart = Block(rank=7, rows=len(crews) - len(kinds)) if kinds else None  # each worker by itself
         blocks = [
@@ -136,10 +135,7 @@ class _Drawn:
             Block(rank=9, part=Text()),
             Block(part=statuses_of(stats)),
             *([Block(rank=6, part=reasons)] if reasons else []),
-            *(
-                Block(rank=5 if number else 1, part=Group(*rows), rows=len(rows))
-                for number, rows in enumerate(waiting)
-            ),
+            *wait_blocks(console, self._waiting[:_WAITS_SHOWN], width, ranks=(1, 5)),
             *([Block(rank=10, part=Text())] if kinds else []),
             *([apart, Block(rank=2, rows=len(kinds))] if apart else []),
             Block(part=Text()),  # where a terminal echoes ^C without shifting the picture
@@ -246,11 +242,15 @@ def reasons_of(stats: Stats) -> Text | None:
     return Text("  " + "   ".join(told), "dim", no_wrap=True, overflow="ellipsis") if told else None
 
 
-def wait_rows(console: Console, wait: wait_reasons.Wait, width: int) -> list[Text]:
-    """One wait, on as many rows as needed: its command has to be copied whole."""
-    style = "bold yellow" if wait.is_for_you else "yellow"
-    lines = Text(clean(wait.text), style).wrap(console, max(10, width - 2))[:_MOST_ROWS_OF_A_WAIT]
-    return [Text("  ", no_wrap=True, overflow="ellipsis").append_text(line) for line in lines]
+def wait_blocks(
+    console: Console, waits: Sequence[wait_reasons.Wait], width: int, *, ranks: tuple[int, int]
+) -> Iterator[Block]:
+    """Each wait on as many rows as needed: its command has to be copied whole. *ranks*: of the first, of the others."""
+    for number, wait in enumerate(waits):
+        style = "bold yellow" if wait.is_for_you else "yellow"
+        lines = Text(clean(wait.text), style).wrap(console, max(10, width - 2))[:_MOST_ROWS_OF_A_WAIT]
+        rows = [Text("  ", no_wrap=True, overflow="ellipsis").append_text(line) for line in lines]
+        yield Block(rank=ranks[min(number, 1)], part=Group(*rows), rows=len(rows))
 
 
 _Crew = tuple[str, Sequence[WorkerStatus]]

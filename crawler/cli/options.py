@@ -209,8 +209,7 @@ def config_options(
 ) -> Callable[..., Any]:
     """Options for the *chosen* settings, and ``--config``; *function* gets one ``config: Config``.
 
-    The file, the environment and the flags are put together by :func:`crawler.config.load`, which raises
-    ConfigError.
+    The file, the environment and the flags are put together by ``config.load``, which raises ConfigError.
     """
 
     @functools.wraps(function)
@@ -281,6 +280,6 @@ def _metavar(setting: Setting) -> str:
 def _shown(default: object) -> str:
     if isinstance(default, bool):
         return str(default).lower()
-    return (
-        f"{default:g}" if isinstance(default, float) else str(default) if default not in ("", ()) else "none"
-    )
+    if isinstance(default, float):
+        return f"{default:g}"
+    return str(default) if default not in ("", ()) else "none"

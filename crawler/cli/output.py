@@ -46,9 +46,7 @@ def write_json(value: object) -> None:
     said = plain(value)
     try:
         data = msgspec.json.encode(said)
-    except (
-        UnicodeEncodeError
-    ):  # names of files that are no text to Python: where no locale is set, any but ASCII
+    except UnicodeEncodeError:  # names of files that are no text to Python: without a locale, any but ASCII
         data = msgspec.json.encode(_as_text(said))
     click.echo(display.escaped(data))
 
@@ -167,9 +165,7 @@ class _Measured:
 
 
 class _Above:
-    """Prints lines above the live display, which is redrawn each time. Lines in quick succession are printed together:
-    with ``-v`` there are hundreds in a second.
-    """
+    """Prints lines above the live display, which that redraws: several together, as ``-v`` has hundreds in a second."""
 
     def __init__(self, console: Console) -> None:
         self._console = console

@@ -29,9 +29,7 @@ Show = Callable[[Stats], None]
 def progress(
     seeds: Sequence[str], console: Console, *, quiet: bool, invitation: str = "", go_on: str = ""
 ) -> Iterator[Show]:
-    """A function that shows each new state; live where *console* is a terminal. *invitation* and *go_on* are those of
-    ``waits.waits``.
-    """
+    """A function that shows each new state; live on a terminal. *invitation*, *go_on*: see ``wait_reasons.waits``."""
     if quiet:
         yield lambda _: None
         return

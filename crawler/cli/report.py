@@ -54,7 +54,7 @@ def print_summary(
     out.print()
     out.print(headline(summary, course, failed=failed), soft_wrap=True)
     rows = dict(_rows(summary))
-    if not (failed or _is_empty(summary.stats)):
+    if not failed and (summary.stats.images.discovered or not summary.stats.drained):
         rows["state"] = _state(summary)
     if rows:
         tables.show(out, tables.facts(rows))
@@ -79,7 +79,9 @@ def headline(summary: Summary, course: CrawlCourse | None, *, failed: bool = Fal
     new = saved - (course.saved_before or 0) if course is not None else 0
     if course is None or new <= 0:
         return text
-    came = f" in {_took(course.elapsed_s)} ({tables.per_s(new / max(course.elapsed_s, 0.1))}/s)"
+    elapsed_s = course.elapsed_s
+    took = f"{elapsed_s:.1f} s" if elapsed_s < _SHORT_S else wait_reasons.span(elapsed_s)
+    came = f" in {took} ({tables.per_s(new / max(elapsed_s, 0.1))}/s)"
     return text.append(f"; {new:,} of them{came}" if course.saved_before else came)
 
 
@@ -147,14 +149,6 @@ def _state(summary: Summary) -> Text:
         text.append(f": {stats.images.discovered:,} image URLs = {' + '.join(parts)}")
     once_more = stats.images.unsettled - max(0, stats.images.discovered - sum(stats.image_status.values()))
     return text.append(f", {once_more:,} of these once more") if once_more > 0 else text
-
-
-def _is_empty(stats: Stats) -> bool:
-    return stats.drained and not stats.images.discovered
-
-
-def _took(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds < _SHORT_S else wait_reasons.span(seconds)
 
 
 def rendered(summary: Summary) -> dict[str, str]:

@@ -88,18 +88,17 @@ def _status(address: str, *, watch: bool, check: bool, as_json: bool, config: Co
         except (UsageError, QueueError):
             if not folder.is_dir():
                 raise  # nobody runs there, and nothing but the queue could tell us
+        stats: Stats
         if tasks is None:
             with Catalog(folder) as catalog, catalog.snapshot():
                 stats = read_stats(catalog)
-                now = condition(stats, runs=False)
-                show(stats, now)
         elif watch:
             _watch(tasks, _as_told(address), as_json=as_json)
             return 0
         else:
             stats = tasks.status()
-            now = condition(stats, runs=True)
-            show(stats, now)
+        now = condition(stats, runs=tasks is not None)
+        show(stats, now)
     return 0 if now.is_well or not check else EXIT_TROUBLE
 
 

@@ -54,9 +54,7 @@ def up(status: Status) -> str:
 
 
 def hosts_table(out: Console, status: Status, *, most: int = HOSTS_SHOWN, is_low: bool = False) -> Table:
-    """The hosts with the most to do, and when each may be asked next; with some of the hosts in trouble, which come
-    first if *is_low*: that of ``tables.fitted``.
-    """
+    """The hosts with the most to do, and some in trouble, which come first if *is_low*, as ``tables.fitted`` has it."""
     hosts = _worth_a_row(status.hosts, most)
     if is_low:
         hosts.sort(key=lambda host: (not host.trouble, host.due_s < _NOW_S, -_to_do(host)))

@@ -10,7 +10,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 
-from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
@@ -24,7 +24,7 @@ from crawler.cli.live_panel import (
     estimate_of,
     reasons_of,
     statuses_of,
-    wait_rows,
+    wait_blocks,
 )
 from crawler.cli.output import clean, live
 from crawler.models import Status
@@ -40,9 +40,7 @@ _LEAST_ROWS_OF_HOSTS = 4
 
 
 class StatusScreen:
-    """The screen of ``status --watch`` for *status*; *note* is the last message. *invitation* and *go_on* are those of
-    ``wait_reasons.waits``.
-    """
+    """The screen for *status*; *note* is the last message. *invitation*, *go_on*: see ``wait_reasons.waits``."""
 
     def __init__(self, status: Status, *, note: str = "", invitation: str = "", go_on: str = "") -> None:
         self._status, self._note = status, note
@@ -55,15 +53,11 @@ class StatusScreen:
         bars = bars_of(status, figures, width)
         estimate = estimate_of(status, figures)
         reasons = reasons_of(status)
-        waiting = [wait_rows(console, wait, width) for wait in self._waiting[:_WAITS_SHOWN]]
         blocks = [
             Block(part=_row(crawl_tables.state(status))),
             Block(rank=4, part=_row(_summary(status))),
             *([Block(rank=5, part=estimate)] if estimate else []),
-            *(
-                Block(rank=6 if number else 2, part=Group(*rows), rows=len(rows))
-                for number, rows in enumerate(waiting)
-            ),
+            *wait_blocks(console, self._waiting[:_WAITS_SHOWN], width, ranks=(2, 6)),
             Block(rank=1, part=bars, rows=bars.row_count),
             Block(rank=3, part=statuses_of(status)),
             *([Block(rank=7, part=reasons)] if reasons else []),

@@ -151,8 +151,7 @@ def fitted(
 ) -> Table:
     """A table no wider than the terminal: columns are dropped before a figure is cut off.
 
-    *more* is the number of rows it lacks, shown below it. If *is_low*, the title is the first header, and each row is
-    one line.
+    *more*, shown below it, is how many rows it lacks. If *is_low*, the title is the first header; each row is one line.
     """
     kept = list(columns)
     while True:

@@ -12,99 +12,105 @@ class CrawlerError(Exception):
 
 
 class UsageError(CrawlerError):
+    """What was asked for can't be done as asked."""
+
     exit_code = 2
 
 
 class ConfigError(UsageError):
-    pass
+    """A setting: names the source, the key, the value and what would be right."""
 
 
 class SeedError(UsageError):
-    pass
+    """A seed that is not an http(s) URL."""
 
 
 class ListError(UsageError):
-    pass
+    """A list of URLs that can't be read, or lacks the column that is wanted."""
 
 
 class FolderError(UsageError):
-    pass
+    """An output folder that is a file, is busy, or belongs to something else."""
 
 
 class CrawlError(CrawlerError):
-    pass
+    """The crawl could not do its job."""
 
 
 class SeedUnreachable(CrawlError):
-    pass
+    """Nothing to start from."""
 
 
 class StorageFull(CrawlError):
-    pass
+    """The disk is full; the crawl stops before anything is lost."""
 
 
 class StorageFailed(CrawlError):
-    pass
+    """The storage said no in another way."""
 
 
 class LedgerCorrupt(CrawlError):
-    pass
+    """crawl.db can't be read."""
 
 
 class ProcessesKeepDying(CrawlError):
-    pass
+    """A child process died too often."""
 
 
 class CrawlStopped(CrawlError):
+    """Somebody asked for it; nothing is wrong."""
+
     exit_code = 130  # as if interrupted: the state is kept, the same command goes on
 
 
 class LimitReached(CrawlStopped):
+    """A limit of the run was asked for."""
+
     exit_code = 3  # that was asked for, so it is no failure; and yet the crawl has not finished
 
 
 class StorageUnavailable(CrawlerError):
-    pass
+    """No answer from the storage so far; the image is to be saved again later."""
 
 
 class QueueError(CrawlerError):
-    pass
+    """Between a worker and the queue."""
 
 
 class QueueUnreachable(QueueError):
-    pass
+    """No answer in time; asked again until told to stop."""
 
 
 class QueueDamaged(QueueUnreachable):
-    pass
+    """Something else has written to what lies in Redis; who collects makes it anew."""
 
 
 class AuthenticationFailed(QueueError):
-    pass
+    """Wrong authkey, or a certificate that is not accepted."""
 
 
 class ProtocolError(QueueError):
-    pass
+    """The peer speaks something else."""
 
 
 class VersionMismatch(QueueError):
-    pass
+    """The peer speaks another version of the protocol."""
 
 
 class TooManyConnections(QueueError):
-    pass
+    """The manager has as many connections as it takes."""
 
 
 class CrawlReplaced(QueueError):
-    pass
+    """The manager serves another crawl by now, or this one with other settings."""
 
 
 class UploadLost(QueueError):
-    pass
+    """The manager has not kept the first part of an image; it is sent again."""
 
 
 class RemoteFault(QueueError):
-    pass
+    """The manager failed at a call."""
 
 
 class WorkerStuck(CrawlerError):

@@ -131,9 +131,7 @@ _File: type[logging.FileHandler] = (
 
 
 class LogFile(_File):  # type: ignore[misc,valid-type] # which of the two depends on the system
-    """Appends lines to a file, which is opened again after it was moved away (logrotate(8)). If the disk is full, that
-    is reported once, and the crawl goes on.
-    """
+    """Appends lines to a file, opened again after it was moved away (logrotate(8)). A full disk is reported once."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, mode="a", encoding="utf-8", errors="backslashreplace")

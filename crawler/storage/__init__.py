@@ -12,16 +12,18 @@ from typing import Annotated, Protocol
 from msgspec import Meta
 
 from crawler.config import StorageConfig
+from crawler.crawlfile.file_names import INDEX_FOLDER
 from crawler.models import MAX_PATH_CHARS, Size, Value
+from crawler.text.plain_errors import quoted
 
+_ODD_PARTS = frozenset({"", ".", ".."})
 ImagePath = Annotated[str, Meta(max_length=MAX_PATH_CHARS)]
 
 
 class Storage(Protocol):
     """A place for images; every implementation passes tests/contract/test_storage.py.
 
-    Safe for several threads and processes at once. The same bytes are kept once, under the first path they were saved
-    at.
+    Safe for several threads and processes at once. The same bytes are kept once, under their first path.
     """
 
     def save(self, path: str, data: bytes, *, sha256: str) -> str:
@@ -41,6 +43,18 @@ class Storage(Protocol):
         ...
 
 
+def plain_parts(path: str) -> tuple[str, ...]:
+    """The parts of *path*. Raises ValueError unless it is plain and relative, with ``/``.
+
+    A path is refused that could lead out of a folder on any system, or lies below INDEX_FOLDER, where the claims are.
+    """
+    parts = tuple(path.split("/"))
+    is_plain = _ODD_PARTS.isdisjoint(parts) and "\\" not in path and "\0" not in path
+    if not is_plain or parts[0] == INDEX_FOLDER or ":" in parts[0]:
+        raise ValueError(f"{quoted(path)} is not a plain relative path below the storage's folder")
+    return parts
+
+
 class StorageReader(Protocol):
     """The images that a storage keeps, for reading: every file below ``images/``."""
 
@@ -51,8 +65,7 @@ class StorageReader(Protocol):
     def opened(self, path: str) -> AbstractContextManager[tuple[int, Iterator[bytes]]]:
         """Size in bytes of the file at *path*, and its content in blocks.
 
-        Raises FileNotFoundError when it is not there, OSError when it can't be read, and ValueError for a path that
-        leaves the storage.
+        Raises FileNotFoundError; OSError when it can't be read; ValueError for a path that leaves the storage.
         """
         ...
 

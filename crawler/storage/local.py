@@ -36,8 +36,8 @@ from crawler.crawlfile.file_names import CLAIMS, HALF_WRITTEN, INDEX_FOLDER
 from crawler.crawlfile.image_paths import on_disk
 from crawler.errors import StorageFailed, StorageFull
 from crawler.machine_id import machine_id
+from crawler.storage import plain_parts
 from crawler.storage.claims import Claims
-from crawler.storage.paths import plain_parts
 from crawler.text.plain_errors import plain, quoted
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -283,7 +283,7 @@ class LocalStorage:
             return False
 
 
-def _is_file(target: str, size_bytes: int) -> bool:
+def _is_file(target: str | Path, size_bytes: int) -> bool:
     """Whether *target* is a regular file of this size."""
     try:
         found = os.lstat(target)
@@ -295,15 +295,13 @@ def _is_file(target: str, size_bytes: int) -> bool:
 def _holds(target: str | Path, sha256: str, size_bytes: int) -> bool:
     """Whether *target* is a regular file with these bytes."""
     try:
-        found = os.lstat(target)
-        if not stat.S_ISREG(found.st_mode) or found.st_size != size_bytes:
+        if not _is_file(target, size_bytes):
             return False
         with open(target, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest() == sha256
-    except (FileNotFoundError, NotADirectoryError):
-        return False
     except OSError as exc:
-        if exc.errno == errno.ENAMETOOLONG:  # a claim may have been left for what could not be made
+        # gone meanwhile; or a claim was left for what could not be made
+        if exc.errno in {errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG}:
             return False
         raise
 

@@ -10,8 +10,7 @@ whether its object exists, with the right size and SHA-256. An object without a 
 else has put there, is read. A claim without its object is taken over after a while, as in ``local``; the worst that a
 stalled winner can cause is that the same bytes are kept twice.
 
-A path whose name is the SHA-256 itself (``layout = "hash"``) needs no claim: one request for a new image, two for one
-that is kept already.
+A path named by the SHA-256 (``layout = "hash"``) needs no claim: one request for a new image, two for a known one.
 """
 
 from __future__ import annotations
@@ -26,8 +25,8 @@ from pathlib import PurePosixPath
 from crawler.config import StorageConfig
 from crawler.crawlfile.file_names import IMAGES_FOLDER, INDEX_FOLDER
 from crawler.errors import StorageFailed, UsageError
+from crawler.storage import plain_parts
 from crawler.storage.bucket import WHY_CONDITIONS, Bucket, NoConditionalPuts
-from crawler.storage.paths import plain_parts
 from crawler.storage.patience import StoragePatience
 
 _ABOUT = f"{INDEX_FOLDER}/README"
@@ -48,8 +47,7 @@ _CONTENT_TYPES = {
 class ObjectStorage:
     """A Storage in *bucket*; see :class:`crawler.storage.Storage` for what it promises.
 
-    A store that does not answer is waited for with the bucket's patience. A claim may stand for *claim_patience_s*
-    without its object.
+    A silent store is waited for with the bucket's patience. A claim may stand *claim_patience_s* without its object.
     """
 
     def __init__(
@@ -66,7 +64,7 @@ class ObjectStorage:
     def save(self, path: str, data: bytes, *, sha256: str) -> str:
         name = plain_parts(path)[-1]
         self._bucket.check_key(path)
-        content_type = _content_type(path)
+        content_type = _CONTENT_TYPES.get(path.rpartition(".")[2].lower(), "application/octet-stream")
         if PurePosixPath(name).stem == sha256:
             return self._save_by_digest(path, data, sha256=sha256, content_type=content_type)
         if not self._bucket.create(_claim(sha256), path.encode(), content_type=_TEXT):
@@ -82,13 +80,10 @@ class ObjectStorage:
         return stored is not None and stored.size_bytes == size_bytes
 
     def _save_by_digest(self, path: str, data: bytes, *, sha256: str, content_type: str) -> str:
-        try:
-            if self._bucket.create(path, data, content_type=content_type, sha256=sha256):
+        with suppress(NoConditionalPuts):  # overwriting it with the same bytes does no harm
+            made = self._bucket.create(path, data, content_type=content_type, sha256=sha256)
+            if made or self._holds(path, sha256=sha256, size_bytes=len(data)):
                 return path
-            if self._holds(path, sha256=sha256, size_bytes=len(data)):
-                return path
-        except NoConditionalPuts:
-            pass  # overwriting it with the same bytes does no harm
         self._bucket.put(path, data, content_type=content_type, sha256=sha256)
         return path
 
@@ -184,7 +179,3 @@ def bucket_of(config: StorageConfig, stop: threading.Event) -> Bucket:
 
 def _claim(sha256: str) -> str:
     return f"{INDEX_FOLDER}/{sha256[:2]}/{sha256}"
-
-
-def _content_type(path: str) -> str:
-    return _CONTENT_TYPES.get(path.rpartition(".")[2].lower(), "application/octet-stream")

@@ -24,8 +24,7 @@ class Unanswered(Exception):
 class StoragePatience:
     """Repeats requests to the storage *what* while they raise Unanswered.
 
-    Raises StorageFailed after *patience_s* seconds without an answer, and StorageUnavailable as soon as *stop* is set
-    meanwhile.
+    Raises StorageFailed after *patience_s* seconds without an answer, StorageUnavailable once *stop* is set.
     """
 
     def __init__(self, what: str, *, patience_s: float, stop: threading.Event) -> None:

@@ -1,7 +1,7 @@
-"""Which storage a crawl's setting ``storage`` stands for. To add one, add its scheme here, with how it is opened,
-read and checked, and to the pattern of the setting (config/images.py).
+"""Which storage a crawl's setting ``storage`` stands for.
 
-Object stores are imported when they are asked for: not every installation has their library.
+To add one, add here how it is opened, read and checked, and its scheme to the pattern of the setting. Object stores
+are imported when they are asked for: not every installation has their library.
 """
 
 from __future__ import annotations
@@ -14,14 +14,11 @@ from types import ModuleType
 
 from crawler.config import StorageConfig
 from crawler.crawlfile.file_names import CLAIMS
-from crawler.errors import ConfigError, UsageError
+from crawler.errors import UsageError
 from crawler.extras import install
 from crawler.storage import Storage, StorageContext, StorageReader
 from crawler.storage.local import LocalStorage
 from crawler.storage.manager import ManagerStorage
-from crawler.text.plain_errors import quoted
-
-SCHEMES = ("local", "manager", "s3", "gs", "az")
 
 
 def open_storage(context: StorageContext) -> Storage:
@@ -31,7 +28,7 @@ def open_storage(context: StorageContext) -> Storage:
         objects = _objects(config)
         storage: Storage = objects.ObjectStorage(objects.bucket_of(config, context.stop))
         return storage
-    if _scheme(config) == "manager" and context.inbox is not None:
+    if config.storage == "manager" and context.inbox is not None:
         return ManagerStorage(context.inbox())
     claims = CLAIMS if context.inbox is None else f"{_machine_name()}-{CLAIMS}"
     storage = LocalStorage(
@@ -70,15 +67,7 @@ def is_object_store(config: StorageConfig) -> bool:
     return "://" in config.storage
 
 
-def _scheme(config: StorageConfig) -> str:
-    scheme = config.storage.partition("://")[0]
-    if scheme not in SCHEMES:
-        raise ConfigError(f"storage = {quoted(config.storage)} won't do; known are {', '.join(SCHEMES)}")
-    return scheme
-
-
 def _objects(config: StorageConfig) -> ModuleType:
-    _scheme(config)
     try:
         return import_module("crawler.storage.objects")
     except ModuleNotFoundError as exc:

@@ -35,8 +35,7 @@ class UploadReceiver:
 
     Refuses an image of more than *max_image_bytes*, a path that is not an image's (``crawlfile.image_paths``), and
     bytes of another format than the path's extension says: *extension_for* tells the extension by the first HEAD_BYTES
-    of a file, and raises TaskError for what is no image. Safe for several threads of one process: parts of the same
-    upload are taken one at a time.
+    of a file, and raises TaskError for what is no image. Thread-safe: parts of an upload are taken one at a time.
     """
 
     def __init__(

@@ -33,9 +33,9 @@ import obstore
 import pytest
 from obstore.store import AzureStore, GCSStore, S3Store
 
+from crawler.crawlfile.file_names import INDEX_FOLDER
 from crawler.storage.bucket import Bucket
 from crawler.storage.objects import ObjectStorage
-from crawler.storage.paths import INDEX_FOLDER
 from crawler.storage.patience import StoragePatience
 from tests.support import marks
 

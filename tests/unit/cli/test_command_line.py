@@ -73,7 +73,7 @@ def show(*, own: str | None, config: Config) -> None:
 @pytest.fixture
 def commands(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("fail", "show"):
-        monkeypatch.setitem(COMMANDS, name, CommandEntry(target=f"{THIS}:{name}", help="For a test."))
+        monkeypatch.setitem(COMMANDS, name, CommandEntry(THIS, "For a test."))
     for name in list(os.environ):
         if name.startswith("IMAGE_CRAWLER_"):
             monkeypatch.delenv(name)
@@ -109,8 +109,8 @@ def test_help_loads_no_command() -> None:
 def test_every_command_can_be_loaded_and_has_help_with_examples(
     name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    module, _, function = COMMANDS[name].target.partition(":")
-    assert isinstance(getattr(importlib.import_module(module), function), Command)
+    module = COMMANDS[name].module
+    assert isinstance(getattr(importlib.import_module(module), name), Command)
     assert main([name, "--help"]) == 0
     out = capsys.readouterr().out
     assert out.startswith(f"Usage: image-crawler {name} ")
@@ -430,6 +430,6 @@ def test_the_table_of_commands_is_the_only_one(tmp_path: Path, capsys: pytest.Ca
     modules = {
         path.stem for path in folder.glob("*.py") if "cls=Command," in path.read_text(encoding="utf-8")
     }
-    assert modules == {entry.target.partition(":")[0].rpartition(".")[2] for entry in COMMANDS.values()}
+    assert modules == {entry.module.rpartition(".")[2] for entry in COMMANDS.values()}
     assert main(["inspect", str(garden(tmp_path))]) == 0
     assert "books balance" in capsys.readouterr().out

@@ -17,12 +17,12 @@ from pathlib import Path
 import pytest
 
 from crawler.config import StorageConfig
-from crawler.errors import ConfigError, StorageFailed, StorageUnavailable, UsageError
+from crawler.crawlfile.file_names import INDEX_FOLDER
+from crawler.errors import StorageFailed, StorageUnavailable, UsageError
 from crawler.storage import Storage, StorageContext, objects, obstore_errors, schemes
 from crawler.storage.local import LocalStorage
 from crawler.storage.manager import ManagerStorage
 from crawler.storage.objects import ObjectStorage
-from crawler.storage.paths import INDEX_FOLDER
 from tests.support import objectstore
 from tests.support.cpu_time import soon
 from tests.support.objectstore import Door, Store, open_storage
@@ -435,7 +435,7 @@ def test_a_list_goes_on_after_an_outage(case: Case, monkeypatch: pytest.MonkeyPa
 # --- the table of schemes ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("scheme", schemes.SCHEMES)
+@pytest.mark.parametrize("scheme", ["local", "manager", "s3", "gs", "az"])
 def test_every_scheme_has_its_parts(scheme: str) -> None:
     settings = StorageConfig(storage=scheme if scheme in {"local", "manager"} else f"{scheme}://pictures/x")
     if schemes.is_object_store(settings):
@@ -458,7 +458,7 @@ def test_a_storage_is_opened_by_its_setting(case: Case, tmp_path: Path) -> None:
     assert opened("local") is opened("local", guest=True) is opened("manager") is LocalStorage
     assert opened("manager", guest=True) is ManagerStorage
     assert opened(case.store.url) is opened(case.store.url, guest=True) is ObjectStorage
-    with pytest.raises(ConfigError, match="known are local, manager, s3"):
+    with pytest.raises(UsageError, match="is no object store; give s3://, gs:// or az://"):
         opened("ftp://x")
 
 
