@@ -42,24 +42,25 @@ def decode(reference: str) -> tuple[str, bytes] | None:
         return None
     if is_too_long:
         return media_type, b""
-    content: bytes | None = unquote_to_bytes(body.encode("utf-8", "replace"))
-    if content is not None and _BASE64.search(declared.rstrip()):
+    content = unquote_to_bytes(body.encode("utf-8", "replace"))
+    if _BASE64.search(declared.rstrip()):
         content = _forgiving_base64(content)
     if not content:
         return None
     return media_type, content if len(content) <= MAX_CONTENT_BYTES else b""
 
 
-def _forgiving_base64(data: bytes) -> bytes | None:
+def _forgiving_base64(data: bytes) -> bytes:
+    """The bytes that *data* stands for; none for what is no base64."""
     data = _SPACE.sub(b"", data)
     if len(data) % 4 == 0:
         data = data[:-2] + data[-2:].rstrip(b"=")
     if len(data) % 4 == 1 or b"=" in data:
-        return None
+        return b""
     try:
         return base64.b64decode(data + b"=" * (-len(data) % 4), validate=True)
     except binascii.Error:
-        return None
+        return b""
 
 
 class InlineImages:

@@ -40,7 +40,7 @@ _KEPT_PARTS = 1
 
 
 class PageHandler(TaskHandler):
-    """Harvests pages, style sheets, feeds and sitemaps; *handler* are the arguments of TaskHandler.
+    """Harvests pages, style sheets, feeds and sitemaps.
 
     *read* reads an answer, or raises a TaskError: :meth:`.reader_pool.ReaderPool.read` for documents of strangers.
     Without it documents are read in this process. *put_early* takes tasks of a huge page before its result is there: if

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
 from urllib.parse import unquote
 
 from crawler.harvest import srcset
@@ -33,14 +32,6 @@ _SPACE = " \t"
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
-class HeaderLink(NamedTuple):
-    """One link of a Link header."""
-
-    reference: str
-    parameters: dict[str, str]
-    """Parameters by their names in lower case; the first of a name counts."""
-
-
 def elements(headers: Mapping[str, str], url: str) -> list[Element]:
     """The elements that the headers of the answer at *url* stand for, numbered from 1. Never raises.
 
@@ -60,8 +51,11 @@ def elements(headers: Mapping[str, str], url: str) -> list[Element]:
     ]
 
 
-def parsed(header: str) -> Iterator[HeaderLink]:
-    """The links of one Link header; anything else is skipped (RFC 8288, appendix B.2)."""
+def parsed(header: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """The links of one Link header, each a reference and its parameters; anything else is skipped.
+
+    Names are in lower case, and the first of a name counts (RFC 8288, appendix B.2).
+    """
     position = 0
     while (target := _TARGET.search(header, position)) is not None:
         position = target.end()
@@ -71,7 +65,7 @@ def parsed(header: str) -> Iterator[HeaderLink]:
             name, quoted, token = found.groups()
             value = _ESCAPED.sub(r"\1", quoted) if quoted is not None else (token or "").strip(_SPACE)
             parameters.setdefault(name.lower(), value)
-        yield HeaderLink(target[1].strip(_SPACE), parameters)
+        yield target[1].strip(_SPACE), parameters
 
 
 def _links_of(header: str, url: str) -> Iterator[dict[str, str]]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from itertools import chain
 
 import msgspec
 
 from crawler.errors import FAULT, TaskError
 from crawler.harvest.documents import DocumentReader
-from crawler.harvest.harvest import Harvest
 from crawler.harvest.reader_protocol import (
     MOST_FAULT_CHARS,
     QUESTION_BYTES,
@@ -36,9 +36,10 @@ _ENCODER = msgspec.msgpack.Encoder()
 
 
 def make(settings: str, room: Room) -> Work:
-    told = msgspec.json.decode(settings, type=ReaderSettings)
-    reader = DocumentReader(Scope(told.seeds, told.config.scope), told.config)
-    most = _MOST_FOR_SOUP if told.config.harvest.parser == "beautifulsoup" else _MOST_BYTES_PER_BYTE
+    seeds_and_config = msgspec.json.decode(settings, type=ReaderSettings)
+    config = seeds_and_config.config
+    reader = DocumentReader(Scope(seeds_and_config.seeds, config.scope), config)
+    most = _MOST_FOR_SOUP if config.harvest.parser == "beautifulsoup" else _MOST_BYTES_PER_BYTE
 
     def work(data: bytes) -> Iterable[bytes]:
         size = int.from_bytes(data[:QUESTION_BYTES], "little")
@@ -49,7 +50,8 @@ def make(settings: str, room: Room) -> Work:
         if question.about != READ:
             return (_ENCODER.encode(reader.words(fetched)),)
         try:
-            return _told(reader.read(question.task, fetched))
+            harvest = reader.read(question.task, fetched)
+            return chain((_ENCODER.encode(Head.of(harvest)),), tasks_in_parts(harvest))
         except TaskError as exc:
             return (_ENCODER.encode(Head.of_refusal(exc)),)
         except MemoryError:
@@ -66,8 +68,3 @@ def _memory_bytes(content: bytes, *, most: int = _MOST_BYTES_PER_BYTE) -> int:
     urls = sum(map(content.count, _BEFORE_URLS))
     estimate = _BYTES_PER_BYTE * size + _BYTES_PER_TAG * content.count(b"<") + _BYTES_PER_URL * urls
     return min(most * size, estimate)
-
-
-def _told(harvest: Harvest) -> Iterator[bytes]:
-    yield _ENCODER.encode(Head.of(harvest))
-    yield from tasks_in_parts(harvest)

@@ -246,7 +246,7 @@ class RenderHandler(TaskHandler):
         """What the page gave in the browser, beside what reading it without scripts finds."""
         document = rendered.document
         first = self._reading(task, document)
-        said, static, _ = first
+        sent, static, _ = first
         before = {url for found in static for url in _urls(found)}
         head, tasks, links = self._in_the_end(task, rendered, first)
         named = {url for found in tasks for url in _urls(found)}
@@ -256,8 +256,8 @@ class RenderHandler(TaskHandler):
         pages += self._left_for(task, rendered, {found.url for found in links} | before)
         pages += self._routes(task, head.looks, document.final_url)
         # what the owner has said scripts don't take back
-        images = [_kept_out(found, said.against_images) for found in images]
-        against = said.against_links or head.against_links
+        images = [_kept_out(found, sent.against_images) for found in images]
+        against = sent.against_links or head.against_links
         pages = [
             found if _is_attached(found) else _kept_out(found, against or self._too_deep(found))
             for found in pages

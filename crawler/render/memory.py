@@ -12,7 +12,7 @@ _PROC = Path("/proc")
 _OURS = ("RssAnon:", "RssShmem:")
 
 
-class KnownProcesses(NamedTuple):
+class KnownProcess(NamedTuple):
     """A process that was seen before. Its parent may change, its start time does not."""
 
     is_ours: bool
@@ -24,7 +24,7 @@ class Descendants:
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
-        self._known: dict[int, KnownProcesses] = {}
+        self._known: dict[int, KnownProcess] = {}
 
     def look(self) -> list[int]:
         """The descendants that run now."""
@@ -40,7 +40,7 @@ class Descendants:
                 fields = stat_fields(pid)
                 parents[pid], started[pid] = int(fields[1]), fields[19]
         for pid in parents:
-            self._known[pid] = KnownProcesses(self._is_ours(pid, parents), started[pid])
+            self._known[pid] = KnownProcess(self._is_ours(pid, parents), started[pid])
         return [pid for pid, known in self._known.items() if known.is_ours]
 
     def kill(self, pid: int) -> bool:

@@ -16,7 +16,7 @@ MOST_PX = 2048
 
 @lru_cache(maxsize=512)
 def stand_in(width: int, height: int) -> bytes:
-    """A transparent GIF of that size; DEFAULT_PX if either side is 0."""
+    """A transparent GIF of that size, in 4 to 3 if one side is 0; DEFAULT_PX if both are."""
     if width < 1 or height < 1:
         ratio = 4 / 3
         width, height = (width, round(width / ratio)) if width > 0 else (round(height * ratio), height)

@@ -134,8 +134,8 @@ def of_headers(text: str) -> None:
         assert one.name in {"link", "meta"}
         "".join(one.attributes.values()).encode()
     candidates(list(images.found_on(found)))
-    for link in headers.parsed(text):
-        assert all(name == name.lower() for name in link.parameters)
+    for _, parameters in headers.parsed(text):
+        assert all(name == name.lower() for name in parameters)
     target = links.refresh_target(text)
     assert target is None or target in text.strip() or target.strip("'\"") in text
 
