@@ -38,23 +38,60 @@ _HEADERS_OF_REFUSALS = (
 """Headers that mean a challenge in an answer of 400 or more; other answers may have them, too."""
 _FIRST_REFUSAL = 400
 _TELLING = frozenset({400, 401, 403, 405, 406, 428, 429, 503})
+
+
+class _Mark(NamedTuple):
+    vendor: str
+    words: tuple[bytes, ...]
+    """Any text of *pattern* has one of these. To look for words takes a twentieth of the time of the patterns, which
+    were a third of all that a harvester itself did for a page.
+    """
+    pattern: re.Pattern[bytes]
+
+
 _PAGES = (
-    ("Anubis", re.compile(rb"""id=["']?anubis_challenge\b|/\.within\.website/x/cmd/anubis/""")),
-    ("Cloudflare", re.compile(rb"window\._cf_chl_opt\s*=|id=[\"']cf-challenge-running")),
-    ("Vercel", re.compile(rb"<title>Vercel Security Checkpoint</title>")),
-    ("HUMAN", re.compile(rb"window\._pxAppId\s*=[^<]{0,4000}px-captcha|id=[\"']px-captcha[\"']")),
-    ("Akamai", re.compile(rb"""id=["']sec-(?:if-)?cpt-(?:container|if)["']|"sec-cp-challenge"\s*:""")),
-    ("DDoS-Guard", re.compile(rb"/\.well-known/ddos-guard/js-challenge")),
-    ("Sucuri", re.compile(rb"sucuri_cloudproxy_js\s*=|sucuri_cloudproxy_uuid_")),
-    ("Imperva", re.compile(rb"Request unsuccessful\. Incapsula incident ID")),
-    ("go-away", re.compile(rb"/\.well-known/\.git\.gammaspectra\.live/git/go-away/cmd/go-away/")),
+    _Mark(
+        "Anubis",
+        (b"anubis",),
+        re.compile(rb"""id=["']?anubis_challenge\b|/\.within\.website/x/cmd/anubis/"""),
+    ),
+    _Mark(
+        "Cloudflare",
+        (b"_cf_chl_opt", b"cf-challenge-running"),
+        re.compile(rb"window\._cf_chl_opt\s*=|id=[\"']cf-challenge-running"),
+    ),
+    _Mark(
+        "Vercel", (b"Vercel Security Checkpoint",), re.compile(rb"<title>Vercel Security Checkpoint</title>")
+    ),
+    _Mark(
+        "HUMAN",
+        (b"px-captcha",),
+        re.compile(rb"window\._pxAppId\s*=[^<]{0,4000}px-captcha|id=[\"']px-captcha[\"']"),
+    ),
+    _Mark(
+        "Akamai",
+        (b"cpt-", b"sec-cp-challenge"),
+        re.compile(rb"""id=["']sec-(?:if-)?cpt-(?:container|if)["']|"sec-cp-challenge"\s*:"""),
+    ),
+    _Mark("DDoS-Guard", (b"ddos-guard",), re.compile(rb"/\.well-known/ddos-guard/js-challenge")),
+    _Mark("Sucuri", (b"sucuri_",), re.compile(rb"sucuri_cloudproxy_js\s*=|sucuri_cloudproxy_uuid_")),
+    _Mark("Imperva", (b"Incapsula",), re.compile(rb"Request unsuccessful\. Incapsula incident ID")),
+    _Mark(
+        "go-away",
+        (b"go-away",),
+        re.compile(rb"/\.well-known/\.git\.gammaspectra\.live/git/go-away/cmd/go-away/"),
+    ),
 )
 """Marks of challenges alone."""
 _STUBS = (
-    ("Imperva", re.compile(rb"""src=["']/_Incapsula_Resource\?""")),
-    ("DataDome", re.compile(rb"https?://(?:geo|ct|c)\.captcha-delivery\.com/|var dd\s*=\s*\{['\"]rt['\"]")),
-    ("AWS WAF", re.compile(rb"\.awswaf\.com/[^\"']{1,200}/challenge\.js")),
-    ("Kasada", re.compile(rb"/ips\.js\?|KPSDK\.now")),
+    _Mark("Imperva", (b"_Incapsula_",), re.compile(rb"""src=["']/_Incapsula_Resource\?""")),
+    _Mark(
+        "DataDome",
+        (b"captcha-delivery", b"var dd"),
+        re.compile(rb"https?://(?:geo|ct|c)\.captcha-delivery\.com/|var dd\s*=\s*\{['\"]rt['\"]"),
+    ),
+    _Mark("AWS WAF", (b".awswaf.com/",), re.compile(rb"\.awswaf\.com/[^\"']{1,200}/challenge\.js")),
+    _Mark("Kasada", (b"/ips.js?", b"KPSDK"), re.compile(rb"/ips\.js\?|KPSDK\.now")),
 )
 """Marks that mean a challenge in a page of at most _STUB_BYTES."""
 
@@ -72,7 +109,11 @@ def challenger(status: int, headers: Mapping[str, str], content: bytes = b"") ->
     if not head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"<", b"{")):
         return ""
     marks = (*_PAGES, *_STUBS) if len(content) <= _STUB_BYTES else _PAGES
-    return next((vendor for vendor, mark in marks if mark.search(head)), "")
+    return next((mark.vendor for mark in marks if _is_in(head, mark)), "")
+
+
+def _is_in(head: bytes, mark: _Mark) -> bool:
+    return any(word in head for word in mark.words) and mark.pattern.search(head) is not None
 
 
 def is_worth_a_look(status: int, headers: Mapping[str, str]) -> bool:

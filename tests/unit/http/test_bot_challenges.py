@@ -15,6 +15,7 @@ from crawler.errors import (
     RateLimited,
     ServerError,
 )
+from crawler.http import bot_challenges
 from crawler.http.bot_challenges import challenger, is_worth_a_look
 from crawler.http.retrying import refused_for_s
 from crawler.http.status import status_error
@@ -155,3 +156,14 @@ def test_a_port_of_https_is_named() -> None:
 )
 def test_others_are_what_they_were(status: int, leaf: type[Exception]) -> None:
     assert type(status_error(status, {}, URL)) is leaf
+
+
+@pytest.mark.parametrize(
+    "mark", [*bot_challenges._PAGES, *bot_challenges._STUBS], ids=lambda mark: mark.vendor
+)
+@given(data=st.data())
+def test_whatever_a_pattern_finds_has_one_of_its_words(
+    mark: bot_challenges._Mark, data: st.DataObject
+) -> None:
+    text = data.draw(st.from_regex(mark.pattern))
+    assert any(word in text for word in mark.words)
