@@ -98,6 +98,8 @@ def decoder_for(content_encoding: str, *, max_bytes: int) -> ContentDecoder:
     data between two codings; callers bound the content itself. Raises BadResponse for codings that exist and were not
     accepted, and for more than two.
     """
+    if not content_encoding:
+        return Identity()
     codings = [coding for part in content_encoding.lower().split(",") if (coding := part.strip())]
     if refused := _REFUSED.intersection(codings):
         raise BadResponse(

@@ -5,14 +5,14 @@ from __future__ import annotations
 import http.client
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from crawler.errors import BadResponse, ConnectionLost, TruncatedTransfer
-from crawler.http.curl_errors import PARTIAL_FILE, RECEIVE, error_of
+from crawler.http.curl_errors import error_of, is_end
 from crawler.http.curl_handle import CurlHandle
 from crawler.http.engine import Outgoing
-from crawler.http.http1 import Response
+from crawler.http.http1 import Head, Response, framing_of, head_from, parsed_status, plain_fields
 from crawler.http.paced_reader import Patience
 from crawler.http.status import lost_when
 from crawler.text.plain_errors import plain, quoted
@@ -20,14 +20,14 @@ from crawler.text.plain_errors import plain, quoted
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-_STATUS_BYTES = 100
+_SWITCHING_PROTOCOLS = 101
 _STATUS_LINE_2 = re.compile(rb"HTTP/2 ([1-9][0-9]{2})[ \t]*")
 
 
 class CurlAnswer:
     """An answer whose header is complete, or whose transfer has ended within it; *release* is called by ``close``.
 
-    Raises what Response.begin() does.
+    Raises what ``head_from`` and ``framing_of`` do.
     """
 
     def __init__(
@@ -41,21 +41,21 @@ class CurlAnswer:
         self._url = request.url
         self._patience = patience
         self._release = release
-        kind = _Framing2 if handle.lines[0].startswith(b"HTTP/2") and handle.is_http2 else _Framing
-        self._framing = kind(_Lines(handle.lines), method=request.method)  # type: ignore[arg-type]
         try:
-            self._framing.begin()
+            head = _head_of(handle)
         except http.client.RemoteDisconnected as exc:
             raise ConnectionLost(f"the server closed the connection {lost_when(self._url, 0)}") from exc
-        self.status = self._framing.status
-        self.fields = tuple(self._framing.fields)
+        framing = framing_of(head, request.method)
+        self.status = head.status
+        self.fields = tuple(head.fields)
         self.sent_at = handle.sent_at
-        self.will_close = self._framing.will_close
+        self.will_close = framing.will_close
+        self._is_faulty = framing.is_faulty
+        self._is_complete = framing.length == 0
         self._chunks: Response | None = None
-        self._is_complete = self._framing.length == 0
-        if self._framing.chunked:
-            self._framing.fp = io.BufferedReader(_Body(self))
-            self._chunks = self._framing
+        if framing.is_chunked:
+            self._chunks = Response(_Body(self), method=request.method)  # type: ignore[arg-type]
+            self._chunks.go_on(head, framing)
 
     @property
     def waited_s(self) -> float:
@@ -75,15 +75,12 @@ class CurlAnswer:
 
     def next_bytes(self) -> bytes:
         """What comes next of the body, with its chunks; nothing at its end, however that came."""
-        handle = self._handle
-        while not handle.pieces and not handle.done:
+        handle, received = self._handle, self._handle.received
+        while not received.pieces and not handle.done:
             handle.step()
-        if handle.pieces:
-            return handle.taken()
-        broken = handle.code not in {0, PARTIAL_FILE}
-        if broken and self._chunks is not None and handle.code == RECEIVE and "chunk" in handle.message:
-            broken = False  # what libcurl can't make out has been read already
-        if broken:
+        if received.pieces:
+            return received.taken()
+        if not is_end(handle):
             raise error_of(handle, url=self._url, http_status=self.status, trusted="")
         return b""
 
@@ -94,31 +91,35 @@ class CurlAnswer:
         handle = self._handle
         if self._is_complete and not handle.done:
             handle.step(wait=False)  # for libcurl to see the end as well
-        self._release(handle, self._framing.is_faulty)
+        self._release(handle, self._is_faulty)
 
 
-class _Lines:
-    """The lines of a header, as Response reads them from a socket."""
-
-    def __init__(self, lines: Sequence[bytes]) -> None:
-        self._left = iter(lines)
-
-    def makefile(self, _mode: str) -> _Lines:
-        return self
-
-    def readline(self, limit: int) -> bytes:
-        return next(self._left, b"")[:limit]  # whoever gets a part of a line refuses it
-
-    def close(self) -> None:
-        pass
+def _head_of(handle: CurlHandle) -> Head:
+    received, lines = handle.received, handle.received.lines
+    if lines and lines[0].startswith(b"HTTP/2") and handle.is_http2:
+        found = _STATUS_LINE_2.fullmatch(lines[received.block].rstrip(b"\r\n"))
+        fields = plain_fields(lines[received.block + 1 :])
+        if found is None or fields is None:
+            raise BadResponse(f"the answer is not HTTP/2; it begins with {quoted(lines[0].strip(), 60)}")
+        fields = [field for field in fields if field[0].lower() != "transfer-encoding"]
+        return Head(status=int(found[1]), reason="", minor=1, fields=fields)
+    if received.header_done and not received.block and (found_fields := plain_fields(lines[1:])) is not None:
+        minor, status, reason = parsed_status(lines[0])
+        if status != _SWITCHING_PROTOCOLS:
+            return Head(status=status, reason=reason, minor=minor, fields=found_fields)
+    left = iter(lines)
+    return head_from(lambda limit: next(left, b"")[:limit])  # whoever gets a part of a line refuses it
 
 
 class _Body(io.RawIOBase):
-    """The body with its chunks, as a file."""
+    """The body with its chunks, as a file, and as a socket that makes it."""
 
     def __init__(self, answer: CurlAnswer) -> None:
         self._answer = answer
         self._rest = memoryview(b"")
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        return io.BufferedReader(self)
 
     def readable(self) -> bool:
         return True
@@ -131,25 +132,3 @@ class _Body(io.RawIOBase):
         room[:count] = self._rest[:count]
         self._rest = self._rest[count:]
         return count
-
-
-class _Framing(Response):
-    def _tell(self, fields: list[tuple[str, str]]) -> None:
-        """Do nothing: nobody asks http.client."""
-
-
-class _Framing2(_Framing):
-    """The header of an answer by HTTP/2, which frames the content itself (RFC 9113, section 8.1)."""
-
-    def _status_line(self) -> tuple[int, int, str]:
-        line: bytes = self.fp.readline(_STATUS_BYTES)
-        found = _STATUS_LINE_2.fullmatch(line.rstrip(b"\r\n"))
-        if found is None:
-            raise BadResponse(f"the answer is not HTTP/2; it begins with {quoted(line.strip(), 60)}")
-        return 1, int(found[1]), ""
-
-    def _frame(self, fields: list[tuple[str, str]]) -> None:
-        super()._frame([field for field in fields if field[0] != "transfer-encoding"])
-
-    def _decide_close(self, fields: list[tuple[str, str]]) -> None:  # noqa: ARG002 - they say nothing of it
-        self.will_close = False

@@ -17,11 +17,11 @@ from crawler.http.certificates import context_of, failed_handshake, misnamed_for
 from crawler.http.status import lost_when
 
 _COULD_NOT_CONNECT = 7
-PARTIAL_FILE = 18
+_PARTIAL_FILE = 18
 _TIMED_OUT = 28
 _TLS_CONNECT = 35
-_GOT_NOTHING, _SEND, RECEIVE = 52, 55, 56
-_LOST = frozenset({PARTIAL_FILE, _TLS_CONNECT, _GOT_NOTHING, _SEND, RECEIVE})
+_GOT_NOTHING, _SEND, _RECEIVE = 52, 55, 56
+_LOST = frozenset({_PARTIAL_FILE, _TLS_CONNECT, _GOT_NOTHING, _SEND, _RECEIVE})
 _CERTIFICATE = 60
 _MISNAMED = "target "
 """Within the text for a certificate of another host or address: ``… does not match target hostname …``."""
@@ -57,7 +57,18 @@ class Failed(Protocol):
 def is_not_understood(failed: Failed) -> bool:
     """Whether libcurl can't read the answer, or can't make the request, that another engine may manage."""
     return failed.code in NOT_UNDERSTOOD or (
-        failed.code == RECEIVE and _TOO_LARGE.search(failed.message) is not None
+        failed.code == _RECEIVE and _TOO_LARGE.search(failed.message) is not None
+    )
+
+
+def is_end(failed: Failed) -> bool:
+    """Whether a body that has begun has come to an end: whether to its own is for whoever knows its length.
+
+    Chunks that libcurl can't make out have been read by us already. Servers that end an encrypted connection without
+    saying so are too many to take it for an error; their content may have a length.
+    """
+    return failed.code in {0, _PARTIAL_FILE} or (
+        failed.code == _RECEIVE and ("chunk" in failed.message or "unexpected eof" in failed.message)
     )
 
 

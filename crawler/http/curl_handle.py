@@ -10,16 +10,17 @@ from __future__ import annotations
 import re
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 import pycurl
 
 from crawler.errors import InvalidUrl
 from crawler.http.bandwidth import AHEAD_BYTES, STEP_BYTES
+from crawler.http.curl_received import Received
 from crawler.http.engine import IdleConnectionLost, Outgoing
-from crawler.http.http1 import MAX_HEADER_BYTES, MAX_HEADER_LINES, MAX_INTERIM
 from crawler.http.paced_reader import Patience, ReadPace
 from crawler.urls import host_key
 
@@ -36,9 +37,7 @@ _GO: int = pycurl.PREREQFUNC_OK
 _STOP: int = pycurl.PREREQFUNC_ABORT
 _IS_CONNECTED: int = pycurl.SOCKOPT_ALREADY_CONNECTED
 _UNSENDABLE = re.compile(r"[^\x21-\x7e]")
-_BLANK = frozenset({b"\r\n", b"\n"})
 _NO_SOCKET_S = 0.01
-_SWITCHING_PROTOCOLS = b"101"
 _HTTP_2 = 3
 """CURL_HTTP_VERSION_2_0."""
 
@@ -74,9 +73,12 @@ class CurlHandle:
 
     def __init__(self, settings: HandleSettings) -> None:
         self._settings = settings
+        self.received = Received()
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_MAXCONNECTS, _CONNECTIONS)
         self._getter = self._made()
+        self._told: dict[int, Any] = {}
+        """What the getter was told for the request before: telling it once more takes a tenth of a request."""
         self._easy: pycurl.Curl | None = None
         self._dialled: list[socket.socket] = []
         self._origin = ""
@@ -85,21 +87,13 @@ class CurlHandle:
         self._clear()
 
     def _clear(self) -> None:
-        self.lines: list[bytes] = []
-        """The lines of the header, from the first status line on."""
-        self.header_done = False
-        self.pieces: list[bytes] = []
-        """What has come of the body and was not read yet; with its chunks, if it has any."""
+        self.received.clear()
         self.done = False
         self.code = 0
         """libcurl's error, CURLE_OK being 0; of a transfer that is done."""
         self.message = ""
         self.sent_at = 0.0
         self.waited_s = 0.0
-        self._block = 0
-        self._block_bytes = 0
-        self._interim = 0
-        self._received = 0
         self._paid_bytes = 0
         self._failure: BaseException | None = None
 
@@ -114,8 +108,6 @@ class CurlHandle:
         origin = host_key(request.url)
         if _UNSENDABLE.search(request.url):
             raise InvalidUrl("the URL has characters that can't be sent")
-        if origin != self._origin:
-            self._origin, self.place = origin, place_of(origin)
         self._patience = patience
         self._dial = dial
         easy = self._getter if request.method == "GET" else self._made()
@@ -126,9 +118,16 @@ class CurlHandle:
             easy.setopt(pycurl.POSTFIELDS, request.body)
         elif request.method != "GET":
             easy.setopt(pycurl.CUSTOMREQUEST, request.method)
-        easy.setopt(pycurl.URL, f"{origin}/")
+        if origin != self._origin:
+            self._origin, self.place = origin, place_of(origin)
+        told = self._told if easy is self._getter else {}
+        if told.get(pycurl.URL) != origin:
+            told[pycurl.URL] = origin
+            easy.setopt(pycurl.URL, f"{origin}/")
+        if told.get(pycurl.HTTPHEADER) != request.headers:
+            told[pycurl.HTTPHEADER] = request.headers
+            easy.setopt(pycurl.HTTPHEADER, _field_lines(request.headers))
         easy.setopt(pycurl.REQUEST_TARGET, request.url[len(origin) :])
-        easy.setopt(pycurl.HTTPHEADER, _field_lines(request))
         if self._settings.pace.bandwidth is not None:
             self._paid_bytes = AHEAD_BYTES
         self._easy = easy
@@ -142,20 +141,14 @@ class CurlHandle:
         if wait:
             self._wait(self._patience.left_s())
         _, running = self._multi.perform()
-        while self._dialled:
+        if self._dialled:
             self._dialled.pop().close()  # libcurl has a copy
         if self._failure is not None:
             failure, self._failure = self._failure, None
             raise failure
-        self._patience.count(self._received)
-        self._received = 0
+        self._patience.count(self.received.look())
         if not running:
             self._ended()
-
-    def taken(self) -> bytes:
-        """What has come of the body since the last call."""
-        pieces, self.pieces = self.pieces, []
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def finish(self) -> None:
         """End the transfer; its connection is kept if the transfer was done."""
@@ -178,17 +171,17 @@ class CurlHandle:
 
     @property
     def is_http2(self) -> bool:
-        return self._told(pycurl.INFO_HTTP_VERSION) == _HTTP_2
+        return self._info(pycurl.INFO_HTTP_VERSION) == _HTTP_2
 
     @property
     def is_new(self) -> bool:
         """Whether a connection was made for this transfer."""
-        return self._told(pycurl.NUM_CONNECTS) > 0
+        return self._info(pycurl.NUM_CONNECTS) > 0
 
     @property
     def verify_result(self) -> int:
         """What OpenSSL said of the server's certificate, as an X509_V_ERR number."""
-        return int(self._told(pycurl.SSL_VERIFYRESULT))
+        return int(self._info(pycurl.SSL_VERIFYRESULT))
 
     def names_of_certificate(self) -> list[str]:
         """Those that the server's certificate is for."""
@@ -206,7 +199,7 @@ class CurlHandle:
         chain = [] if self._easy is None else self._easy.getinfo(pycurl.INFO_CERTINFO)
         return chain[0] if chain else []
 
-    def _told(self, info: int) -> int:
+    def _info(self, info: int) -> int:
         return 0 if self._easy is None else int(self._easy.getinfo(info))
 
     # --- within
@@ -241,8 +234,14 @@ class CurlHandle:
             (pycurl.OPENSOCKETFUNCTION, self._on_connect),
             (pycurl.SOCKOPTFUNCTION, _connected),
             (pycurl.PREREQFUNCTION, self._on_send),
-            (pycurl.HEADERFUNCTION, self._on_header),
-            (pycurl.WRITEFUNCTION, self._on_body),
+            (
+                pycurl.HEADERFUNCTION,
+                self.received.lines.append if settings.pace.bandwidth is None else self._on_line,
+            ),
+            (
+                pycurl.WRITEFUNCTION,
+                self.received.pieces.append if settings.pace.bandwidth is None else self._on_piece,
+            ),
             (pycurl.CONNECTTIMEOUT_MS, max(1, int(settings.connect_timeout_s * 1000))),
             (pycurl.BUFFERSIZE, _BUFFER_BYTES if settings.pace.bandwidth is None else STEP_BYTES),
             (pycurl.SSLVERSION, pycurl.SSLVERSION_TLSv1_2),
@@ -257,6 +256,8 @@ class CurlHandle:
                 else pycurl.CURL_HTTP_VERSION_1_1,
             ),
         ]
+        for option in (pycurl.CAINFO, pycurl.CAPATH):  # libcurl was made with, which are trusted as well
+            easy.unsetopt(option)
         if settings.verify:
             options.append((pycurl.CAPATH if settings.trusted_is_folder else pycurl.CAINFO, settings.trusted))
         for option, value in options:
@@ -284,42 +285,28 @@ class CurlHandle:
         self.sent_at = time.monotonic()
         return _GO
 
-    def _on_header(self, line: bytes) -> int | None:
-        """Keep a line of the header. A number that is not its length ends the transfer, by one of http1's limits."""
-        size = len(line)
-        self._received += size
-        if self.header_done:
-            return None  # a trailer
-        if len(self.lines) > self._block:  # the status line has a limit of its own
-            self._block_bytes += size
-        self.lines.append(line)
-        if line not in _BLANK:
-            many = len(self.lines) - self._block > MAX_HEADER_LINES + 1
-            return -1 if many or self._block_bytes > MAX_HEADER_BYTES else None
-        status = self.lines[self._block].split(None, 2)[1:2]
-        if not status or not status[0].startswith(b"1") or status[0] == _SWITCHING_PROTOCOLS:
-            self.header_done = True
-            return None
-        self._block, self._block_bytes = len(self.lines), 0
-        self._interim += 1
-        return -1 if self._interim > MAX_INTERIM else None
+    def _on_line(self, line: bytes) -> int | None:
+        self.received.lines.append(line)
+        return self._pay(len(line))
 
-    def _on_body(self, piece: bytes) -> int | None:
-        size = len(piece)
-        self._received += size
-        self.pieces.append(piece)
+    def _on_piece(self, piece: bytes) -> int | None:
+        self.received.pieces.append(piece)
+        return self._pay(len(piece))
+
+    def _pay(self, received: int) -> int | None:
+        """Wait for bandwidth for the next read, and for what a server sends ahead of it; -1 ends the transfer."""
         bandwidth = self._settings.pace.bandwidth
-        if bandwidth is not None:  # for the next read, and for what a server sends ahead of it
-            self._paid_bytes -= size
-            missing = AHEAD_BYTES + STEP_BYTES - self._paid_bytes
-            try:
-                waited_s = bandwidth.take(missing)
-            except BaseException as exc:  # noqa: BLE001 - libcurl can't pass it on; step() raises it
-                self._failure = exc
-                return -1
-            self._paid_bytes += missing
-            self.waited_s += waited_s
-            self._patience.extend(waited_s)
+        assert bandwidth is not None
+        self._paid_bytes -= received
+        missing = AHEAD_BYTES + STEP_BYTES - self._paid_bytes
+        try:
+            waited_s = bandwidth.take(missing)
+        except BaseException as exc:  # noqa: BLE001 - libcurl can't pass it on; step() raises it
+            self._failure = exc
+            return -1
+        self._paid_bytes += missing
+        self.waited_s += waited_s
+        self._patience.extend(waited_s)
         return None
 
 
@@ -333,11 +320,11 @@ def _connected(_fd: int, _purpose: int) -> int:
     return _IS_CONNECTED
 
 
-def _field_lines(request: Outgoing) -> list[bytes]:
+def _field_lines(headers: Mapping[str, str]) -> list[bytes]:
     """The header as libcurl takes it: a name without a value takes back what it would add."""
     lines = []
     given = set()
-    for name, value in request.headers.items():
+    for name, value in headers.items():
         folded = name.lower()
         given.add(folded)
         if folded != "content-length":  # which it knows itself

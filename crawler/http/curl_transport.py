@@ -99,12 +99,14 @@ class CurlEngine:
         handle = self._taken()
         patience = Patience(self._pace, deadline)
         try:
-            handle.start(request, patience, self._dial_by(proxy))
-            while not handle.header_done and not handle.done:
+            handle.start(request, patience, self._dial if proxy is None else self._dial_by(proxy))
+            handle.step(wait=False)
+            received = handle.received
+            while not (received.header_done or received.is_flooded or handle.done):
                 handle.step()
             return self._answer(handle, request, patience)
         except BaseException as exc:
-            self._release(handle, handle.header_done)
+            self._release(handle, handle.received.header_done)
             if isinstance(exc, IdleConnectionLost):
                 lost = f"the server closed the connection {lost_when(request.url, 0)}"
                 raise ConnectionLost(lost, final_url=request.url) from exc
@@ -112,11 +114,12 @@ class CurlEngine:
 
     def _answer(self, handle: CurlHandle, request: Outgoing, patience: Patience) -> Answer:
         """The answer whose header has come; or the error in place of it."""
-        if not handle.header_done:
+        received = handle.received
+        if not received.header_done and not received.is_flooded:
             if is_not_understood(handle):
                 self._remember(host_key(request.url))
                 raise SendAgain(BadResponse("the answer can't be read"), sent_at=handle.sent_at)
-            if not handle.lines:
+            if not received.lines:
                 error = error_of(handle, url=request.url, http_status=0, trusted=self._settings.trusted)
                 if isinstance(error, ConnectionLost) and handle.sent_at and not handle.is_new:
                     raise error from IdleConnectionLost("an idle connection was lost")
@@ -153,15 +156,14 @@ class CurlEngine:
         if not kept:
             handle.close()
 
-    def _dial_by(self, proxy: Proxy | None) -> Dial:
+    def _dial(self, host: str, port: int, timeout_s: float) -> socket.socket:
+        size = self._buffer_bytes
+        return open_socket(host, port, timeout_s, self._names, self._guard, buffer_bytes=size)
+
+    def _dial_by(self, proxy: Proxy) -> Dial:
         def dial(host: str, port: int, timeout_s: float) -> socket.socket:
-            if proxy is None:
-                return open_socket(
-                    host, port, timeout_s, self._names, self._guard, buffer_bytes=self._buffer_bytes
-                )
-            return open_by_socks(
-                proxy, host, port, timeout_s, self._names, self._guard, buffer_bytes=self._buffer_bytes
-            )
+            size = self._buffer_bytes
+            return open_by_socks(proxy, host, port, timeout_s, self._names, self._guard, buffer_bytes=size)
 
         return dial
 

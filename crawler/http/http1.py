@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import http.client
 import re
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from crawler.errors import BadResponse, ConnectionLost
@@ -39,6 +41,189 @@ _TLS = (b"\x15\x03", b"\x16\x03")
 _UNFIT = re.compile("[\0\r\n]")
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Head:
+    """The status line and the header of an answer."""
+
+    status: int
+    reason: str
+    minor: int
+    """Of the version: 1 for HTTP/1.1."""
+    fields: list[tuple[str, str]]
+    """In their order; values read as Latin-1."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Framing:
+    """Where the content of an answer ends, by RFC 9112 section 6.3."""
+
+    is_chunked: bool = False
+    length: int | None = None
+    """In bytes; None for content in chunks, or until the end of the connection."""
+    is_faulty: bool = False
+    """Whether the header contradicts itself: the connection must not be used again."""
+    will_close: bool = False
+    """Whether the connection ends with the content."""
+
+
+ReadLine = Callable[[int], bytes]
+"""The next line, with its end; no more than so many bytes of it, and none at the end of the connection."""
+
+
+def head_from(readline: ReadLine) -> Head:
+    """The head of the final answer, after those of interim ones (1xx), which say nothing to us.
+
+    Raises BadResponse for what is not HTTP, ConnectionLost or RemoteDisconnected when the connection ends before the
+    content begins.
+    """
+    for _ in range(MAX_INTERIM + 1):
+        minor, status, reason = parsed_status(readline(_MAX_LINE_BYTES + 1))
+        fields = _fields_from(readline, "header")
+        if status == _SWITCHING_PROTOCOLS:
+            raise BadResponse("the server switches to another protocol (101), which nobody has asked for")
+        if status >= _FIRST_FINAL:
+            return Head(status=status, reason=reason, minor=minor, fields=fields)
+    raise BadResponse(f"the server sent more than {MAX_INTERIM} interim answers (1xx)")
+
+
+def parsed_status(line: bytes) -> tuple[int, int, str]:
+    """The minor version, the status and the reason in a status *line*. Raises as ``head_from`` does."""
+    if not line:
+        raise http.client.RemoteDisconnected("the connection ended before an answer")
+    if line.startswith(_TLS):
+        raise BadResponse("the server speaks TLS at this port, not HTTP: https:// is meant, most likely")
+    if len(line) > _MAX_LINE_BYTES:
+        raise BadResponse(f"the status line is longer than {_MAX_LINE_BYTES} bytes")
+    found = _STATUS_LINE.fullmatch(line.rstrip(b"\r\n"))
+    if found is None and b"\n" in line:
+        raise BadResponse(f"the answer is not HTTP/1.1; it begins with {quoted(line.strip(), 60)}")
+    if found is None or not line.endswith(b"\n"):
+        raise ConnectionLost("the connection ended within the status line")
+    return int(found[1]), int(found[2]), (found[3] or b"").decode("iso-8859-1").strip()
+
+
+def _fields_from(readline: ReadLine, where: str) -> list[tuple[str, str]]:
+    """The fields up to an empty line; lines that are no field are left out, as in browsers."""
+    fields: list[tuple[str, str]] = []
+    size = 0
+    for _ in range(MAX_HEADER_LINES + 1):
+        line = readline(_MAX_LINE_BYTES + 1)
+        if line in {b"\r\n", b"\n"}:
+            return fields
+        size += len(line)
+        if not line.endswith(b"\n"):
+            if len(line) > _MAX_LINE_BYTES:
+                raise BadResponse(f"a line of the {where} is longer than {_MAX_LINE_BYTES} bytes")
+            raise ConnectionLost(f"the connection ended within the {where}")
+        if size > MAX_HEADER_BYTES:
+            raise BadResponse(f"the {where} is longer than {MAX_HEADER_BYTES} bytes")
+        text = line.decode("iso-8859-1").rstrip("\r\n")
+        if _UNFIT.search(text):
+            text = _UNFIT.sub(" ", text)  # RFC 9110, section 5.5
+        if text[:1] in {" ", "\t"}:
+            if fields:  # a folded line (RFC 9112, section 5.2)
+                before, value = fields[-1]
+                fields[-1] = before, f"{value} {text.strip()}".strip()
+            continue
+        name, colon, value = text.partition(":")
+        if colon and (name := name.rstrip(" \t")):
+            fields.append((name, value.strip(" \t")))
+    raise BadResponse(f"the {where} has more than {MAX_HEADER_LINES} lines")
+
+
+def plain_fields(lines: Sequence[bytes]) -> list[tuple[str, str]] | None:
+    """The fields in all *lines* of a header, the empty one at its end included, as they are in most answers.
+
+    None for a header that needs more care: with folds, odd characters, other ends of lines, or very long. Five times as
+    fast, with the same result.
+    """
+    count = len(lines)
+    text = b"".join(lines).decode("iso-8859-1")
+    is_odd = (
+        len(text) > _MAX_LINE_BYTES
+        or count > MAX_HEADER_LINES
+        or "\0" in text
+        or "\n " in text
+        or "\n\t" in text
+        or not text.count("\r\n") == text.count("\n") == text.count("\r") == count
+        or text[:1] in {" ", "\t"}
+    )
+    if is_odd:
+        return None
+    fields = []
+    for line in text.split("\r\n"):
+        name, colon, value = line.partition(":")
+        if colon and (name := name.rstrip(" \t")):
+            fields.append((name, value.strip(" \t")))
+    return fields
+
+
+def framing_of(head: Head, method: str | None) -> Framing:
+    """The framing of the answer with that *head* to a *method*.
+
+    Of its fields, lengths that do not count are taken out. Raises BadResponse for lengths that contradict each other.
+    """
+    lengths: list[str] = []
+    codings: list[str] = []
+    connection = ""
+    for name, value in head.fields:
+        folded = name.lower()
+        if folded == "content-length":
+            if value:
+                lengths.append(value)
+        elif folded == "transfer-encoding":
+            codings.append(value)
+        elif folded == "connection":
+            connection = f"{connection},{value.lower()}"
+    is_chunked = bool(codings) and _is_chunked(",".join(codings))
+    length: int | None = None
+    # with both, the chunks count (RFC 9112, section 6.3), and the connection is not used again
+    is_faulty = is_chunked and bool(lengths)
+    if is_faulty:
+        _keep_no_length(head.fields)
+    elif lengths and not is_chunked:
+        length = _length(",".join(lengths))
+        if len(lengths) > 1 or "," in lengths[0]:
+            _keep_no_length(head.fields)
+            head.fields.append(("Content-Length", str(length)))
+    if head.status in _NO_BODY or method == "HEAD":
+        # even if it names a coding (RFC 9112, section 6.1); the connection is not used again then
+        is_faulty = is_faulty or is_chunked
+        is_chunked, length = False, 0
+    stays = "close" not in connection if head.minor else "keep-alive" in connection
+    return Framing(
+        is_chunked=is_chunked,
+        length=length,
+        is_faulty=is_faulty,
+        will_close=is_faulty or not stays or not (is_chunked or length is not None),
+    )
+
+
+def _keep_no_length(fields: list[tuple[str, str]]) -> None:
+    fields[:] = [field for field in fields if field[0].lower() != "content-length"]
+
+
+def _is_chunked(header: str) -> bool:
+    codings = {coding.strip() for coding in header.lower().split(",")} - {"", "identity"}
+    if codings - {"chunked"}:
+        raise BadResponse(
+            f"the server sent the transfer encoding {quoted(header[:100])}; only chunked is known"
+        )
+    return bool(codings)  # named twice, by a server and a proxy before it, it was still applied once
+
+
+def _length(header: str) -> int:
+    lengths = {part.strip() for part in header.split(",")}
+    if not all(length.isascii() and length.isdigit() for length in lengths):
+        raise BadResponse(f"the server announces a length that is no number: Content-Length: {header[:100]}")
+    if len({length.lstrip("0") for length in lengths}) > 1:
+        raise BadResponse(f"the server announces several lengths: Content-Length: {header[:100]}")
+    digits = lengths.pop()
+    if len(digits) > _MAX_LENGTH_DIGITS:
+        raise BadResponse(f"the server announces a length beyond reason: Content-Length: {header[:100]}")
+    return int(digits)
+
+
 class Response(http.client.HTTPResponse):
     """An answer whose framing is read here, and whose content http.client reads.
 
@@ -47,117 +232,24 @@ class Response(http.client.HTTPResponse):
 
     fp: Any
     chunk_left: int | None
-    fields: list[tuple[str, str]]
-    """The header's fields, in their order."""
-    is_faulty: bool
-    """Whether the framing contradicts itself: the connection must not be used again."""
     _method: str | None
 
     def begin(self, **_limits: Any) -> None:
         """Read up to the content. Limits that later versions of Python pass are ignored, for the ones here."""
-        for _ in range(MAX_INTERIM + 1):
-            minor, status, reason = self._status_line()
-            fields = self._fields("header")
-            if status == _SWITCHING_PROTOCOLS:
-                raise BadResponse("the server switches to another protocol (101), which nobody has asked for")
-            if status >= _FIRST_FINAL:
-                break
-        else:
-            raise BadResponse(f"the server sent more than {MAX_INTERIM} interim answers (1xx)")
-        self.code = self.status = status
-        self.reason = reason
-        self.version = 11 if minor else 10
-        self._frame(fields)
-        self.fields = fields
-        self._decide_close(fields)
-        self._tell(fields)
-
-    def _tell(self, fields: list[tuple[str, str]]) -> None:
-        """Tell of the fields as http.client does."""
+        head = head_from(self.fp.readline)
+        self.go_on(head, framing_of(head, self._method))
         message = http.client.HTTPMessage()
-        message._headers = fields  # type: ignore[attr-defined]  # noqa: SLF001 - set_raw, without a check for each
+        message._headers = head.fields  # type: ignore[attr-defined]  # noqa: SLF001 - set_raw, without a check for each
         self.headers = self.msg = message
 
-    def _status_line(self) -> tuple[int, int, str]:
-        line = self.fp.readline(_MAX_LINE_BYTES + 1)
-        if not line:
-            raise http.client.RemoteDisconnected("the connection ended before an answer")
-        if line.startswith(_TLS):
-            raise BadResponse("the server speaks TLS at this port, not HTTP: https:// is meant, most likely")
-        if len(line) > _MAX_LINE_BYTES:
-            raise BadResponse(f"the status line is longer than {_MAX_LINE_BYTES} bytes")
-        found = _STATUS_LINE.fullmatch(line.rstrip(b"\r\n"))
-        if found is None and b"\n" in line:
-            raise BadResponse(f"the answer is not HTTP/1.1; it begins with {quoted(line.strip(), 60)}")
-        if found is None or not line.endswith(b"\n"):
-            raise ConnectionLost("the connection ended within the status line")
-        return int(found[1]), int(found[2]), (found[3] or b"").decode("iso-8859-1").strip()
-
-    def _fields(self, where: str) -> list[tuple[str, str]]:
-        """The fields up to an empty line; lines that are no field are left out, as in browsers."""
-        fields: list[tuple[str, str]] = []
-        size = 0
-        readline = self.fp.readline
-        for _ in range(MAX_HEADER_LINES + 1):
-            line = readline(_MAX_LINE_BYTES + 1)
-            if line in {b"\r\n", b"\n"}:
-                return fields
-            size += len(line)
-            if not line.endswith(b"\n"):
-                if len(line) > _MAX_LINE_BYTES:
-                    raise BadResponse(f"a line of the {where} is longer than {_MAX_LINE_BYTES} bytes")
-                raise ConnectionLost(f"the connection ended within the {where}")
-            if size > MAX_HEADER_BYTES:
-                raise BadResponse(f"the {where} is longer than {MAX_HEADER_BYTES} bytes")
-            text = line.decode("iso-8859-1").rstrip("\r\n")
-            if _UNFIT.search(text):
-                text = _UNFIT.sub(" ", text)  # RFC 9110, section 5.5
-            if text[:1] in {" ", "\t"}:
-                if fields:  # a folded line (RFC 9112, section 5.2)
-                    before, value = fields[-1]
-                    fields[-1] = before, f"{value} {text.strip()}".strip()
-                continue
-            name, colon, value = text.partition(":")
-            if colon and (name := name.rstrip(" \t")):
-                fields.append((name, value.strip(" \t")))
-        raise BadResponse(f"the {where} has more than {MAX_HEADER_LINES} lines")
-
-    def _frame(self, fields: list[tuple[str, str]]) -> None:
-        """Find out how long the content is, by RFC 9112 section 6.3."""
-        lengths = [value for name, value in fields if name.lower() == "content-length" and value]
-        codings = [value for name, value in fields if name.lower() == "transfer-encoding"]
-        self.chunked, self.chunk_left, self.length = False, None, None
+    def go_on(self, head: Head, framing: Framing) -> None:
+        """Go on after a *head* that has been read."""
+        self.code = self.status = head.status
+        self.reason = head.reason
+        self.version = 11 if head.minor else 10
+        self.chunked, self.chunk_left, self.length = framing.is_chunked, None, framing.length
+        self.will_close = framing.will_close
         self._excess_bytes = 0
-        self.is_faulty = False
-        if codings and self._is_chunked(",".join(codings)):
-            self.chunked = True
-            if lengths:
-                # the chunks count (RFC 9112, section 6.3), and the connection is not used again
-                self.is_faulty = True
-                fields[:] = [field for field in fields if field[0].lower() != "content-length"]
-        elif lengths:
-            self.length = _length(",".join(lengths))
-            if len(lengths) > 1 or "," in lengths[0]:
-                fields[:] = [field for field in fields if field[0].lower() != "content-length"]
-                fields.append(("Content-Length", str(self.length)))
-        if self.status in _NO_BODY or self._method == "HEAD":
-            # even if it names a coding (RFC 9112, section 6.1); the connection is not used again then
-            self.is_faulty = self.is_faulty or self.chunked
-            self.chunked, self.length = False, 0
-
-    def _is_chunked(self, header: str) -> bool:
-        codings = {coding.strip() for coding in header.lower().split(",")} - {"", "identity"}
-        if codings - {"chunked"}:
-            raise BadResponse(
-                f"the server sent the transfer encoding {quoted(header[:100])}; only chunked is known"
-            )
-        return bool(codings)  # named twice, by a server and a proxy before it, it was still applied once
-
-    def _decide_close(self, fields: list[tuple[str, str]]) -> None:
-        connection = ",".join(value.lower() for name, value in fields if name.lower() == "connection")
-        stays = "close" not in connection if self.version == 11 else "keep-alive" in connection  # noqa: PLR2004
-        framed = self.chunked or self.length is not None
-        self.will_close = not (stays and framed and not self.is_faulty)
 
     def _read_next_chunk_size(self) -> int:
         line = self.fp.readline(_MAX_CHUNK_LINE_BYTES + 1)
@@ -176,16 +268,4 @@ class Response(http.client.HTTPResponse):
 
     def _read_and_discard_trailer(self) -> None:
         with suppress(ConnectionLost):  # the content is complete, and some servers send no end
-            self._fields("trailer")
-
-
-def _length(header: str) -> int:
-    lengths = {part.strip() for part in header.split(",")}
-    if not all(length.isascii() and length.isdigit() for length in lengths):
-        raise BadResponse(f"the server announces a length that is no number: Content-Length: {header[:100]}")
-    if len({length.lstrip("0") for length in lengths}) > 1:
-        raise BadResponse(f"the server announces several lengths: Content-Length: {header[:100]}")
-    digits = lengths.pop()
-    if len(digits) > _MAX_LENGTH_DIGITS:
-        raise BadResponse(f"the server announces a length beyond reason: Content-Length: {header[:100]}")
-    return int(digits)
+            _fields_from(self.fp.readline, "trailer")
