@@ -198,9 +198,7 @@ def _packed(origin: Origin | None) -> bytes | None:
 
 
 def each_once(tasks: Iterable[NewTask]) -> tuple[dict[bytes, NewTask], list[NewTask], int]:
-    """*tasks* by key, each with all words for its URL; those that only differ in a session id; and how many can't be
-    right.
-    """
+    """*tasks* by key, with all words for the URL; those with another session id; and how many can't be right."""
     fresh: dict[bytes, NewTask] = {}
     repeats: list[NewTask] = []
     malformed = 0

@@ -19,6 +19,15 @@ _DECODER = msgspec.msgpack.Decoder(Cookie)
 _ENCODER = msgspec.msgpack.Encoder()
 
 
+def aged(cookie: Cookie, left_s: float | None) -> Cookie:
+    """*cookie* with *left_s* seconds left: one whose time is over is deleted. None: it has no end."""
+    if left_s is None:
+        return cookie
+    return msgspec.structs.replace(
+        cookie, expires_in_s=max(0.0, left_s), deleted=cookie.deleted or left_s <= 0
+    )
+
+
 class Cookies:
     """The cookies in the file *db*. Every change has a number. *now* is the wall clock, in seconds."""
 
@@ -33,13 +42,9 @@ class Cookies:
         for cookie in cookies:
             self.last += 1
             until = None if cookie.expires_in_s is None else self._now() + cookie.expires_in_s
-            self._db.execute(
-                "INSERT OR REPLACE INTO cookies VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (
-                    *(cookie.domain, cookie.path, cookie.name, self.last),
-                    *(cookie.deleted, until, _ENCODER.encode(cookie)),
-                ),
-            )
+            slot = (cookie.domain, cookie.path, cookie.name)
+            row = (*slot, self.last, cookie.deleted, until, _ENCODER.encode(cookie))
+            self._db.execute("INSERT OR REPLACE INTO cookies VALUES (?, ?, ?, ?, ?, ?, ?)", row)
         for domain in {cookie.domain for cookie in cookies}:
             self._drop_oldest("WHERE domain = ?", (domain,), most=policy.MOST_COOKIES_OF_DOMAIN)
         if cookies:
@@ -60,13 +65,7 @@ class Cookies:
         ).fetchall()
         now = self._now()
         cookies = tuple(
-            cookie
-            if until is None
-            else msgspec.structs.replace(
-                cookie, expires_in_s=max(0.0, until - now), deleted=cookie.deleted or until <= now
-            )
-            for _, until, packed in rows
-            for cookie in [_DECODER.decode(packed)]
+            aged(_DECODER.decode(packed), None if until is None else until - now) for _, until, packed in rows
         )
         return cookies, rows[-1][0] if len(rows) == policy.COOKIES_AT_ONCE else self.last
 

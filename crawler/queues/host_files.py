@@ -21,9 +21,7 @@ _MOST_CLAIMS = 10_000
 
 
 class HostFileRows:
-    """Those of the hosts in the file that *db* has open. *clock* is monotonic, *wall_clock* the time of day, both in
-    seconds.
-    """
+    """Those in the file *db*. *clock* is monotonic, *wall_clock* the time of day, both in seconds."""
 
     def __init__(
         self,
@@ -61,9 +59,8 @@ class HostFileRows:
 
     def may_tell(self, worker: str, host: int, name: str, *, is_alive: Callable[[str], bool]) -> bool:
         """Whether *worker* is believed: the file is missing, and no other worker is to fetch it."""
-        return (
-            self._claimed_by_another(worker, host, name, is_alive) is None and self.known(host, name) is None
-        )
+        is_claimed = self._claimed_by_another(worker, host, name, is_alive) is not None
+        return not is_claimed and self.known(host, name) is None
 
     def _claimed_by_another(
         self, worker: str, host: int, name: str, is_alive: Callable[[str], bool]

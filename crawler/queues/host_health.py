@@ -227,11 +227,9 @@ class HostHealth:
     def is_hopeless(self, host: int, *, now: float) -> bool:
         """Whether *host* has said that it is broken for so long that no URL is worth another attempt."""
         run = self._runs.get(host)
-        return (
-            run is not None
-            and run.broken >= policy.LEAST_TRIES
-            and now - run.broken_since >= self._patience_s
-        )
+        if run is None or run.broken < policy.LEAST_TRIES:
+            return False
+        return now - run.broken_since >= self._patience_s
 
     def wake(self, now: float) -> Iterator[HostDirective]:
         """Hosts whose cool-off is over, which may be asked once more; and those that are too many to remember."""
@@ -252,9 +250,7 @@ class HostHealth:
     def give_up(
         self, host: int, *, reason: str, detail: str, tries: int, since: float, least_s: float, now: float
     ) -> HostDirective:
-        """*host* has refused all requests since the moment *since*, at so many *tries*: it is down, for *least_s*
-        seconds at least.
-        """
+        """*host* has refused all since *since*, at so many *tries*: it is down, for *least_s* seconds at least."""
         run = self._runs.pop(host, None) or _Run(since=since)
         self._runs[host] = run
         run.begin(since)

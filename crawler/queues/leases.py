@@ -285,8 +285,6 @@ class Leases:
 
 
 def fitting(values: Iterable[object]) -> int:
-    """How many of *values* fit into one message, one at least: pages hold images, and servers choose how long their
-    headers are.
-    """
+    """How many of *values* fit into one message, one at least: pages hold images, and headers may be long."""
     sizes = accumulate(len(_ENCODER.encode(value)) for value in values)
     return max(1, sum(1 for _ in takewhile(lambda size_bytes: size_bytes <= policy.REPLY_BYTES, sizes)))

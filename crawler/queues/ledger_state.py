@@ -39,15 +39,6 @@ class LedgerState:
     ``load`` restores them from the file. Host health, throttle and pauses are not in the file, and stay.
     """
 
-    politeness: Politeness
-    counters: Counters
-    meters: Meters
-    refresh: Refresh
-    cookies: Cookies
-    adder: TaskAdder
-    watch: HostWatch
-    next_seq: int
-
     def __init__(
         self,
         db: Connection,

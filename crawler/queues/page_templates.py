@@ -58,11 +58,9 @@ class Family(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def is_hopeless(self) -> bool:
-        return (
-            not self.gained
-            and self.renders >= policy.FAMILY_RENDERS
-            and len(self.templates) >= policy.FAMILY_TEMPLATES
-        )
+        if self.gained or self.renders < policy.FAMILY_RENDERS:
+            return False
+        return len(self.templates) >= policy.FAMILY_TEMPLATES
 
 
 class KnownTemplates(NamedTuple):
@@ -97,7 +95,8 @@ def asked(known: KnownTemplates, task: int | None, now_s: float) -> tuple[KnownT
 def _verdict(known: KnownTemplates, claims: dict[int, float], task: int | None) -> TemplateVerdict:
     """UNKNOWN with a *task*: it may be a probe."""
     template = known.template
-    if _is_skipped(template):
+    is_dry = template.renders >= policy.PROBES and (not template.gained or template.dry >= policy.DRY_RENDERS)
+    if is_dry or template.failed >= policy.FAILED_RENDERS:
         return TemplateVerdict.SKIP
     if template.gained or task in claims:
         return TemplateVerdict.RENDER
@@ -106,12 +105,6 @@ def _verdict(known: KnownTemplates, claims: dict[int, float], task: int | None) 
     if task is not None and template.renders + len(claims) >= policy.PROBES:
         return TemplateVerdict.WAIT
     return TemplateVerdict.UNKNOWN
-
-
-def _is_skipped(template: Template) -> bool:
-    if template.failed >= policy.FAILED_RENDERS:
-        return True
-    return template.renders >= policy.PROBES and (not template.gained or template.dry >= policy.DRY_RENDERS)
 
 
 def told(known: KnownTemplates, outcome: RenderOutcome) -> KnownTemplates:

@@ -140,15 +140,12 @@ class Politeness(Lanes):
         """
         self._leave_late(now)
         lane = self._lane(host)
-        spacing_s = self.spacing_s(host)
-        wait_s = max(lane.paused_until, lane.asked + spacing_s) - now
+        wait_s = max(lane.paused_until, lane.asked + self.spacing_s(host)) - now
         is_new = guest is not None and guest not in lane.guests
         if wait_s <= 0 and is_new and self._is_crowded(host, lane):
             lane.crowded, wait_s = now, policy.ASK_AGAIN_S
         if wait_s <= 0:
-            lane.asked = now
-            if spacing_s:
-                lane.due = max(lane.due, now + spacing_s)
+            self._sent_at(now, host, lane)
             if is_new and guest is not None:
                 lane.guests[guest] = now + policy.GUEST_S
                 self._count(lane, +1)
@@ -166,10 +163,14 @@ class Politeness(Lanes):
         lane, wish_s = self._lanes.get(host), max(self._delay_s, self.delay_s(host))
         moment = min(now, now - ago_s + wish_s / 2)
         if lane is not None and lane.asked < moment:
-            lane.asked = moment
-            if spacing_s := self.spacing_s(host):
-                lane.due = max(lane.due, moment + spacing_s)
+            self._sent_at(moment, host, lane)
             self._place(host, lane, now)
+
+    def _sent_at(self, moment: float, host: int, lane: Lane) -> None:
+        """A request counts as sent at *moment*: the next one has the host's delay to wait."""
+        lane.asked = moment
+        if spacing_s := self.spacing_s(host):
+            lane.due = max(lane.due, moment + spacing_s)
 
     def turn_over(self, host: int, guest: int, *, now: float) -> None:
         """A guest has its response; nothing happens if the task is no guest."""
@@ -213,9 +214,7 @@ class Politeness(Lanes):
                 self.turn_over(host, guest, now=now)
 
     def too_much(self, worker: str, *, now: float) -> list[int]:
-        """The hosts with a limit, a delay or a pause of which *worker* holds more tasks than it runs: it shall not
-        begin the rest.
-        """
+        """Hosts with a limit, delay or pause of which *worker* holds more than it runs: it shall not begin the rest."""
         return [
             host
             for host, held in self._hands.get(worker, {}).items()

@@ -96,9 +96,7 @@ class Refresh:
         return found[0][1] if found else None
 
     def past(self, kind: TaskKind, task_id: int, blob: bytes | None) -> tuple[Origin | None, Record | None]:
-        """The origin of a task, and its last record. *blob* is the origin in its row; a settled task has it in its
-        record.
-        """
+        """The origin and the last record of a task. *blob* is the origin in its row; if settled, its record has it."""
         last = self.last_record(kind, task_id)
         if blob is not None:
             return origin_in(blob), last

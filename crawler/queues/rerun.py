@@ -59,9 +59,7 @@ def take_up(db: Connection, slugs: Collection[str], reads: Reads, *, unrendered:
 
 
 def leave_out(db: Connection, belongs: Belongs, *, most: Mapping[TaskKind, int]) -> Counter[str]:
-    """Remove waiting tasks that *belongs* leaves out, and the newest ones of each kind beyond *most* tasks; returns how
-    many by slug.
-    """
+    """Remove waiting tasks that *belongs* leaves out, and the newest beyond *most* of a kind; counts them by slug."""
     listed = LeftOutRows(db)
     gone: Counter[str] = Counter()
     for batch in _waiting(db):
@@ -139,9 +137,7 @@ def _begin_to_count_anew(db: Connection, cuts: Mapping[str, int]) -> None:
 
 
 def _waiting(db: Connection) -> Iterator[list[tuple[int, NewTask]]]:
-    """Batches of tasks that were never settled and are not leased, oldest first. The tasks of a batch may be removed
-    before the next one.
-    """
+    """Batches of tasks never settled and not leased, oldest first; one may be removed before the next is read."""
     after = 0
     while batch := _tasks(db, "id > ? ORDER BY id LIMIT ?", (after, _AT_ONCE)):
         yield batch

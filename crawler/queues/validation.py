@@ -102,9 +102,7 @@ def _are_signs(signs: str) -> bool:
 
 
 def refusal(result: Result, *, kind: TaskKind, url: str, by_workers: bool = True) -> str:
-    """Why *result* can't belong to the task of that *kind* and *url*; empty if it can. *by_workers*: workers may keep
-    files themselves.
-    """
+    """Why *result* can't belong to the task; empty if it can. *by_workers*: workers may keep files themselves."""
     record = result.record
     if not record.url:  # see unreadable()
         return record.detail or "its record has no URL"

@@ -14,6 +14,7 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote, unquote
@@ -34,6 +35,7 @@ _HOST = re.compile(r"[A-Za-z0-9._-]+")
 _PASSWORD = re.compile(r"\A((?>.*?://)).*@", re.DOTALL)
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _FILES = ("ca", "cert", "key")
+_quoted = partial(quote, safe="")
 _FORMS: Mapping[Kind, str] = {
     "single": "redis://HOST/0",
     "cluster": "redis+cluster://HOST,HOST",
@@ -200,10 +202,6 @@ def _in_ascii(host: str) -> str:
     except UnicodeError:
         return ""
     return name if _HOST.fullmatch(name) else ""
-
-
-def _quoted(text: str) -> str:
-    return quote(text, safe="")
 
 
 def _unquoted(text: str, part: str) -> str:

@@ -192,9 +192,7 @@ class RedisClient:
     # --- for the collector, which creates the crawl ---
 
     def open_server(self) -> None:
-        """Call it in place of ``connect``, whether the crawl exists or not. Raises UsageError for a server that evicts
-        keys.
-        """
+        """Call it in place of ``connect``, whether the crawl exists. Raises UsageError if the server evicts keys."""
         where = str(self.address)
         check_version(self._engine.info("server", CRAWLS), where)
         memory = self._engine.info("memory", CRAWLS)

@@ -252,17 +252,14 @@ class Settled(Value):
         return int(self.entry.partition("-")[0])
 
 
-def entries(shard: int, found: Sequence[Any]) -> list[Settled]:
-    """The entries that our scripts have made among *found*, a reply of XRANGE."""
-    return entries_and_foreign(shard, found)[0]
-
-
-def entries_and_foreign(shard: int, found: Sequence[Any]) -> tuple[list[Settled], list[str]]:
-    """The entries of *found*, a reply of XRANGE, and the names of those that no script of ours has made."""
+def entries(
+    found: Sequence[Any], decode: Callable[[str, dict[bytes, bytes]], _T]
+) -> tuple[list[_T], list[str]]:
+    """The values of *found*, a reply of XRANGE, and the names of entries that no script of ours has made."""
     ours, foreign = [], []
     for name, words in found:
         try:
-            ours.append(_entry(shard, utf8(name), dict(zip(words[::2], words[1::2], strict=True))))
+            ours.append(decode(utf8(name), dict(zip(words[::2], words[1::2], strict=True))))
         except (*FLAWS, LookupError, TypeError, ValueError, OverflowError, OSError):
             foreign.append(utf8(name))
     return ours, foreign
@@ -275,7 +272,8 @@ def _number(words: dict[bytes, bytes], name: bytes, most: int) -> int:
     return number
 
 
-def _entry(shard: int, name: str, words: dict[bytes, bytes]) -> Settled:
+def settled(shard: int, name: str, words: dict[bytes, bytes]) -> Settled:
+    """A task of the stream of records. Raises what ``entries`` takes for foreign."""
     kind, state = KINDS[utf8(words[b"c"])], TaskState(utf8(words[b"s"]))
     attempts, depth = _number(words, b"a", MAX_COUNT), _number(words, b"d", MAX_DEPTH)
     _number(words, b"i", MAX_COUNT)

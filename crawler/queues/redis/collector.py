@@ -25,7 +25,7 @@ _T = TypeVar("_T")
 
 
 class Collector:
-    """Moves what *outlet* has into *books*; for one thread. Unless *kept_by_workers*, a record that says that its
+    """Moves what *outlet* has to crawl.db; for one thread. Unless *kept_by_workers*, a record that says that its
     worker keeps the image counts as failed.
     """
 

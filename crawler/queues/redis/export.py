@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import chain
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import msgspec
 
@@ -32,12 +33,13 @@ from crawler.queues.redis.codec import (
     LETTERS,
     Packed,
     Settled,
-    entries_and_foreign,
+    entries,
     flat,
     grouped,
     local_id,
     note_of,
     packed,
+    settled,
     shard_of,
     unpacked,
     utf8,
@@ -145,24 +147,34 @@ class ShardsExport:
         self._shards = shards
 
     def settled(self, limit: int) -> list[Settled]:
-        found = [one for shard in range(self._shards.count) for one in self._settled(shard, limit)]
+        shards = range(self._shards.count)
+        found = [
+            one for shard in shards for one in self._oldest(shard, "out", limit, partial(settled, shard))
+        ]
         found.sort(key=lambda one: one.cursor)
         return found[:limit]
 
-    def _settled(self, shard: int, limit: int) -> list[Settled]:
-        """The oldest entries of a shard; foreign ones among them are removed, and logged."""
+    def _oldest(
+        self, shard: int, stream: str, limit: int, decode: Callable[[str, dict[bytes, bytes]], _T]
+    ) -> list[_T]:
+        """The oldest entries of a stream; foreign ones among them are removed, and logged."""
         while True:
-            answer = self._shards.run(shard, "entries", "out", "-", limit)
-            ours, foreign = entries_and_foreign(shard, answer)
+            ours, foreign = entries(self._shards.run(shard, "entries", stream, "-", limit), decode)
             if foreign:
-                self._shards.run(shard, "forget", b"", len(foreign), *foreign)
-                self._say_foreign(shard, "out", foreign)
+                self._shards.run(shard, "forget", stream, b"", len(foreign), *foreign)
+                key = f"{self._shards.prefixes[shard]}{stream}"
+                tell(log, QUEUE_ENTRIES_REMOVED, key=key, entries=len(foreign), first=foreign[0])
             if ours or not foreign:
                 return ours
 
-    def _say_foreign(self, shard: int, key: str, names: Sequence[str]) -> None:
-        key = f"{self._shards.prefixes[shard]}{key}"
-        tell(log, QUEUE_ENTRIES_REMOVED, key=key, entries=len(names), first=names[0])
+    def _first(self, limit: int, give: Callable[[int, int], list[_T]]) -> list[_T]:
+        """What the first shards *give* that have any, *limit* values at most."""
+        values: list[_T] = []
+        for shard in range(self._shards.count):
+            values += give(shard, limit - len(values))
+            if len(values) >= limit:
+                break
+        return values
 
     def put(self, tasks: Sequence[NewTask]) -> None:
         by_shard, _ = sorted_out(tasks, self._shards.count)
@@ -170,61 +182,31 @@ class ShardsExport:
             put_packed(self._shards, shard, group)
 
     def words(self, limit: int) -> list[LaterWords]:
-        found: list[LaterWords] = []
-        for shard in range(self._shards.count):
-            answer = self._shards.run(shard, "entries", "words", "-", limit - len(found))
-            foreign = []
-            for name, fields in answer:
-                try:
-                    key, words = dict(zip(fields[::2], fields[1::2], strict=True)).values()
-                    found.append(LaterWords(shard=shard, entry=utf8(name), key=key, words=_WORDS(words)))
-                except (*FLAWS, ValueError):
-                    foreign.append(utf8(name))
-            if foreign:
-                self._shards.run(shard, "forget_entries", "words", len(foreign), *foreign)
-                self._say_foreign(shard, "words", foreign)
-            if len(found) >= limit:
-                break
-        return found
+        def give(shard: int, most: int) -> list[LaterWords]:
+            return self._oldest(shard, "words", most, partial(_later_words, shard))
+
+        return self._first(limit, give)
 
     def forget_words(self, collected: Sequence[LaterWords]) -> None:
         self._forget("words", collected)
 
     def left_out(self, limit: int) -> list[LeftOutOnce]:
-        def decoded(shard: int, row: Any) -> LeftOutOnce:
-            name, (_, slug, _, kind, _, host, _, text) = row
-            what = unpacked(utf8(host), text)
-            task = NewTask(kind=KINDS[utf8(kind)], url=what.url, origin=what.origin)
-            return LeftOutOnce(shard=shard, entry=utf8(name), slug=utf8(slug), task=task)
+        def give(shard: int, most: int) -> list[LeftOutOnce]:
+            return self._oldest(shard, "left", most, partial(_left_out_once, shard))
 
-        return self._first(limit, decoded, "entries", "left", "-")
-
-    def _first(
-        self, limit: int, decoded: Callable[[int, Any], _T], command: str, *arguments: str
-    ) -> list[_T]:
-        """What *command* gives at the first shards that have any, *limit* rows at most."""
-        values: list[_T] = []
-        for shard in range(self._shards.count):
-            rows = self._shards.run(shard, command, *arguments, limit - len(values))
-            values += [decoded(shard, row) for row in rows]
-            if len(values) >= limit:
-                break
-        return values
+        return self._first(limit, give)
 
     def forget_left_out(self, collected: Sequence[LeftOutOnce]) -> None:
         self._forget("left", collected)
 
     def host_files(self, limit: int) -> list[KeptFile]:
-        def decoded(shard: int, row: Any) -> KeptFile:
-            field, blob, left_s = row
-            host, _, _ = utf8(field).partition(" ")
+        def give(shard: int, most: int) -> list[KeptFile]:
             try:
-                file = msgspec.structs.replace(unpacked_file(blob), kept_s=max(0.0, float(left_s)))
+                return [_kept_file(*row) for row in self._shards.run(shard, "filed", most)]
             except (*FLAWS, ValueError) as exc:
                 raise self._shards.damaged(shard, "files", exc) from exc
-            return KeptFile(host=host, file=file)
 
-        return self._first(limit, decoded, "filed")
+        return self._first(limit, give)
 
     def forget_host_files(self, collected: Sequence[KeptFile]) -> None:
         for shard, group in self._grouped(collected, lambda one: one.host).items():
@@ -241,14 +223,14 @@ class ShardsExport:
 
     def _forget(self, stream: str, collected: Sequence[LaterWords | LeftOutOnce]) -> None:
         for shard, names in _names_by_shard(collected).items():
-            self._shards.run(shard, "forget_entries", stream, len(names), *names)
+            self._shards.run(shard, "forget", stream, b"", len(names), *names)
 
     def forget(self, settled: Sequence[Settled], totals: Stats) -> None:
         by_shard = _names_by_shard(settled)
         by_shard.setdefault(0, [])
         for shard, names in by_shard.items():
-            kept = _ENCODE(totals) if shard == 0 else b""
-            self._shards.run(shard, "forget", kept, len(names), *names)
+            packed_totals = _ENCODE(totals) if shard == 0 else b""
+            self._shards.run(shard, "forget", "out", packed_totals, len(names), *names)
 
     def push(self, tasks: Sequence[Unsettled]) -> int:
         pairs = [(task, packed(task.task, known=task.known)) for task in tasks]
@@ -274,6 +256,21 @@ class ShardsExport:
         return {slug: count for slug, count in found.items() if slug in LEFT_OUT and 0 <= count <= MAX_COUNT}
 
 
+def _later_words(shard: int, name: str, words: dict[bytes, bytes]) -> LaterWords:
+    return LaterWords(shard=shard, entry=name, key=words[b"k"], words=_WORDS(words[b"w"]))
+
+
+def _left_out_once(shard: int, name: str, words: dict[bytes, bytes]) -> LeftOutOnce:
+    what = unpacked(utf8(words[b"h"]), words[b"b"])
+    task = NewTask(kind=KINDS[utf8(words[b"c"])], url=what.url, origin=what.origin)
+    return LeftOutOnce(shard=shard, entry=name, slug=utf8(words[b"r"]), task=task)
+
+
+def _kept_file(field: bytes, blob: bytes, left_s: bytes) -> KeptFile:
+    file = msgspec.structs.replace(unpacked_file(blob), kept_s=max(0.0, float(left_s)))
+    return KeptFile(host=utf8(field).partition(" ")[0], file=file)
+
+
 def _names_by_shard(collected: Sequence[Settled | LaterWords | LeftOutOnce]) -> dict[int, list[str]]:
     groups = grouped(collected, lambda one: one.shard)
     return {shard: [one.entry for one in group] for shard, group in groups.items()}
@@ -294,9 +291,7 @@ def _pushed(shard: int, task: Unsettled, one: Packed) -> tuple[Argument, ...]:
 
 
 def old_tally(record: Record | None) -> bytes:
-    """The counters that the last record of a task stands for, encoded as by keep() in settling.lua: a newer record
-    takes them back.
-    """
+    """What the last record of a task counts for, as keep() in settling.lua packs it: a newer one takes it back."""
     if record is None:
         return b""
     letter = LETTERS[KIND_OF[type(record)]]

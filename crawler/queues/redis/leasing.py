@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 from zlib import crc32
 
 import msgspec
 
 from crawler.models import Batch, Cookie, Lease, Task, Token, WorkerState
+from crawler.queues.cookies import aged
 from crawler.queues.redis.codec import KINDS, LETTERS, global_id, local_id, unpacked, utf8
 from crawler.queues.redis.connection import Argument, WakeupChannel, WakeupLost
 from crawler.queues.redis.shards import Shards
@@ -115,10 +117,29 @@ class RedisLeasing:
         )
 
     def _batch(self, shard: int, reply: Sequence[Any]) -> Batch:
+        name, slots, delay_s, leased = reply
+        host, tasks = utf8(name), []
         try:
-            return _batch(shard, reply)
+            for number, serial, attempt, depth, letter, text in leased:
+                kind, what = KINDS[utf8(letter)], unpacked(host, text)
+                if not is_url(what.url, kind):
+                    raise ValueError(f"{quoted(what.url[:200])} is no URL")  # noqa: TRY301 - as what is illegible
+                tasks.append(
+                    Task(
+                        id=global_id(shard, number),
+                        serial=serial,
+                        kind=kind,
+                        url=what.url,
+                        depth=depth,
+                        attempt=attempt,
+                        origin=what.origin,
+                        host_delay_s=float(delay_s),
+                        known=what.known,
+                    )
+                )
         except (*FLAWS, ValueError, LookupError) as exc:
-            raise self._shards.damaged(shard, f"q:*:{utf8(reply[0])}", exc) from exc
+            raise self._shards.damaged(shard, f"q:*:{host}", exc) from exc
+        return Batch(host=host, slots=slots, tasks=tuple(tasks))
 
     def _wait(self, worker: WorkerState, channel: WakeupChannel, for_s: float) -> int | None:
         """Wait for a wake-up, *for_s* seconds at most; returns the shard that it comes from."""
@@ -147,18 +168,9 @@ class RedisLeasing:
             return (), worker.cookies_seen
         news, seen = self._shards.bare(0, "cookie_news", worker.cookies_seen)
         cookies = []
-        for blob, deleted, left_s in news:
-            try:
-                cookie = _COOKIE(blob)
-            except FLAWS:  # of no use to anybody
-                continue
-            if left_s:
-                cookie = msgspec.structs.replace(
-                    cookie,
-                    expires_in_s=max(0.0, float(left_s)),
-                    deleted=bool(deleted) or float(left_s) <= 0,
-                )
-            cookies.append(cookie)
+        for blob, left_s in news:
+            with suppress(*FLAWS):  # of no use to anybody
+                cookies.append(aged(_COOKIE(blob), float(left_s) if left_s else None))
         return tuple(cookies), int(seen)
 
     def forget(self, worker_id: str) -> None:
@@ -183,27 +195,3 @@ def token_words(tokens: Sequence[Token], shard: int) -> list[Argument]:
         if of == shard:
             words += (number, token.serial)
     return [len(words) // 2, *words]
-
-
-def _batch(shard: int, reply: Sequence[Any]) -> Batch:
-    name, slots, delay_s, leased = reply
-    host = utf8(name)
-    tasks = []
-    for number, serial, attempt, depth, kind, text in leased:
-        what = unpacked(host, text)
-        if not is_url(what.url, KINDS[utf8(kind)]):
-            raise ValueError(f"{quoted(what.url[:200])} is no URL")
-        tasks.append(
-            Task(
-                id=global_id(shard, number),
-                serial=serial,
-                kind=KINDS[utf8(kind)],
-                url=what.url,
-                depth=depth,
-                attempt=attempt,
-                origin=what.origin,
-                host_delay_s=float(delay_s),
-                known=what.known,
-            )
-        )
-    return Batch(host=host, slots=slots, tasks=tuple(tasks))

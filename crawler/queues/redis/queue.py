@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import partial
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -30,7 +31,7 @@ from crawler.models import (
 )
 from crawler.queues import Plan, Queue, RecordPage, page_templates, policy
 from crawler.queues.redis.adding import keep_file, put_packed, sorted_out
-from crawler.queues.redis.codec import Settled, entries, local_id, packed, shard_of, utf8
+from crawler.queues.redis.codec import Settled, entries, local_id, packed, settled, shard_of, utf8
 from crawler.queues.redis.connection import Argument
 from crawler.queues.redis.leasing import RedisLeasing, token_words, worker_words
 from crawler.queues.redis.settling import RedisSettling
@@ -236,7 +237,7 @@ class RedisQueue(Queue):
         return found[:limit]
 
     def _entries(self, shard: int, start: str, limit: int) -> list[Settled]:
-        return entries(shard, self._shards.run(shard, "entries", "out", start, limit))
+        return entries(self._shards.run(shard, "entries", "out", start, limit), partial(settled, shard))[0]
 
     def _is_over(self) -> bool:
         return self._shards.drained() or bool(self._shards.field(0, "halted"))

@@ -26,9 +26,7 @@ def add(db: Connection, each: Settled) -> None:
 
 
 def take_up_sizes(db: Connection) -> None:
-    """Make tasks of the sizes that a ledger had waiting behind others: Redis knows none of them, and a size too many is
-    no loss.
-    """
+    """Make tasks of sizes that a ledger had behind others: Redis knows none, and a size too many is no loss."""
     db.execute(
         "INSERT INTO tasks SELECT ? + row_number() OVER (ORDER BY s.id), 'image', s.url, s.key, t.host_id, s.depth,"
         " 'ready', 0, 0, NULL, s.origin, s.words, s.picture, s.px FROM sizes s JOIN tasks t ON t.id ="

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import msgspec
 
@@ -25,32 +24,6 @@ from crawler.urls import host_key, task_key
 _MOST_BYTES = 2**50  # of one record: to a script numbers are doubles, and counters have 64 bits
 _OWN_HOST, _ANOTHER_SHARDS, _TELLS_NOTHING = "", "-", "!"
 _ENCODE = msgspec.msgpack.Encoder().encode
-
-
-class Judged(NamedTuple):
-    """What the scripts have to know of a result, without reading its record; settle.lua says what each is."""
-
-    id: str
-    serial: int
-    kind: str
-    key: bytes
-    flags: str
-    retry_s: Argument
-    pause_s: Argument
-    delay_s: Argument
-    what: str
-    why: str
-    http: int
-    detail: str
-    elapsed_s: str
-    refused_s: Argument
-    host: str
-    again: int
-    seed: int
-    status: str
-    reason: str
-    size: int
-    record: bytes
 
 
 class RedisSettling:
@@ -108,38 +81,45 @@ class RedisSettling:
             for other, tasks in by_shard.items():
                 put_packed(self._shards, other, tasks)
             left_out = counted(Counter(left_out_of(result.record)))
-            words += [*self._judged(shard, result), *counted(drops), *left_out, len(here), *arguments(here)]
+            words += [
+                *self._judged(shard, result).values(),
+                *counted(drops),
+                *left_out,
+                len(here),
+                *arguments(here),
+            ]
         alone = self._shards.run(shard, "settle", *self._shards.elsewhere(shard), len(results), *words)
         return [utf8(host) for host in alone]
 
-    def _judged(self, shard: int, result: Result) -> Judged:
+    def _judged(self, shard: int, result: Result) -> dict[str, Argument]:
+        """What settle.lua has to know of a result without reading its record, in its order; it says what each is."""
         record = result.record
         kind = KIND_OF[type(record)]
         refused_s = refused_for_s(record, result.refused_for_s)
         has_next = isinstance(record, ImageRecord) and bool(record.replaced_by)
-        return Judged(
-            id=local_id(result.token.id)[1],
-            serial=result.token.serial,
-            kind=LETTERS[kind],
-            key=task_key(kind, record.url),
-            flags="x" if not record.url else "u" if result.untouched else "n" if has_next else "",
-            retry_s=_or_none(result.retry_in_s),
-            pause_s=_or_none(result.host_pause_s),
-            delay_s=_or_none(result.host_delay_s),
-            what=evidence(record).value,
-            why=reason_of(record),
-            http=record.http_status,
-            detail=record.detail[: policy.SHOWN_DETAIL_CHARS],
-            elapsed_s=repr(record.elapsed_s),
-            refused_s=_or_none(refused_s),
-            host=self._ended_at(shard, record, refused_s),
-            again=int(record.attempts > 1),
-            seed=int(is_seed(record)),
-            status=str(record.status),
-            reason=record.reason,
-            size=min(max(record.size_bytes, 0), _MOST_BYTES),
-            record=_ENCODE(record),
-        )
+        return {
+            "id": local_id(result.token.id)[1],
+            "serial": result.token.serial,
+            "kind": LETTERS[kind],
+            "key": task_key(kind, record.url),
+            "flags": "x" if not record.url else "u" if result.untouched else "n" if has_next else "",
+            "retry_s": _or_none(result.retry_in_s),
+            "pause_s": _or_none(result.host_pause_s),
+            "delay_s": _or_none(result.host_delay_s),
+            "what": evidence(record).value,
+            "why": reason_of(record),
+            "http": record.http_status,
+            "detail": record.detail[: policy.SHOWN_DETAIL_CHARS],
+            "elapsed_s": repr(record.elapsed_s),
+            "refused_s": _or_none(refused_s),
+            "host": self._ended_at(shard, record, refused_s),
+            "again": int(record.attempts > 1),
+            "seed": int(is_seed(record)),
+            "status": str(record.status),
+            "reason": record.reason,
+            "size": min(max(record.size_bytes, 0), _MOST_BYTES),
+            "record": _ENCODE(record),
+        }
 
     def _ended_at(self, shard: int, record: Record, refused_s: float | None) -> str:
         """The host that a redirect led to, as settle.lua wants it; another shard is told of it here."""

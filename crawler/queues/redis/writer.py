@@ -108,9 +108,7 @@ class CrawlfileWriter:
             meta.write(self._db, MetaKey.TAKEN, b"".join(self._taken))
 
     def fill(self, later: Sequence[LaterWords]) -> None:
-        """Give images the words of later pages where they have none, all or none; an image that is not here yet gets
-        them with its record.
-        """
+        """Give images words of later pages where they have none, all or none; new ones get them with their record."""
         with self._transaction():
             for each in later:
                 later_words.give(self._db, each.key, each.words)
@@ -128,9 +126,7 @@ class CrawlfileWriter:
                 self._files.keep(schema.host_id(self._db, one.host), one.file)
 
     def keep_dropped(self, dropped: Mapping[str, int]) -> None:
-        """Take over the counts of Redis of what was left out; a lower count, of a Redis that has lost some, changes
-        nothing.
-        """
+        """Take over what Redis has counted as left out; a lower count, of a Redis that has lost some, is ignored."""
         higher = {reason: count for reason, count in dropped.items() if count > self._tally.dropped[reason]}
         if not higher:
             return

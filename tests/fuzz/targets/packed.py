@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import msgspec
 
 from crawler.crawlfile.columns import row_of
 from crawler.models import NewTask, TaskKind
-from crawler.queues.redis.codec import entries, flat, global_id, local_id, packed, shard_of, unpacked
+from crawler.queues.redis.codec import entries, flat, global_id, local_id, packed, settled, shard_of, unpacked
 from crawler.queues.validation import FLAWS, is_url
 from crawler.urls import canonical
 from tests.fuzz.drawn import Drawn
@@ -62,7 +64,7 @@ def _entries(drawn: Drawn) -> None:
                 ),
             ]
     entry = [b"%d-0" % drawn.number(), words]
-    found = entries(0, [entry])  # what others have put there is left out
+    found, _ = entries([entry], partial(settled, 0))  # what others have put there is left out
     assert len(found) <= 1
     for one in found:
         assert one.kind in TaskKind

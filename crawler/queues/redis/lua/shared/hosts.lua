@@ -206,6 +206,16 @@ writers[#writers + 1] = function()
   domains.write()
 end
 
+-- A request to a host counts as sent at that moment: the next one has its delay to wait.
+local function sent_at(name, moment)
+  local lane = touch(name)
+  local spacing = spacing_s(name, lane)
+  lane.asked = moment
+  if spacing > 0 then
+    lane.d = max(lane.d, moment + spacing)
+  end
+end
+
 local function pause(name, for_s)
   local lane = touch(name)
   lane.d = max(lane.d, now + for_s)

@@ -21,12 +21,7 @@ function turns.taken(name, ago_s)
   local lane = host(name)
   local moment = min(now, now - ago_s + max(CFG.delay_s, lane.delay or 0) / 2)
   if lane.asked and lane.asked < moment then
-    touch(name)
-    lane.asked = moment
-    local spacing = spacing_s(name, lane)
-    if spacing > 0 then
-      lane.d = max(lane.d, moment + spacing)
-    end
+    sent_at(name, moment)
   end
 end
 
@@ -91,8 +86,7 @@ end
 -- host, or nil.
 function turns.take(name, guest)
   local lane = host(name)
-  local spacing = spacing_s(name, lane)
-  local wait = max(lane.paused or 0, lane.asked and lane.asked + spacing or 0) - now
+  local wait = max(lane.paused or 0, lane.asked and lane.asked + spacing_s(name, lane) or 0) - now
   local is_new = guest and not (lane.guests and lane.guests[guest])
   if wait <= 0 and is_new and turns.is_crowded(lane) then
     touch(name).crowded = now
@@ -101,11 +95,7 @@ function turns.take(name, guest)
   if wait > 0 then
     return max(wait, 1e-6) -- as much as is told
   end
-  touch(name)
-  lane.asked = now
-  if spacing > 0 then
-    lane.d = max(lane.d, now + spacing)
-  end
+  sent_at(name, now)
   if is_new then
     lane.guests = lane.guests or {}
     lane.guests[guest] = true
