@@ -113,8 +113,7 @@ class TaskQueue(Protocol):
     def turn_taken(self, *, host: Url, ago_s: Seconds) -> None:
         """A request that was allowed was sent *ago_s* seconds ago, and its response begins now.
 
-        A delay that the host asks for, or that is configured, counts from now on, if that is no more than half of the
-        delay later.
+        A delay that the host asks for, or that is configured, counts from now on, if that is at most half of it later.
         """
 
     def turn_over(self, *, task: Total, host: Url) -> None:

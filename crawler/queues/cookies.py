@@ -1,7 +1,6 @@
 """The cookies of a crawl, which all its workers share, in crawl.db.
 
-They outlive restarts of the manager, and are removed when the crawl ends. They expire by the wall clock of the
-manager's machine.
+They outlive restarts of the manager, by whose machine's wall clock they expire, and are removed when the crawl ends.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Tasks that wait for another attempt, and the clock by which they are due.
 
-When a task is due is in the file. Why it waits is for people and in memory only: after a restart it is unknown until
-the next failure.
+When a task is due is in the file. Why it waits is for people, and in memory only: a restart forgets it.
 """
 
 from __future__ import annotations

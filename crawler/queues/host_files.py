@@ -21,7 +21,9 @@ _MOST_CLAIMS = 10_000
 
 
 class HostFileRows:
-    """Those in the file *db*. *clock* is monotonic, *wall_clock* the time of day, both in seconds."""
+    """Those in the file *db*. *clock* is monotonic, *wall_clock* the time of day, both in seconds. *is_alive*: whether
+    the claim of a worker counts.
+    """
 
     def __init__(
         self,
@@ -29,10 +31,12 @@ class HostFileRows:
         *,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
+        is_alive: Callable[[str], bool] = lambda _: True,
     ) -> None:
         self._db = db
         self._clock = clock
         self._wall_clock = wall_clock
+        self._is_alive = is_alive
         self._claims: OrderedDict[tuple[int, str], tuple[str, float]] = OrderedDict()
         """The worker that fetches a file, and until when no other one does, by host and name."""
         # not in the schema: crawls of before, and programs, go on with each other's files
@@ -42,14 +46,12 @@ class HostFileRows:
             " WITHOUT ROWID"
         )
 
-    def look(
-        self, worker: str, host: int, name: str, *, is_alive: Callable[[str], bool] = lambda _: True
-    ) -> FileAnswer:
-        """The file, or whether *worker* is to fetch it. A claim of a worker that is not alive is void."""
+    def look(self, worker: str, host: int, name: str) -> FileAnswer:
+        """The file, or whether *worker* is to fetch it."""
         if (file := self.known(host, name)) is not None:
             return FileAnswer(file=file)
         now = self._clock()
-        if (until := self._claimed_by_another(worker, host, name, is_alive)) is not None:
+        if (until := self._claimed_by_another(worker, host, name)) is not None:
             return FileAnswer(again_s=min(policy.ASK_AGAIN_S, until - now))
         self._claims[host, name] = (worker, now + policy.CLAIM_S)
         self._claims.move_to_end((host, name))
@@ -57,17 +59,15 @@ class HostFileRows:
             self._claims.popitem(last=False)
         return FileAnswer(is_yours=True)
 
-    def may_tell(self, worker: str, host: int, name: str, *, is_alive: Callable[[str], bool]) -> bool:
+    def may_tell(self, worker: str, host: int, name: str) -> bool:
         """Whether *worker* is believed: the file is missing, and no other worker is to fetch it."""
-        is_claimed = self._claimed_by_another(worker, host, name, is_alive) is not None
+        is_claimed = self._claimed_by_another(worker, host, name) is not None
         return not is_claimed and self.known(host, name) is None
 
-    def _claimed_by_another(
-        self, worker: str, host: int, name: str, is_alive: Callable[[str], bool]
-    ) -> float | None:
+    def _claimed_by_another(self, worker: str, host: int, name: str) -> float | None:
         """Until when another worker is to fetch the file; None if none is."""
         whose, until = self._claims.get((host, name), ("", 0.0))
-        is_anothers = whose not in ("", worker) and self._clock() < until and is_alive(whose)
+        is_anothers = whose not in ("", worker) and self._clock() < until and self._is_alive(whose)
         return until if is_anothers else None
 
     def known(self, host: int, name: str) -> HostFile | None:

@@ -104,8 +104,7 @@ class _Latest:
 
 
 class HostHealth:
-    """The hosts in trouble. *per_host* requests may be in flight to any other host. *patience_s* is
-    ``host_patience_s``.
+    """The hosts in trouble. *per_host* requests may be in flight to any other. *patience_s* is ``host_patience_s``.
 
     The caller follows each HostDirective that is returned; it stands until the next one for that host.
     """
@@ -152,8 +151,7 @@ class HostHealth:
     ) -> HostDirective | None:
         """A request to *host* that was sent at *began* has failed: *what* is neither NOTHING nor ANSWER.
 
-        *again*: an earlier attempt at the same URL had failed, too. That may be the URL's own TROUBLE, which makes no
-        pause longer.
+        *again*: an earlier attempt at the URL had failed, too. It may be its own TROUBLE, which makes no pause longer.
         """
         run = self._runs.pop(host, None)
         if self._is_its_own(host, run, what, began=began, again=again):

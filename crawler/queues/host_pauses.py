@@ -48,8 +48,7 @@ class HostPauses:
 
     def left(self, *, delay_s: float) -> Iterator[tuple[int, float]]:
         """Hosts, and the seconds left of their pauses, or of the delay since their latest request: *delay_s*, or what
-        the host asks for. The latest request may have been a moment before the end, as delays below LEAST_S were not
-        noted.
+        the host asks for. The latest request may have come right before the end: delays below LEAST_S are not noted.
         """
         now = self._clock()
         for host, until, asked_s in self._db.execute("SELECT host_id, until, asked_s FROM pauses").fetchall():

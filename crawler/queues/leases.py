@@ -77,8 +77,7 @@ class Leases:
     - politeness counts one task in the worker's hand for each;
     - ``worker_counts`` counts the workers that have spoken, by kind.
 
-    A lease is identified by the task's id and the serial number that it was leased under: a late result of an earlier
-    lease has a smaller number.
+    A lease is the task's id and the serial number that it was leased under, which is smaller in a late result.
     """
 
     def __init__(self, state: LedgerState) -> None:

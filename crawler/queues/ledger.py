@@ -196,13 +196,11 @@ class Ledger(LedgerRuns, Queue):
 
     def host_file(self, worker_id: str, *, host: str, name: str) -> FileAnswer:
         with self._of_host(host) as host_id:
-            is_alive = self._leases.workers.__contains__
-            return self._files.look(worker_id, host_id, name, is_alive=is_alive)
+            return self._files.look(worker_id, host_id, name)
 
     def keep_host_file(self, worker_id: str, *, host: str, file: HostFile) -> None:
         with self._of_host(host) as host_id, self._transaction():
-            is_alive = self._leases.workers.__contains__
-            if not self._files.may_tell(worker_id, host_id, file.name, is_alive=is_alive):
+            if not self._files.may_tell(worker_id, host_id, file.name):
                 self._settling.complaints.tell(WORD_REFUSED, worker=worker_id, host=host)
                 return
             self._files.keep(host_id, file)

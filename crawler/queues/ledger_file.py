@@ -51,8 +51,7 @@ class LedgerFile:
     Invariant: what must survive a crash is in the file, written in one transaction for each call; the rest is in
     ``_state``, ``_leases`` and ``_settling``, which agree with the file whenever ``_mutex`` is free.
 
-    Raises FolderError when the file is not a ledger, LedgerCorrupt when it can't be read, StorageFull when the disk
-    is full.
+    Raises FolderError when the file is no ledger, LedgerCorrupt when it can't be read, StorageFull for a full disk.
     """
 
     def __init__(
@@ -84,7 +83,6 @@ class LedgerFile:
             written_at = host_pauses.written_at(path)
             self._db = schema.connect(path)
             self._pauses = HostPauses(self._db, written_at=written_at, clock=wall_clock)
-            self._files = HostFileRows(self._db, clock=clock, wall_clock=wall_clock)
             self._templates = PageTemplateRows(self._db)
             self._whereabouts = Whereabouts(path)
             repair(self._db, path)
@@ -98,6 +96,8 @@ class LedgerFile:
                 clock=clock,
             )
             self._leases = Leases(self._state)
+            is_alive = self._leases.workers.__contains__
+            self._files = HostFileRows(self._db, clock=clock, wall_clock=wall_clock, is_alive=is_alive)
             self._settling = Settling(self._state, self._leases, kept_by_workers=kept_by_workers)
             self._load()
             if new_run:  # harvesters that came from elsewhere are few, and a page may be read twice

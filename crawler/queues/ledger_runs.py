@@ -133,8 +133,7 @@ class LedgerRuns(LedgerFile):
     def refresh(self, rules: str = "") -> int:
         """Have everything visited once more, of a crawl that has ended; returns how many tasks that are.
 
-        Pages are not asked for as known ones if they were read by other *rules*. Nothing happens to a crawl that has
-        not ended: it goes on.
+        Pages are not asked for as known ones if they were read by other *rules*. A crawl that has not ended goes on.
         """
         with self._mutex:
             if not self._state.counters.drained:

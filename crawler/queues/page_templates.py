@@ -8,8 +8,7 @@ long as fresh gains come, its pages are rendered, with the behaviours that broug
 A template is named ``family/fine``. A new template is skipped at once if many renders of several templates of its
 family have brought nothing at all.
 
-A renderer claims a probe first, so that many renderers at once do not probe more than PROBES pages. The claim of a
-renderer that is gone expires.
+A renderer claims a probe first, so that many at once do not probe more than PROBES pages. Claims expire.
 """
 
 from __future__ import annotations

@@ -168,9 +168,7 @@ class PictureSizes:
             if family.is_tried:
                 self._put_behind(self._taken_back(task_id))
             elif px <= family.saved_px:
-                size = self._taken_back(task_id)
-                self._put_behind(size)
-                self._leave_out([size.key])
+                self._put_behind(self._taken_back(task_id))
                 self._leave_out(self._no_larger_than(picture, family.saved_px))
             else:
                 self._db.execute("UPDATE tasks SET state = 'ready' WHERE id = ?", (task_id,))

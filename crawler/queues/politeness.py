@@ -54,8 +54,7 @@ class Politeness(Lanes):
     for which *domain_of* gives the same name. From one request to the next *delay_s* seconds pass, or what the host
     asks for, or what was learned of it: the longest of these.
 
-    Invariants beside those of Lanes: ``in_flight`` of a lane is the sum of ``in_flight`` of all hands, and its guests;
-    no hand is empty.
+    Invariants beside those of Lanes: ``in_flight`` of a lane is that of all hands, and its guests; no hand is empty.
     """
 
     def __init__(
@@ -341,9 +340,7 @@ class Politeness(Lanes):
         )
 
     def some_that_wait(self, most: int) -> Iterator[int]:
-        """Hosts that may be waiting, *most* that cool and *most* of all: cheap candidates, in no order, with the host
-        that is due next among them.
-        """
+        """Cheap candidates for hosts that wait: *most* that cool, the one due next among them, and *most* of all."""
         yield from (host for _, host in self._cooling[:most])
         yield from islice(self._lanes, most)
 

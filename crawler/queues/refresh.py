@@ -126,8 +126,7 @@ class Refresh:
     def judged_anew(
         self, task_id: int, record: Record, last: Record | None, *, again: bool
     ) -> tuple[Record, Revisit]:
-        """As ``judged``, for Redis, which may deliver a visit twice, or have it made twice. *again*: the task is
-        settled.
+        """As ``judged``, for Redis, which may deliver or have made a visit twice. *again*: the task is settled.
 
         Returns the record, and the ``revisit`` mark to keep it with. The mark of *last* stays if it is of the same
         refresh and the bytes are the same, as neither a repeat nor a second visit knew of it. The record of a saved

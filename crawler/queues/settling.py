@@ -1,7 +1,6 @@
 """What becomes of a task whose lease ends: done with its record, delayed, ready again, or dead.
 
-Everything happens within a transaction of the ledger. Records are written together at its end, or before something that
-depends on them.
+Everything is within a transaction of the ledger. Records are written together at its end, or before what needs them.
 """
 
 from __future__ import annotations

@@ -36,8 +36,7 @@ _UNAVAILABLE = 503
 
 
 def refused_for_s(record: Record, asked_s: float | None) -> float | None:
-    """Seconds for which the host that *record* ended at refuses requests, 0 if it did not say; None if it did not
-    refuse.
+    """Seconds for which the host that *record* ended at refuses requests, 0 if it did not say; None if it does not.
 
     *asked_s* is its Retry-After.
     """

@@ -1,3 +1,1 @@
 """The queues of a crawl in Redis or Valkey, beyond one manager; with the extra ``redis``."""
-
-from __future__ import annotations

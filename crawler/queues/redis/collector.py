@@ -1,8 +1,7 @@
 """Collects what Redis has settled into crawl.db, and fills Redis from crawl.db: what one has lost, the other gives
 back.
 
-The collector may be killed at any moment and run again: Redis forgets a settled task only once crawl.db has it, and a
-task can be pushed twice.
+The collector may be killed at any moment: Redis forgets what crawl.db has for good, and a task can be pushed twice.
 """
 
 from __future__ import annotations

@@ -98,8 +98,7 @@ class Unsettled(Value):
 
 
 class Export(Protocol):
-    """The queue as the collector sees it, which keeps crawl.db. Every call may be repeated, as the collector may be
-    killed at any moment.
+    """The queue as the collector of crawl.db sees it, which may be killed at any moment, and repeat every call.
 
     What ``settled``, ``words``, ``left_out`` and ``host_files`` return, *limit* entries at most and the oldest first,
     stays in Redis until the matching ``forget`` call, which follows when it is in crawl.db for good.
@@ -129,9 +128,7 @@ class Export(Protocol):
         """Forget the entries, and take *totals* as the figures of crawl.db, which includes them."""
 
     def push(self, tasks: Sequence[Unsettled]) -> int:
-        """Have these tasks done, some hundreds at a time; returns how many were added. A task that is pending in Redis
-        is left as it is.
-        """
+        """Have hundreds of tasks done; returns how many were added. One that is pending in Redis stays as it is."""
 
     def mark(self, tasks: Sequence[tuple[TaskKind, str, int]]) -> None:
         """Note these kinds and URLs, with the bits of their words, as settled, unless they are pending."""
@@ -148,18 +145,17 @@ class ShardsExport:
 
     def settled(self, limit: int) -> list[Settled]:
         shards = range(self._shards.count)
-        found = [
-            one for shard in shards for one in self._oldest(shard, "out", limit, partial(settled, shard))
-        ]
+        found = [one for shard in shards for one in self._oldest(shard, "out", limit, settled)]
         found.sort(key=lambda one: one.cursor)
         return found[:limit]
 
     def _oldest(
-        self, shard: int, stream: str, limit: int, decode: Callable[[str, dict[bytes, bytes]], _T]
+        self, shard: int, stream: str, limit: int, decode: Callable[[int, str, dict[bytes, bytes]], _T]
     ) -> list[_T]:
         """The oldest entries of a stream; foreign ones among them are removed, and logged."""
         while True:
-            ours, foreign = entries(self._shards.run(shard, "entries", stream, "-", limit), decode)
+            found = self._shards.run(shard, "entries", stream, "-", limit)
+            ours, foreign = entries(found, partial(decode, shard))
             if foreign:
                 self._shards.run(shard, "forget", stream, b"", len(foreign), *foreign)
                 key = f"{self._shards.prefixes[shard]}{stream}"
@@ -182,19 +178,13 @@ class ShardsExport:
             put_packed(self._shards, shard, group)
 
     def words(self, limit: int) -> list[LaterWords]:
-        def give(shard: int, most: int) -> list[LaterWords]:
-            return self._oldest(shard, "words", most, partial(_later_words, shard))
-
-        return self._first(limit, give)
+        return self._first(limit, lambda shard, most: self._oldest(shard, "words", most, _later_words))
 
     def forget_words(self, collected: Sequence[LaterWords]) -> None:
         self._forget("words", collected)
 
     def left_out(self, limit: int) -> list[LeftOutOnce]:
-        def give(shard: int, most: int) -> list[LeftOutOnce]:
-            return self._oldest(shard, "left", most, partial(_left_out_once, shard))
-
-        return self._first(limit, give)
+        return self._first(limit, lambda shard, most: self._oldest(shard, "left", most, _left_out_once))
 
     def forget_left_out(self, collected: Sequence[LeftOutOnce]) -> None:
         self._forget("left", collected)

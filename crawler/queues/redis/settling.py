@@ -52,9 +52,7 @@ class RedisSettling:
         return msgspec.structs.replace(result, record=record, discovered=found)
 
     def _without_others_finds(self, result: Result, shard: int) -> Result:
-        """A result whose URL belongs to another shard is of no task of *shard*, which refuses it; what it discovered
-        would be put before that.
-        """
+        """*shard* refuses a result whose URL is another shard's; what it discovered would be put before that."""
         url = result.record.url
         if not result.discovered or (url and shard_of(host_key(url), self._shards.count) == shard):
             return result

@@ -178,8 +178,7 @@ class CrawlfileWriter:
         """Redis has lost everything: the ids that it gave mean nothing any more.
 
         With *reread* every page that was harvested or rendered is made ready again, as what was found there and not
-        settled is lost; returns how many. Their records stand until then. MetaKey.LOST is noted until Redis was told
-        again which URLs are settled.
+        settled is lost; returns how many. Their records stand until then. MetaKey.LOST: Redis is to be told of it.
         """
         with self._transaction():
             row_ids.renumber(self._db)

@@ -27,8 +27,7 @@ class RpcClient:
     """Calls the objects that a manager serves. Thread-safe, and fork-safe.
 
     A call whose connection breaks is made again, for *reconnect_s* seconds at the most and until ``abandon``; then it
-    raises QueueUnreachable. AuthenticationFailed, VersionMismatch, CrawlReplaced and the object's own errors are raised
-    at once.
+    raises QueueUnreachable. AuthenticationFailed, VersionMismatch, CrawlReplaced and the object's errors come at once.
     """
 
     def __init__(
