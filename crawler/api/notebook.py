@@ -39,7 +39,9 @@ def record_html(record: Record) -> str:
         shape = f"{record.width_px:,} x {record.height_px:,} {record.format}, {size(record.size_bytes)}"
         rows.append(("image", shape))
     table = "".join(f"<tr><th>{_text(name)}</th><td>{_text(value)}</td></tr>" for name, value in rows)
-    return f"<table>{_picture_row(record)}{table}</table>"
+    if isinstance(record, ImageRecord) and (picture := _picture(record)):
+        table = f'<tr><td colspan="2">{picture}</td></tr>{table}'
+    return f"<table>{table}</table>"
 
 
 def catalog_html(catalog: Catalog) -> str:
@@ -56,11 +58,6 @@ def _cells(records: Iterable[ImageRecord]) -> Iterator[str]:
     for record in islice(records, 10 * SHOWN_IMAGES):
         if picture := _picture(record):
             yield f"<td>{picture}<br>{_text(record.alt or record.path.rpartition('/')[2], most=30)}</td>"
-
-
-def _picture_row(record: Record) -> str:
-    picture = _picture(record) if isinstance(record, ImageRecord) else ""
-    return f'<tr><td colspan="2">{picture}</td></tr>' if picture else ""
 
 
 def _picture(record: ImageRecord) -> str:

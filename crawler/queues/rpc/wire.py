@@ -78,11 +78,8 @@ class Connection:
         self.deadline_s = deadline_s
 
     def fileno(self) -> int:
+        """The socket's descriptor; negative once it is closed."""
         return self._sock.fileno()
-
-    @property
-    def closed(self) -> bool:
-        return self._sock.fileno() < 0
 
     @property
     def peer(self) -> str:

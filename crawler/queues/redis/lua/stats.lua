@@ -88,7 +88,6 @@ local function next_retries()
 end
 local waiting, retries = that_wait(), next_retries()
 local halted, paused, stopped = halted_now()
-local paused_by = paused and call('HGET', P .. 'm', 'paused') or ''
 local hosts_in_all = call('ZCARD', P .. 'load')
 local rates = {rate(S.meter.p), rate(S.meter.i), rate(S.meter.b), rate(S.meter.bytes)}
 for at, kind in ipairs({'p', 'i', 'b', 'bytes'}) do -- and over all the time
@@ -104,6 +103,6 @@ reply[1] = {
   states, call('HGETALL', P .. 'c'), call('HGET', P .. 'm', 'totals') or '', call('HGETALL', P .. 'x'), found_workers,
   workers_in_all, paused and 1 or 0, halted or '', stopped and 1 or 0, shown, hosts_in_all, up_s, rates,
   S.known.p + S.known.i + S.known.b, waiting, retries, S.held,
-  S.n.ir + S.n.id, CFG.image_backlog, paused_by,
+  S.n.ir + S.n.id, CFG.image_backlog, paused or '',
 }
 return reply

@@ -58,13 +58,7 @@ end
 local function num()
   return tonumber(str())
 end
-local function num_or_nil() -- '' stands for none
-  local text = str()
-  if text == '' then
-    return nil
-  end
-  return tonumber(text)
-end
+local num_or_nil = num -- '' stands for none, which is no number
 local function bool()
   return str() == '1'
 end
@@ -200,9 +194,9 @@ local function drained()
   return unsettled() == 0
 end
 
+-- Why the crawl is halted, who has paused it, and 1 if somebody has stopped it; each is false if not.
 local function halted_now()
-  local why = call('HMGET', P .. 'm', 'halted', 'paused', 'stopped')
-  return why[1] or nil, why[2] and true or false, why[3] and true or false
+  return unpack(call('HMGET', P .. 'm', 'halted', 'paused', 'stopped'))
 end
 
 -- Whether there is more for crawl.db than may wait for it.

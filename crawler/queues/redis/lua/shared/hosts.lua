@@ -121,8 +121,7 @@ function domains.unblock(name)
   end
 end
 function domains.wake()
-  local SOME = 10 -- of all, in one command
-  for _, name in ipairs(call('SRANDMEMBER', P .. 'full', SOME)) do
+  for _, name in ipairs(call('SRANDMEMBER', P .. 'full', 10)) do -- some of all, in one command
     domains.unblock(name)
   end
 end

@@ -1,14 +1,11 @@
 -- The URLs that are known, in hashes that are small enough for servers to keep them packed.
 --- include base
 
-local function bucket_of(key, level)
-  return P .. 's' .. string.sub(string.format('%02x%02x%02x%02x', string.byte(key, 1, 4)), 1, 2 + level)
-end
 -- What is known of a key: its note or nil, and where it lies or would. When a bucket is full the next digit chooses among sixteen more.
 local function known(key)
-  local field = string.sub(key, 2)
+  local field, digits = string.sub(key, 2), string.format('%02x%02x%02x%02x', string.byte(key, 1, 4))
   for level = 1, 6 do
-    local bucket = bucket_of(key, level)
+    local bucket = P .. 's' .. string.sub(digits, 1, 2 + level)
     local note = call('HGET', bucket, field)
     if note then
       return note, bucket, field
