@@ -79,7 +79,7 @@ class TaskAdder:
                 dropped.append((limit, task))
                 continue
             host = self.host_id(task.url)
-            origin, words = _packed(task.origin), bits_of_task(task)
+            origin, words = packed_origin(task.origin), bits_of_task(task)
             rows.append((self._new_id(), task.kind.value, task.url, key, host, task.depth, origin, words))
             self._tally.add(task.kind)
             arrived[host, task.kind] += 1
@@ -111,7 +111,9 @@ class TaskAdder:
             if limit:
                 dropped.append((limit, task))
                 continue
-            one = Size(key, task.url, task.depth, _packed(task.origin), bits_of_task(task), picture, size.px)
+            one = Size(
+                key, task.url, task.depth, packed_origin(task.origin), bits_of_task(task), picture, size.px
+            )
             new += self.sizes.take_on(one, in_place=in_place, now=now)
         return new
 
@@ -150,7 +152,7 @@ class TaskAdder:
             for key, url, words, task_id in known.fetchall():
                 again = fresh.pop(key)
                 if self.sizes.held and takes_a_place(again):
-                    self.sizes.try_at_once(task_id, _packed(again.origin), now)
+                    self.sizes.try_at_once(task_id, packed_origin(again.origin), now)
                 if again.url != url:
                     dropped.append((policy.SESSION_ID, again))
                 if bits_of(again.origin) & ~words and lacking(words, again):
@@ -193,7 +195,7 @@ class TaskAdder:
         return known
 
 
-def _packed(origin: Origin | None) -> bytes | None:
+def packed_origin(origin: Origin | None) -> bytes | None:
     return None if origin is None else _ENCODER.encode(origin)
 
 

@@ -8,8 +8,6 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-import msgspec
-
 from crawler.config.changes import Reads
 from crawler.crawlfile import meta
 from crawler.crawlfile.columns import legible
@@ -30,11 +28,10 @@ from crawler.models import (
     TaskState,
 )
 from crawler.queues import rerun, run_rows
+from crawler.queues.adding import packed_origin
 from crawler.queues.ledger_file import LedgerFile
 from crawler.queues.refresh import worth_keeping
 from crawler.queues.rerun import Belongs
-
-_ENCODER = msgspec.msgpack.Encoder()
 
 
 class LedgerRuns(LedgerFile):
@@ -196,7 +193,7 @@ class LedgerRuns(LedgerFile):
         ).fetchone()
         self._db.execute(
             "UPDATE tasks SET state = 'ready', attempts = 0, origin = ? WHERE id = ?",
-            (None if origin is None else _ENCODER.encode(origin), task_id),
+            (packed_origin(origin), task_id),
         )
         if drop_record:
             self._db.execute(f"DELETE FROM {TABLES[kind]} WHERE task_id = ?", (task_id,))  # noqa: S608 - our own name

@@ -170,12 +170,12 @@ def _tasks(db: Connection, where: str, values: tuple[object, ...]) -> list[tuple
 def _remove(db: Connection, found: list[tuple[int, str, NewTask]], listed: LeftOutRows) -> Counter[str]:
     """Remove tasks, and the sizes that wait behind them; returns how many tasks by slug."""
     for task_id, slug, _ in found:
-        behind = (
-            "FROM sizes WHERE NOT left_out AND picture IN (SELECT picture FROM tasks WHERE id = :id"
+        db.execute(
+            "DELETE FROM sizes WHERE NOT left_out AND picture IN (SELECT picture FROM tasks WHERE id = :id"
             " UNION SELECT key FROM tasks WHERE id = :id) AND NOT EXISTS (SELECT 1 FROM tasks t"
-            " WHERE t.id != :id AND (t.picture = sizes.picture OR t.key = sizes.picture))"
+            " WHERE t.id != :id AND (t.picture = sizes.picture OR t.key = sizes.picture))",
+            {"id": task_id},
         )
-        db.execute(f"DELETE {behind}", {"id": task_id})
         db.execute("DELETE FROM tasks WHERE id = ?", (task_id,))
         db.execute(
             "INSERT INTO dropped VALUES (?, 1) ON CONFLICT (reason) DO UPDATE SET count = count + 1", (slug,)

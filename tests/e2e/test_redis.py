@@ -27,7 +27,6 @@ from crawler.catalog import Catalog
 from crawler.catalog.verify import FindingKind, verify
 from crawler.models import ImageRecord
 from crawler.queues.redis.codec import shard_of
-from crawler.queues.redis.shards import crawl_prefix
 from crawler.urls import host_key
 from tests.e2e.running import (
     Outcome,
@@ -335,7 +334,7 @@ def test_a_server_of_several_may_lose_what_another_had_told_it(
             """Of the node that has the part of the queue with that host."""
             shard = shard_of(host_key(url), shards)
             with nodes.client() as client:
-                return int(client.get_node_from_key(f"{crawl_prefix(NAME)}{{{NAME}.{shard}}}:m").port)
+                return int(client.get_node_from_key(f"image-crawler:{NAME}:{{{NAME}.{shard}}}:m").port)
 
         pages_at = port_for(place.server.url)
         # hosts of one address are of one domain, and lie together

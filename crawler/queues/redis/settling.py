@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 
 import msgspec
 
@@ -129,13 +130,9 @@ class RedisSettling:
         other = shard_of(name, self._shards.count)
         if other == shard:
             return name
-        self._shards.run(
-            other,
-            "note",
-            1,
-            *(name, evidence(record).value, reason_of(record), record.detail[: policy.SHOWN_DETAIL_CHARS]),
-            *(repr(record.elapsed_s), _or_none(refused_s), int(record.attempts > 1), 0),
-        )
+        what, detail = evidence(record).value, record.detail[: policy.SHOWN_DETAIL_CHARS]
+        took = (repr(record.elapsed_s), _or_none(refused_s), int(record.attempts > 1), 0)
+        self._shards.run(other, "note", 1, name, what, reason_of(record), detail, *took)
         return _ANOTHER_SHARDS
 
 
@@ -146,11 +143,8 @@ def _or_none(duration_s: float | None) -> str:
 def keep_cookies(shards: Shards, cookies: Sequence[Cookie]) -> None:
     """Have all workers send them."""
     if cookies:
-        shards.run(0, "cookies", len(cookies), *(
-            word
-            for cookie in cookies
-            for word in (
-                *(cookie.domain, cookie.path, cookie.name, int(cookie.deleted)),
-                *("" if cookie.expires_in_s is None else cookie.expires_in_s, _ENCODE(cookie)),
-            )
-        ))  # fmt: skip
+        words: Iterable[Argument] = chain.from_iterable(
+            (one.domain, one.path, one.name, int(one.deleted), _or_none(one.expires_in_s), _ENCODE(one))
+            for one in cookies
+        )
+        shards.run(0, "cookies", len(cookies), *words)

@@ -66,8 +66,9 @@ class Shards:
         self.crawl = ""
         """The id of the plan that the crawl must have; empty for any."""
         self._clock = clock
-        self.prefixes = [f"{crawl_prefix(name)}{{{name}.{shard}}}:" for shard in range(count)]
-        self.wakeup_prefix = f"{crawl_prefix(name)}bell:"
+        of_crawl = f"image-crawler:{name}:"  # all its keys and channels begin with that
+        self.prefixes = [f"{of_crawl}{{{name}.{shard}}}:" for shard in range(count)]
+        self.wakeup_prefix = f"{of_crawl}bell:"
         self._glances: list[Glance | None] = [None] * count
         self._mutex = threading.Lock()
         self._hosts: dict[str, bool] = {}
@@ -165,11 +166,6 @@ class Shards:
     def _look(self, shard: int) -> Glance:
         # from the reply itself: _glances may have an older one of another thread
         return self._ask(shard, "glance")[1]
-
-
-def crawl_prefix(name: str) -> str:
-    """The prefix of all keys and channels of the crawl."""
-    return f"image-crawler:{name}:"
 
 
 def _tell(notice: Sequence[Any]) -> None:
