@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -50,7 +51,7 @@ class TaskAdder:
         self._pacing = pacing
         self._scope = scope
         self._host_ids: dict[str, int] = {}  # some of the file's
-        self._next_id = next_id(db)
+        self._ids = itertools.count(next_id(db))
         self._later: dict[bytes, Origin] = {}
         self._left_out = LeftOutRows(db)
         self._largest_only = largest_only
@@ -80,7 +81,7 @@ class TaskAdder:
                 continue
             host = self.host_id(task.url)
             origin, words = packed_origin(task.origin), bits_of_task(task)
-            rows.append((self._new_id(), task.kind.value, task.url, key, host, task.depth, origin, words))
+            rows.append((next(self._ids), task.kind.value, task.url, key, host, task.depth, origin, words))
             self._tally.add(task.kind)
             arrived[host, task.kind] += 1
         self._db.executemany(
@@ -121,15 +122,11 @@ class TaskAdder:
         host = self.host_id(size.url)
         self._db.execute(
             "INSERT INTO tasks VALUES (?, 'image', ?, ?, ?, ?, ?, 0, 0, NULL, ?, ?, ?, ?)",
-            (self._new_id(), size.url, size.key, host, size.depth, state.value, *size[3:]),
+            (next(self._ids), size.url, size.key, host, size.depth, state.value, *size[3:]),
         )
         self._tally.add(TaskKind.IMAGE, state)
         if state is TaskState.READY:
             self._pacing.add(host, TaskKind.IMAGE, now=now)
-
-    def _new_id(self) -> int:
-        self._next_id += 1
-        return self._next_id - 1
 
     def count_left_out(self, counts: Mapping[str, int]) -> None:
         """Count what was left out, by slug, within a transaction."""

@@ -89,7 +89,7 @@ REFUSED_LEAST_TRIES = 4
 REFUSED_TIMES = 10
 """A host that gives nothing but refusals is given up after so many times ``host_patience_s``: it is there."""
 REFUSED_ASKED_TIMES = 2
-"""… and so many times what it asks for: it had its way, and refuses all the same."""
+"""Nor is it given up before so many times what it asks for: then it had its way, and refuses all the same."""
 REFUSED_ATTEMPTS_TIMES = 4
 """So many times ``max_attempts``, of what is refused again and again."""
 
@@ -185,7 +185,7 @@ MOST_TOLD_OF: Final = 16
 STANDSTILL_S = 10
 """The queue's clock stands still while nobody can reach it: it goes on by no more than that from call to call."""
 LEASE_STANDSTILL = 1 / 8
-"""… and that of the leases sooner, after this part of one: even a short lease has to outlast an outage."""
+"""The clock of leases goes on by no more than this part of a lease: even a short one has to outlast an outage."""
 QUIET_S = 1
 """No page was at hand for so long before sizes are released: what other shards have said is up to a second old."""
 RECENT_S = 600

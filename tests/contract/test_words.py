@@ -289,7 +289,7 @@ def test_a_page_is_answered_just_before_its_image(crawl: Crawl) -> None:
 
 
 @pytest.mark.parametrize("collected", [False, True])
-def test_whatever_the_catalogue_has_already(crawl: Crawl, *, collected: bool) -> None:
+def test_whatever_crawl_db_has_already(crawl: Crawl, *, collected: bool) -> None:
     queues, kept = crawl
     queues.tasks.put([FIRST])
     for later in (LATER, found(on="3", title="Rex", caption="Another caption")):

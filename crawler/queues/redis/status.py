@@ -24,14 +24,12 @@ _STATES = (TaskState.READY, TaskState.DELAYED, TaskState.LEASED)
 
 def figures(answers: Sequence[Any], shards: Shards) -> dict[str, Any]:
     """The fields of Stats from the answers of all shards: what crawl.db has, and what is not collected yet."""
-    states: Counter[int] = Counter()
+    states = [sum(numbers) for numbers in zip(*(answer[0] for answer in answers), strict=True)]
     counts: Counter[str] = Counter()
     dropped: Counter[str] = Counter()
     totals = Stats()
     workers: dict[str, WorkerStatus] = {}
     for answer in answers:
-        for at, number in enumerate(answer[0]):
-            states[at] += number
         counts.update(flat(answer[1]))
         dropped.update(flat(answer[3]))
         if answer[2]:
@@ -73,7 +71,7 @@ def figures(answers: Sequence[Any], shards: Shards) -> dict[str, Any]:
         "saved_bytes": totals.saved_bytes + counts["bytes"],
         "workers": tuple(workers.values()),
         "worker_count": max(len(workers), *(answer[5] for answer in answers)),
-        "drained": not any(states.values()) and (shards.count == 1 or shards.drained()),
+        "drained": not any(states) and (shards.count == 1 or shards.drained()),
         "up_s": max(float(answer[11]) for answer in answers),
         "waiting": tuple(waiting[: policy.SHOWN_WAITING]),
         "retries": tuple(retries[: policy.SHOWN_RETRIES]),

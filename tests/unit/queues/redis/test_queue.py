@@ -372,7 +372,7 @@ def test_another_size_takes_the_place_of_one_that_no_worker_has_come_back_with(
 
 
 @pytest.mark.parametrize("shards", [1, 3])
-def test_each_url_that_is_left_out_goes_to_the_catalogue(fresh_redis: RedisServer, shards: int) -> None:
+def test_each_url_that_is_left_out_goes_to_crawl_db(fresh_redis: RedisServer, shards: int) -> None:
     with crawl(fresh_redis, shards=shards) as client:
         both, outlet = queues(client), client.outlet()
         both.tasks.put([page(0), NewTask(kind=TaskKind.PAGE, url=f"{page(1).url}?PHPSESSID=one")])
@@ -402,7 +402,7 @@ def said(number: int, **words: str) -> NewTask:
 
 
 @pytest.mark.parametrize("shards", [1, 3])
-def test_each_word_of_an_image_goes_to_the_catalogue_once(fresh_redis: RedisServer, shards: int) -> None:
+def test_each_word_of_an_image_goes_to_crawl_db_once(fresh_redis: RedisServer, shards: int) -> None:
     with crawl(fresh_redis, shards=shards) as client:
         both, outlet = queues(client), client.outlet()
         both.tasks.put([said(7, title="Rex")])
