@@ -13,6 +13,7 @@ from crawler.download.formats import EXTENSIONS, DecoderSettings, ImageInfo, Ver
 from crawler.download.sniff import recognised
 from crawler.download.svg import svg_info
 from crawler.errors import REASONS, DecoderCrashed, DecodeTimeout, Rejection
+from crawler.forkserver.client import ForkClient
 from crawler.sandbox.child_main import ChildOrders
 from crawler.sandbox.memory_budget import Budget
 from crawler.sandbox.pool import Pool, raised_as
@@ -33,7 +34,8 @@ class DecoderPool(AbstractContextManager["DecoderPool"]):
 
     An image may take *timeout_s* from when a decoder has it, and have *max_pixels*. Memory beyond ALLOWANCE_BYTES comes
     from *budget*. *decode* names the function that decodes, as ``module:function``: it takes the bytes, ``max_pixels``
-    and ``room``, a Room, and returns an ImageInfo or raises a Rejection or a MemoryError.
+    and ``room``, a Room, and returns an ImageInfo or raises a Rejection or a MemoryError. *forks* is the fork server to
+    ask for decoders.
 
     Example::
 
@@ -50,6 +52,7 @@ class DecoderPool(AbstractContextManager["DecoderPool"]):
         budget: Budget,
         at_once: int = 0,
         decode: str = VERIFY,
+        forks: ForkClient | None = None,
     ) -> None:
         self._timeout_s = timeout_s
         orders = ChildOrders(
@@ -59,7 +62,9 @@ class DecoderPool(AbstractContextManager["DecoderPool"]):
             allowance_bytes=ALLOWANCE_BYTES,
             most_bytes=budget.total_bytes,
         )
-        self._pool = Pool(orders, most=most, budget=budget, what="decoder of images", at_once=at_once)
+        self._pool = Pool(
+            orders, most=most, budget=budget, what="decoder of images", at_once=at_once, forks=forks
+        )
 
     def verify(self, data: bytes) -> ImageInfo:
         """Verify *data* in a decoder; see :func:`crawler.download.verify.verify`.

@@ -13,6 +13,7 @@ import msgspec
 
 from crawler.config import Config, FetchConfig
 from crawler.errors import LEFT_OUT, PageTimeout, ReaderCrashed
+from crawler.forkserver.client import ForkClient
 from crawler.harvest.reader_protocol import QUESTION_BYTES, READ, TASKS, WORDS, Head, Question, ReaderSettings
 from crawler.http import Fetched
 from crawler.logs.events import INTERNAL_ERROR, tell
@@ -53,9 +54,18 @@ class ReaderPool:
     """At most *most* reader processes, for several threads; ``close`` ends them all.
 
     A document may take ``page_timeout_s`` from when a reader has it. Memory beyond ALLOWANCE_BYTES comes from *budget*.
+    *forks* is the fork server to ask for readers.
     """
 
-    def __init__(self, seeds: tuple[str, ...], config: Config, *, most: int, budget: Budget) -> None:
+    def __init__(
+        self,
+        seeds: tuple[str, ...],
+        config: Config,
+        *,
+        most: int,
+        budget: Budget,
+        forks: ForkClient | None = None,
+    ) -> None:
         self._timeout_s = config.harvest.page_timeout_s
         settings = ReaderSettings(seeds=seeds, config=_without_secrets(config))
         orders = ChildOrders(
@@ -65,7 +75,9 @@ class ReaderPool:
             allowance_bytes=ALLOWANCE_BYTES,
             most_bytes=budget.total_bytes,
         )
-        self._pool = Pool(orders, most=most, budget=budget, what="reader of pages", large_bytes=LARGE_BYTES)
+        self._pool = Pool(
+            orders, most=most, budget=budget, what="reader of pages", large_bytes=LARGE_BYTES, forks=forks
+        )
 
     @contextmanager
     def read(self, task: Task, fetched: Fetched) -> Iterator[Reading]:

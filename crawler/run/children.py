@@ -1,8 +1,11 @@
-"""Child processes: started by spawn on every system, stopped by a message, ended when their parent is gone.
+"""Child processes: forked by a fork server or spawned, stopped by a message, ended when their parent is gone.
 
 One pipe, the lifeline, joins parent and child. The parent sends "stop" on it; if the pipe breaks, the parent is gone,
 and the child ends too. The child reports that it is ready, what it logs, and why it failed. Processes share no lock, so
 that one that is killed can never block another.
+
+Where there is a fork server (``crawler.forkserver``) it forks the children, else multiprocessing spawns them. A child
+cannot tell the difference, but for the time that its start takes.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import multiprocessing
 import os
 import secrets
 import signal
+import socket
 import sys
 import threading
 import time
@@ -20,13 +24,14 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
-from typing import TypeVarTuple
+from typing import NamedTuple, Protocol, TypeVarTuple
 
 import msgspec
 
 from crawler import errors
 from crawler.errors import FAULT
+from crawler.forkserver.client import ForkClient, NotForkedError, interrupts_held
+from crawler.forkserver.server import name_process
 from crawler.logs.events import PROCESS_FAILED, STDERR, tell
 from crawler.logs.setup import LogLine, Sender, heard
 from crawler.text.display import clean_the_streams
@@ -41,14 +46,13 @@ _STDERR = 2
 _LAST_WORDS_S = 1.0
 _LISTENING_S = 0.1
 _MAX_LINE = 10_000  # characters
-_INTERRUPTS = {signal.SIGINT, signal.SIGTERM}
 
 
 class ChildMessage(msgspec.Struct, frozen=True):
     """A message from a child to its parent."""
 
     about: str
-    """``ready``, ``busy``, ``failed`` or ``log``."""
+    """``ready``, ``busy``, ``failed``, ``finished`` or ``log``."""
     text: str = ""
     name: str = ""
     """The class of the error that the child failed with."""
@@ -57,10 +61,11 @@ class ChildMessage(msgspec.Struct, frozen=True):
 
 
 class Lifeline:
-    """The child's end of the pipe."""
+    """The child's end of the pipe. ``forks`` is the fork server, for children of the child; None if there is none."""
 
-    def __init__(self, pipe: Connection) -> None:
+    def __init__(self, pipe: Connection, forks: ForkClient | None = None) -> None:
         self._pipe = pipe
+        self.forks = forks
         self._saying = threading.Lock()
         self._on_stop: Callable[[], None] = lambda: None
         self.stopped = threading.Event()
@@ -94,10 +99,39 @@ class Lifeline:
         self.say(ChildMessage("busy", text=text))
 
 
-class Child:
-    """A child process, as its parent sees it. *main* gets a Lifeline and then *args*, which spawn pickles."""
+class _Process(Protocol):
+    """A process of multiprocessing, or one of the fork server's."""
 
-    def __init__(self, name: str, main: Callable[[Lifeline, *_Args], None], *args: *_Args) -> None:
+    @property
+    def pid(self) -> int | None: ...
+    @property
+    def exitcode(self) -> int | None: ...
+    def join(self, timeout: float | None = None) -> None: ...
+    def kill(self) -> None: ...
+
+
+class _Orders(NamedTuple):
+    """What a child is told at its start."""
+
+    name: str
+    main: Callable[..., None]
+    args: tuple[object, ...]
+    log_level: int
+
+
+class Child:
+    """A child process, as its parent sees it. *main* gets a Lifeline and then *args*, which are pickled.
+
+    *forks* is the fork server to ask for the process. It has loaded the stage whose key is the module of *main*.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        main: Callable[[Lifeline, *_Args], None],
+        *args: *_Args,
+        forks: ForkClient | None = None,
+    ) -> None:
         self.name = name
         self.said = ""
         """The text of its latest ``ready``."""
@@ -105,19 +139,37 @@ class Child:
         self.busy = ""
         """What it reported last, before it was ready."""
         self.failure: errors.CrawlerError | None = None
-        context = multiprocessing.get_context("spawn")
+        self._has_finished = False
+        orders = _Orders(name, main, args, logging.getLogger("crawler").getEffectiveLevel())
         self.pipe: Connection
         """Readable when the child has sent something, or has ended."""
-        self.pipe, theirs = context.Pipe()
-        level = logging.getLogger("crawler").getEffectiveLevel()
-        self._process: BaseProcess = context.Process(
-            target=_run, args=(main, theirs, level, args), name=name, daemon=True
-        )
-        with _interrupts_held(), _main_module_hidden(), _children_allowed():
-            self._process.start()
+        self.pipe, theirs = multiprocessing.Pipe()
+        with theirs:
+            self._process = self._forked(orders, theirs, forks) or self._spawned(orders, theirs)
         # at the interpreter's exit before multiprocessing waits for the process, which ignores its SIGTERM
         weakref.finalize(self, self._process.kill)
+
+    def _forked(self, orders: _Orders, theirs: Connection, forks: ForkClient | None) -> _Process | None:
+        if forks is None:
+            return None
+        try:
+            needs = orders.main.__module__
+            process = forks.fork(f"{__name__}:forked", theirs.fileno(), forks.fileno(), needs=needs)
+        except NotForkedError:
+            return None
         theirs.close()
+        with suppress(OSError):  # it has been killed, and its exit code tells
+            self.pipe.send(orders)
+        return process
+
+    @staticmethod
+    def _spawned(orders: _Orders, theirs: Connection) -> _Process:
+        process = multiprocessing.get_context("spawn").Process(
+            target=_run, args=(orders, theirs), daemon=True
+        )
+        with interrupts_held(), _main_module_hidden(), _children_allowed():
+            process.start()
+        return process
 
     @property
     def pid(self) -> int:
@@ -126,7 +178,8 @@ class Child:
     @property
     def exitcode(self) -> int | None:
         """None while the child runs; negative for the signal that killed it."""
-        return self._process.exitcode
+        code = self._process.exitcode
+        return 0 if code is not None and self._has_finished else code
 
     @property
     def why_ended(self) -> str:
@@ -160,6 +213,8 @@ class Child:
                 self.busy = word.text
             case "failed":
                 self.failure = getattr(errors, word.name)(word.text)
+            case "finished":
+                self._has_finished = True
             case _:
                 if word.line is not None:
                     heard(word.line, child=self.name)
@@ -182,30 +237,40 @@ class Child:
         self.pipe.close()
 
 
-def _run(
-    main: Callable[[Lifeline, *_Args], None], pipe: Connection, log_level: int, args: tuple[*_Args]
-) -> None:
+def forked(pipe: int, forks: int) -> None:
+    """What a process of the fork server does: it is told on its lifeline."""
+    lifeline = Connection(pipe)
+    try:
+        orders = lifeline.recv()
+    except (EOFError, OSError):  # the parent has gone
+        return
+    _run(orders, lifeline, ForkClient(socket.socket(fileno=forks)))
+
+
+def _run(orders: _Orders, pipe: Connection, forks: ForkClient | None = None) -> None:
+    name_process(orders.name)
     # Ctrl-C reaches the whole group, and so does SIGTERM from a service manager; the parent decides
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPTS)
-    lifeline = Lifeline(pipe)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
+    lifeline = Lifeline(pipe, forks)
     lifeline.watch()
     # one process writes to the terminal, not five
     sender = Sender(lambda line: lifeline.say(ChildMessage("log", line=line)))
     logging.basicConfig(level=logging.WARNING, handlers=[sender])
-    logging.getLogger("crawler").setLevel(log_level)
+    logging.getLogger("crawler").setLevel(orders.log_level)
     try:
         with _stderr_is_logged():
-            _carry_out(main, lifeline, args)
+            _carry_out(lifeline, orders)
     finally:
         sender.flush()
 
 
-def _carry_out(main: Callable[[Lifeline, *_Args], None], lifeline: Lifeline, args: tuple[*_Args]) -> None:
+def _carry_out(lifeline: Lifeline, orders: _Orders) -> None:
     try:
-        main(lifeline, *args)
+        orders.main(lifeline, *orders.args)
+        lifeline.say(ChildMessage("finished"))
     except errors.CrawlerError as exc:
         lifeline.say(ChildMessage("failed", text=str(exc), name=type(exc).__name__))
         sys.exit(1)
@@ -248,19 +313,6 @@ def _log_lines(read: int, end: str) -> None:
             if line.strip():
                 with suppress(Exception):  # who does not read on has the others wait
                     tell(log, STDERR, line=line.rstrip("\n"))
-
-
-@contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Block signals while a child starts: it inherits that, so that none can hit it half-way."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

@@ -14,10 +14,12 @@ from multiprocessing.connection import wait
 
 from crawler import errors
 from crawler.crawlfile.layout import CrawlFolder
+from crawler.forkserver.client import ForkClient, ForkServer
 from crawler.lists import Report
 from crawler.logs.events import MANAGER_LATE, tell
 from crawler.models import Cookie
 from crawler.queues import ResultQueue, TaskQueue
+from crawler.run import preload
 from crawler.run.backends import QueueBackend
 from crawler.run.children import Child
 from crawler.run.context import CrawlContext, StartMode
@@ -34,16 +36,17 @@ _DRAIN_S = 30.0
 
 
 class CrawlProcesses:
-    """The processes of a crawl whose queues *backend* describes.
+    """The processes of a crawl whose queues *backend* describes, forked by *forks* or a fork server of their own.
 
     ``tasks`` and ``pool`` are None until :meth:`start`, and after it if nothing was left to do.
     """
 
-    def __init__(self, backend: QueueBackend) -> None:
+    def __init__(self, backend: QueueBackend, forks: ForkServer | None = None) -> None:
         self._backend = backend
         self._context: CrawlContext
         self._report: Report
         self._manager: Child | None = None
+        self._forks = forks
         self._published = False
         self.deaths = DeathWatch(_KEEP_DYING)
         self.pool: WorkerPool | None = None
@@ -51,9 +54,10 @@ class CrawlProcesses:
 
     @property
     def pids(self) -> tuple[tuple[str, int], ...]:
-        """Name and process id of each child."""
+        """Name and process id of each child, the fork server last."""
         children = self.pool.children if self.pool is not None else []
-        return tuple((child.name, child.pid) for child in [self._manager, *children] if child is not None)
+        found = [(child.name, child.pid) for child in [self._manager, *children] if child is not None]
+        return (*found, ("fork-server", self._forks.pid)) if self._forks is not None else tuple(found)
 
     # --- start ---
 
@@ -66,11 +70,16 @@ class CrawlProcesses:
         told what a starting process is busy with.
         """
         self._context, self._report = context, report
+        self._forks = self._forks or preload.for_crawl(context.config)
         self._start_manager(start, cookies)
         self.tasks, results = self._backend.connect()
         if self.tasks is not None:
-            self.pool = WorkerPool(self._here(), self.tasks, self.deaths)
+            self.pool = WorkerPool(self._here(), self.tasks, self.deaths, forks=self._client)
         return results
+
+    @property
+    def _client(self) -> ForkClient | None:
+        return None if self._forks is None else self._forks.client
 
     def publish(self) -> None:
         """Let other programs of this user join by the crawl's folder."""
@@ -84,7 +93,11 @@ class CrawlProcesses:
     def _start_manager(self, start: StartMode, cookies: tuple[Cookie, ...] = ()) -> None:
         backend = self._backend
         self._manager = child = Child(
-            backend.process, backend.main, replace(self._here(), cookies=cookies), start
+            backend.process,
+            backend.main,
+            replace(self._here(), cookies=cookies),
+            start,
+            forks=self._client,
         )
         end = time.monotonic() + backend.start_s
         while not child.ready and child.exitcode is None and time.monotonic() < end:
@@ -175,6 +188,8 @@ class CrawlProcesses:
         if self._manager is not None:
             self._manager.kill()
             self._manager = None
+        if self._forks is not None:
+            self._forks.close()
 
     def _unpublish(self) -> None:
         """Take back what :meth:`publish` did. Without it the folder may be that of another crawl, which runs."""

@@ -15,9 +15,11 @@ from crawler.catalog.database import Catalog
 from crawler.config import MachineConfig
 from crawler.crawlfile.keepers import own_name
 from crawler.crawlfile.layout import CrawlFolder
+from crawler.forkserver.client import ForkServer
 from crawler.logs.events import QUEUE_WAITED_FOR, tell
 from crawler.models import TaskKind
 from crawler.queues import TaskQueue
+from crawler.run import preload
 from crawler.run import trust as trusted
 from crawler.run.context import CrawlContext
 from crawler.run.default_folder import remote_home
@@ -57,6 +59,7 @@ class RemoteCrawl:
         machine: MachineConfig | None = None,
     ) -> None:
         self._kind = kind
+        self._forks: ForkServer | None = None
         self._trust = trust
         self._endpoint = endpoint
         self._join_s = join_s
@@ -66,11 +69,17 @@ class RemoteCrawl:
         self._client = endpoint.client(reconnect_s=join_s)
 
     def __enter__(self) -> Self:
+        self._forks = preload.for_workers(self._kind)
         try:
             return self._joined()
         except BaseException:
-            self._client.disconnect()
+            self._disconnect()
             raise
+
+    def _disconnect(self) -> None:
+        self._client.disconnect()
+        if self._forks is not None:
+            self._forks.close()
 
     def _joined(self) -> Self:
         tasks = self._task_queue()
@@ -96,6 +105,7 @@ class RemoteCrawl:
             ),
             tasks,
             DeathWatch("the workers keep dying, the last of: {why}", within_s=_DEATHS_WITHIN_S),
+            forks=self._forks.client if self._forks is not None else None,
         )
         return self
 
@@ -124,7 +134,7 @@ class RemoteCrawl:
             self._pool.stop(grace_s=self.plan.config.fetch.total_timeout_s + STOP_GRACE_S)
         finally:  # somebody may be in a hurry
             self._pool.kill(giving_back=True)
-            self._client.disconnect()
+            self._disconnect()
 
     def work(self, processes: int) -> None:
         """Work with so many processes until the crawl has ended.

@@ -21,6 +21,7 @@ from crawler.catalog.database import Catalog
 from crawler.catalog.summary import Summary, summarise
 from crawler.config import Config
 from crawler.crawlfile.layout import CrawlFolder
+from crawler.forkserver.client import ForkServer
 from crawler.http.proxies import networks_of
 from crawler.lists import Given, Report, nobody
 from crawler.lists.reading import NO_FILES, STANDARD_INPUT, Files, pages_of
@@ -63,7 +64,8 @@ class Crawl:
     manager's place. A Crawl that only *collects*, for a run that goes on elsewhere, has no workers and changes nothing
     of the run. Renderers are started once a page wants a browser, if this machine has one; if no machine has, such
     pages are refused at the end, and the log says so. Pages of *lists* are seeds as well; their images are added when
-    the crawl is entered. Without seeds and lists the crawl in *folder* goes on.
+    the crawl is entered. Without seeds and lists the crawl in *folder* goes on. *forks* is a fork server that was
+    started ahead, closed here.
 
     Entering raises SeedError, FolderError, LedgerCorrupt, StorageFailed and the like; UsageError is raised at once for
     settings that can't be used, or when the address and the keys don't go together.
@@ -80,6 +82,7 @@ class Crawl:
         refresh: bool = False,
         downloads: bool = True,
         collects: bool = False,
+        forks: ForkServer | None = None,
     ) -> None:
         if fresh and refresh:
             raise errors.UsageError(
@@ -117,7 +120,7 @@ class Crawl:
             found=self._has_browser,
             patience_s=0.0 if self.downloads and not self._backend.invitation() else JOIN_WAIT_S,
         )
-        self._processes = CrawlProcesses(self._backend)
+        self._processes = CrawlProcesses(self._backend, forks)
         self._progress = -1
         self._closing = False
         self._started = time.monotonic()

@@ -29,6 +29,7 @@ from crawler.run.worker import Worker
 from crawler.scope import Scope, is_public_suffix
 
 if TYPE_CHECKING:
+    from crawler.forkserver.client import ForkClient
     from crawler.harvest.reader_pool import ReaderPool
     from crawler.opt_outs.tdmrep_files import TdmrepFiles
     from crawler.sandbox.memory_budget import Budget
@@ -59,6 +60,8 @@ class WorkerContext:
     """The memory that those of all processes share."""
     stop: threading.Event
     """Set when the process is to end."""
+    forks: ForkClient | None
+    """The fork server, for readers and decoders."""
 
 
 def work(lifeline: Lifeline, context: CrawlContext, kind: TaskKind, worker_id: str) -> None:
@@ -110,6 +113,7 @@ def work(lifeline: Lifeline, context: CrawlContext, kind: TaskKind, worker_id: s
             children=children,
             budget=budget,
             stop=lifeline.stopped,
+            forks=lifeline.forks,
         )
     )
     worker = Worker(
@@ -200,7 +204,13 @@ def _readers(worker: WorkerContext) -> ReaderPool:
     """Reader processes, which end with this process however it ends."""
     from crawler.harvest.reader_pool import ReaderPool
 
-    return ReaderPool(worker.crawl.seeds, worker.crawl.config, most=worker.children, budget=worker.budget)
+    return ReaderPool(
+        worker.crawl.seeds,
+        worker.crawl.config,
+        most=worker.children,
+        budget=worker.budget,
+        forks=worker.forks,
+    )
 
 
 def _downloader(worker: WorkerContext) -> TaskHandler:
@@ -215,6 +225,7 @@ def _downloader(worker: WorkerContext) -> TaskHandler:
         timeout_s=images.decode_timeout_s,
         budget=worker.budget,
         decode=VERIFY_LENIENT if images.incomplete == "keep" else VERIFY,
+        forks=worker.forks,
     )
     return ImageHandler(
         worker.handler,

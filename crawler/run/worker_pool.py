@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from crawler import errors
+from crawler.forkserver.client import ForkClient
 from crawler.logs.events import MANAGER_RESTARTED, WORKER_RESTARTED, tell
 from crawler.models import WORKER_NAMES, TaskKind
 from crawler.queues import TaskQueue
@@ -56,15 +57,19 @@ class DeathWatch:
 
 
 class WorkerPool:
-    """Workers for the crawl at *context*, whose task queue is *tasks*; *watch* notes their deaths.
+    """Workers for the crawl at *context*, whose task queue is *tasks*; *watch* notes their deaths. *forks* is the fork
+    server to ask for them.
 
     A worker that ends with exit code 0 has heard that the crawl is over: it is not replaced.
     """
 
-    def __init__(self, context: CrawlContext, tasks: TaskQueue, watch: DeathWatch) -> None:
+    def __init__(
+        self, context: CrawlContext, tasks: TaskQueue, watch: DeathWatch, *, forks: ForkClient | None = None
+    ) -> None:
         self._context = context
         self._tasks = tasks
         self._watch = watch
+        self._forks = forks
         self._workers: dict[str, tuple[TaskKind, Child]] = {}
 
     def keep(self, kept_by: str) -> None:
@@ -81,7 +86,8 @@ class WorkerPool:
 
     def _start(self, kind: TaskKind) -> None:
         worker_id = f"{platform.node()}:{WORKER_NAMES[kind]}-{secrets.token_hex(4)}"
-        self._workers[worker_id] = (kind, Child(WORKER_NAMES[kind], work, self._context, kind, worker_id))
+        child = Child(WORKER_NAMES[kind], work, self._context, kind, worker_id, forks=self._forks)
+        self._workers[worker_id] = (kind, child)
         if kind is TaskKind.RENDER:
             self._context = replace(self._context, logs_isolation=False)
 

@@ -10,10 +10,11 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from multiprocessing import spawn
-from typing import IO
+from typing import IO, Protocol
 
 import msgspec
 
+from crawler.forkserver.client import ForkClient, NotForkedError
 from crawler.sandbox.child_main import (
     BUFFER_BYTES,
     END,
@@ -28,7 +29,11 @@ from crawler.sandbox.child_main import (
     ChildOrders,
 )
 
-_BOOT = "import sys, json; sys.path[:] = json.loads(sys.argv[1]);from crawler.sandbox.child_main import main; main()"
+_BOOT = (
+    "import sys, json; sys.path[:] = json.loads(sys.argv[1]);"
+    "from crawler.sandbox.child_main import main; main(*map(int, sys.argv[2:]))"
+)
+_FORKED = "crawler.sandbox.child_main:forked"
 _END_S = 1.0
 _MAX_PART_BYTES = 64 * 2**20
 """Limit for one message. A task may hold an image of its page, or a picture in all sizes; a child may send anything."""
@@ -44,46 +49,79 @@ class OutOfMemoryError(Exception):
     """The work takes more memory than there is."""
 
 
-class Child:
-    """A child process that takes one request at a time. Only :meth:`kill` may be called by several threads."""
+class _Process(Protocol):
+    """A process of the fork server, or one of subprocess."""
 
-    def __init__(self, orders: ChildOrders) -> None:
+    @property
+    def pid(self) -> int: ...
+    @property
+    def exitcode(self) -> int | None: ...
+    def join(self, timeout: float | None = None) -> None: ...
+    def kill(self) -> None: ...
+
+
+class Child:
+    """A child process that takes one request at a time. Only :meth:`kill` may be called by several threads.
+
+    *forks* is the fork server to ask for it; without one it starts Python for itself.
+    """
+
+    def __init__(self, orders: ChildOrders, forks: ForkClient | None = None) -> None:
         self.requests = 0
         self.is_spent = False
         """The child ends by itself and takes no further request."""
         self.due: float | None = None
         self.overdue = False
-        command = [spawn.get_executable(), "-I", "-c", _BOOT]
         self._lifeline = Lifeline()
         self._shared = SharedMemory()
+        requests, ours = os.pipe()
+        theirs, replies = os.pipe()
+        self._requests: IO[bytes] = os.fdopen(ours, "wb", 0)
+        self._replies: IO[bytes] = os.fdopen(theirs, "rb", BUFFER_BYTES)
         try:
-            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter
-                [*map(os.fsdecode, command), json.dumps(sys.path)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                bufsize=BUFFER_BYTES,
-                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-                pass_fds=(*self._lifeline.passed, *self._shared.passed),
-            )
+            self._process = self._forked(orders, requests, replies, forks) or self._spawned(requests, replies)
         except BaseException:
+            self._requests.close()
+            self._replies.close()
             self._lifeline.close()
             self._shared.close()
             raise
+        finally:
+            os.close(requests)
+            os.close(replies)
         self._lifeline.hand_over()
-        assert self._process.stdin
-        assert self._process.stdout
-        self._requests: IO[bytes] = self._process.stdin
-        self._replies: IO[bytes] = self._process.stdout
         for pipe in (self._requests, self._replies):
             _widen(pipe)
-        orders = msgspec.structs.replace(
-            orders,
-            lifeline=next(iter(self._lifeline.passed), -1),
-            shared_memory=next(iter(self._shared.passed), -1),
-        )
         told = msgspec.json.encode(orders)  # not as arguments, which all users can see
         with suppress(OSError):  # is_ready() tells
             self._send(len(told).to_bytes(SIZE_BYTES, "little"), told)
+
+    def _passed(self) -> tuple[int, ...]:
+        """The descriptors that a child has besides its pipes: arguments of :func:`.child_main.serve`."""
+        return (*self._lifeline.passed, *self._shared.passed)
+
+    def _forked(
+        self, orders: ChildOrders, requests: int, replies: int, forks: ForkClient | None
+    ) -> _Process | None:
+        if forks is None:
+            return None
+        needs = orders.make.partition(":")[0]
+        try:
+            return forks.fork(_FORKED, requests, replies, *self._passed(), needs=needs)
+        except NotForkedError:
+            return None
+
+    def _spawned(self, requests: int, replies: int) -> _Process:
+        command = [spawn.get_executable(), "-I", "-c", _BOOT]
+        passed = self._passed()
+        process = subprocess.Popen(  # noqa: S603 - our own interpreter
+            [*map(os.fsdecode, command), json.dumps(sys.path), *map(str, passed)],
+            stdin=requests,
+            stdout=replies,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            pass_fds=passed,
+        )
+        return _Spawned(process)
 
     def is_ready(self) -> bool:
         try:
@@ -150,15 +188,31 @@ class Child:
         """End the child and return its exit code. It has _END_S seconds to end by itself."""
         with suppress(OSError):
             self._requests.close()
-        try:
-            self._process.wait(_END_S)
-        except subprocess.TimeoutExpired:
+        self._process.join(_END_S)
+        while (code := self._process.exitcode) is None:
             self._process.kill()
-            self._process.wait()
+            self._process.join()
         self._replies.close()
         self._lifeline.close()
         self._shared.close()
-        return self._process.returncode
+        return code
+
+
+class _Spawned:
+    """A process of subprocess, in the terms of multiprocessing's."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        self.pid = process.pid
+        self.kill = process.kill
+
+    @property
+    def exitcode(self) -> int | None:
+        return self._process.poll()
+
+    def join(self, timeout: float | None = None) -> None:
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout)
 
 
 class SharedMemory:

@@ -28,6 +28,8 @@ from typing import BinaryIO
 
 import msgspec
 
+from crawler.forkserver.server import name_process
+
 READY, NEED, PART, END, LAST, NO_MEMORY = (bytes((code,)) for code in range(1, 7))
 SIZE_BYTES = 8
 LENGTH_BYTES = 4
@@ -69,26 +71,40 @@ class ChildOrders(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes that a child may take without asking, beyond what it has when it is ready."""
     most_bytes: int
     """Bytes that a child may take at most when it asks."""
-    lifeline: int = -1
-    """Descriptor of the pipe for :func:`die_with`; -1 for none."""
-    shared_memory: int = -1
-    """Descriptor of the memory of SHARED_BYTES for requests; -1 for none."""
 
 
-def main() -> None:
-    """Serve requests until the parent closes the pipe or dies."""
+def main(lifeline: int = -1, shared_memory: int = -1) -> None:
+    """Serve requests, as a process that was started for it; see :func:`serve`."""
+    serve(os.dup(0), os.dup(1), lifeline, shared_memory)
+
+
+def forked(requests: int, replies: int, lifeline: int = -1, shared_memory: int = -1) -> None:
+    """Serve requests, as a process of the fork server. The end of the interpreter would copy all that it shares."""
+    code = 1
+    with suppress(Exception):  # the exit code tells, as with a process that was started for it
+        serve(requests, replies, lifeline, shared_memory)
+        code = 0
+    os._exit(code)
+
+
+def serve(requests: int, replies: int, lifeline: int, shared_memory: int) -> None:
+    """Serve requests until the parent closes the pipe or dies.
+
+    The descriptors are those of both pipes, of the pipe for :func:`die_with`, and of the memory of SHARED_BYTES for
+    requests; -1 for none.
+    """
     for name in ("SIGINT", "SIGTERM"):  # sent to the whole process group, meant for the parent
         signal.signal(getattr(signal, name), signal.SIG_IGN)
-    requests, replies = os.dup(0), os.dup(1)
     nowhere = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):  # C libraries print warnings about files
         os.dup2(nowhere, standard)
     with os.fdopen(requests, "rb", BUFFER_BYTES) as incoming:
+        if lifeline >= 0:
+            die_with(lifeline)
         told = msgspec.json.decode(_read(incoming, _number(incoming)), type=ChildOrders)
-        if told.lifeline >= 0:
-            die_with(told.lifeline)
         module, _, function = told.make.partition(":")
-        child = Inside(incoming, replies, told)
+        name_process(module.rpartition(".")[2].removesuffix("_main"))
+        child = Inside(incoming, replies, told, shared_memory)
         work = getattr(importlib.import_module(module), function)(told.settings, child.room)
         child.settle_down()
         child.serve(work)
@@ -97,15 +113,19 @@ def main() -> None:
 class Inside:
     """Serves requests within the orders of its parent."""
 
-    def __init__(self, requests: BinaryIO, replies: int, orders: ChildOrders) -> None:
+    def __init__(
+        self, requests: BinaryIO, replies: int, orders: ChildOrders, shared_memory: int = -1
+    ) -> None:
         self._requests = requests
         self._replies = replies
         self._orders = orders
         self._memory = Memory(orders.allowance_bytes, orders.most_bytes)
         self._granted_bytes = 0
         self._waiting: list[bytes] = []
-        shared = orders.shared_memory
-        self._shared = mmap.mmap(shared, SHARED_BYTES, access=mmap.ACCESS_READ) if shared >= 0 else None
+        self._shared = None
+        if shared_memory >= 0:
+            self._shared = mmap.mmap(shared_memory, SHARED_BYTES, access=mmap.ACCESS_READ)
+            os.close(shared_memory)  # the map has a descriptor of its own
 
     def settle_down(self) -> None:
         """Freeze the objects that exist after the imports, set the memory limit, report READY."""

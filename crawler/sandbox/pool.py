@@ -17,6 +17,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 from crawler.crawlfile.columns import UNREADABLE
 from crawler.errors import InternalError, OutOfMemory, TaskError, TooMuchMemory
+from crawler.forkserver.client import ForkClient
 from crawler.sandbox.child import Child, OutOfMemoryError
 from crawler.sandbox.child_main import ChildOrders
 from crawler.sandbox.memory_budget import Budget, Grant
@@ -88,7 +89,7 @@ class Pool(AbstractContextManager["Pool"]):
 
     Memory beyond their allowance comes from *budget*. *what* names the children in messages. At most ``most - 1``
     requests of more than *large_bytes* (but at least one) are worked on at a time, so that small requests need not wait
-    for all large ones.
+    for all large ones. *forks* is the fork server to ask for children.
 
     *at_once* is how many children work at a time while each is done within a moment; 0 for *most*. More than there are
     cores only take the cores from each other. A request that has waited PATIENCE_S no longer heeds that: others may be
@@ -106,8 +107,10 @@ class Pool(AbstractContextManager["Pool"]):
         what: str,
         at_once: int = 0,
         large_bytes: int = sys.maxsize,
+        forks: ForkClient | None = None,
     ) -> None:
         self._orders = orders
+        self._forks = forks
         self._most = most
         self._at_once = min(at_once or most, most)
         self._budget = budget
@@ -270,7 +273,7 @@ class Pool(AbstractContextManager["Pool"]):
             if turn and self._closing.wait(_START_PAUSE_S * 2**turn):
                 break
             try:
-                child = Child(self._orders)
+                child = Child(self._orders, self._forks)
             except OSError as exc:
                 problem = plain(exc)
                 continue

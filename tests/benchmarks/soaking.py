@@ -22,7 +22,8 @@ GROWTH = {"rss MiB": (0.10, 8.0), "descriptors": (0.10, 5.0), "threads": (0.05, 
 """What the mean of a role may grow by over the second half: a part of it, and so much."""
 DATABASE_CACHE_MIB = 64.0
 """Of the manager, see crawler.crawlfile.schema: it fills as the database grows, which is no leak."""
-CHILDREN = {"harvester": "reader", "downloader": "decoder"}
+CHILDREN = {"reader", "decoder"}
+"""Children of the workers, or of the fork server in their place."""
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -118,17 +119,21 @@ class Below:
         self._known: dict[int, tuple[str, str]] = {}
 
     def look(self, pids: tuple[tuple[str, int], ...]) -> dict[int, tuple[str, int]]:
-        """Role and RSS in bytes, by process id. *pids* are those of their workers."""
+        """Role and RSS in bytes, by process id. *pids* are those of their workers, and of the fork server."""
         found = {}
-        names = {pid: name for name, pid in pids}
+        above = {pid for _, pid in pids}
         known, self._known = self._known, {}
         for entry in os.listdir("/proc"):  # noqa: PTH208 - ten times a second
             if entry.isdigit():
                 with contextlib.suppress(OSError, ValueError, IndexError):
-                    fields = Path(f"/proc/{entry}/stat").read_text().rpartition(")")[2].split()
+                    name, _, rest = Path(f"/proc/{entry}/stat").read_text().partition("(")[2].rpartition(")")
+                    fields = rest.split()
                     pid, parent, began = int(entry), int(fields[1]), fields[19]
                     role, before = known.get(pid, ("", ""))
-                    role = CHILDREN.get(names.get(parent, ""), role if before == began else "")
+                    if parent in above and name in CHILDREN:
+                        role = name
+                    elif before != began:
+                        role = ""
                     if role:
                         self._known[pid] = (role, began)
                         found[pid] = (role, int(fields[21]) * _PAGE_BYTES)

@@ -106,13 +106,14 @@ def assert_nothing_left(session: int) -> None:
 
 
 def in_session(session: int) -> dict[int, str]:
-    """Process ids and command lines; where there is no /proc, nothing is known."""
+    """Names and command lines of processes, by their ids; where there is no /proc, nothing is known."""
     found = {}
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             fields = (entry / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()
             if int(fields[3]) == session and fields[0] != "Z":
-                found[int(entry.name)] = (entry / "cmdline").read_text(encoding="utf-8").replace("\0", " ")
+                words = (entry / "cmdline").read_text(encoding="utf-8").replace("\0", " ")
+                found[int(entry.name)] = f"{(entry / 'comm').read_text(encoding='utf-8').strip()} {words}"
         except (OSError, ValueError):
             continue  # it ended meanwhile
     return found

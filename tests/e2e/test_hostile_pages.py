@@ -60,7 +60,7 @@ def memory_of_children(pid: int) -> int:
             fields = stat.read_text().rpartition(")")[2].split()
             child = int(stat.parent.name)
             parents[child] = int(fields[1])
-            if b"crawler.sandbox" in (stat.parent / "cmdline").read_bytes():
+            if (stat.parent / "comm").read_text().strip() in {"reader", "decoder"}:
                 sizes[child] = int(fields[21]) * 4096
     return sum(size for child, size in sizes.items() if _is_below(child, pid, parents))
 

@@ -74,6 +74,28 @@ def test_each_process_may_be_killed_in_mid_crawl(site, tmp_path: Path, victim: s
         check_everything_saved_once(folder, digests, server.url)
 
 
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="there is no fork server")
+def test_the_fork_server_may_be_killed_and_what_it_has_forked_goes_on(site, tmp_path: Path) -> None:
+    """Also when what it has forked is killed after it, and has to be replaced without it."""
+    server, digests = site
+    rng = random.Random(5)
+    folder = tmp_path / "crawl"
+    victims = ["fork-server", "downloader", "harvester", "manager", "downloader"]
+    with Crawl([server.url], folder=folder, config=load(flags={"max_attempts": KILLS})) as crawl:
+        first, before = dict(crawl.pids), 0
+        for stats in crawl.watch(every_s=0.02):
+            settled = stats.pages.done + stats.images.done
+            if victims and settled >= before + 20:
+                victim = victims.pop(0)
+                os.kill(rng.choice([pid for name, pid in crawl.pids if name == victim]), signal.SIGKILL)
+                before = settled
+            if len(victims) > 2:
+                assert dict(crawl.pids)["manager"] == first["manager"], "it was not taken for dead"
+    assert not victims
+    assert crawl.summary().balanced
+    check_everything_saved_once(folder, digests, server.url)
+
+
 def test_the_whole_crawl_may_be_killed_and_run_again(site, tmp_path: Path) -> None:
     """The command itself dies by -9; the same command goes on."""
     server, digests = site

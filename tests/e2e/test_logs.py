@@ -213,7 +213,7 @@ def downloader(work: Running) -> int:
     end = time.monotonic() + PATIENCE_S
     while time.monotonic() < end:
         for pid, command in in_session(work.process.pid).items():
-            if "spawn_main" in command:
+            if command.startswith("downloader "):
                 return pid
         time.sleep(0.05)
     raise AssertionError("it has started none")

@@ -177,9 +177,12 @@ def lost_workers(said: str, machine: Machine) -> list[str]:
     )
 
 
+ROLES = {"manager", "harvester", "downloader"}
+
+
 def children(of: Running) -> list[int]:
     """Process ids of those that do its work, in the order of their start."""
-    found = (pid for pid, command in in_session(of.process.pid).items() if "spawn_main" in command)
+    found = (pid for pid, command in in_session(of.process.pid).items() if command.partition(" ")[0] in ROLES)
     return sorted(found, key=begun_at)  # numbers begin anew at 32,768
 
 

@@ -24,7 +24,7 @@ MUTATIONS = [
     ("run/worker_main.py", "lease_batch=_lease_batch(", "lease_bach=_lease_batch(", '"lease_bach"'),
     ("run/worker_main.py", "budget=budget,", "budgte=budget,", '"budgte"'),
     ("run/worker_main.py", "inbox=worker.client.get_inbox", "inbox=worker.client.get_task_queue", '"inbox"'),
-    ("run/worker_pool.py", "kind, worker_id))", "worker_id, kind))", '"Child"'),
+    ("run/worker_pool.py", "kind, worker_id, forks", "worker_id, kind, forks", '"Child"'),
     ("run/remote_crawl.py", "plan_id=self.plan.id,", "plan=self.plan.id,", '"plan"'),
     ("render/handler.py", "templates=queue,", "template=queue,", '"template"'),
     ("harvest/handler.py", '"render": rendering,', '"rendering": rendering,', '"rendering"'),

@@ -13,12 +13,16 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from multiprocessing.connection import Pipe
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
 from crawler import errors
+from crawler.forkserver.client import ForkServer, started
+from crawler.forkserver.server import Stage
 from crawler.run.children import Child, ChildMessage, Lifeline
 
 PATIENCE_S = 20.0
@@ -68,13 +72,37 @@ def stubborn(lifeline: Lifeline) -> None:
 # --- helpers ---
 
 
-@contextlib.contextmanager
-def child(main: Callable[..., None], *args: object) -> Iterator[Child]:
-    started = Child("tester", main, *args)
-    try:
-        yield started
-    finally:
-        started.kill()
+class ChildFixture(Protocol):
+    """Starts a child, and kills it at the end of the block."""
+
+    def __call__(self, main: Callable[..., None], *args: object) -> AbstractContextManager[Child]: ...
+
+
+STAGES = (Stage("crawler.run.children"), Stage(__name__))
+
+
+@pytest.fixture(params=["forked", "spawned"], name="forks", scope="module")
+def a_fork_server(request: pytest.FixtureRequest) -> Iterator[ForkServer | None]:
+    """The two ways in which a child comes to be; nothing else of it differs."""
+    server = started(STAGES) if request.param == "forked" else None
+    if server is None and request.param == "forked":
+        pytest.skip("the system has no pidfds")
+    yield server
+    if server is not None:
+        server.close()
+
+
+@pytest.fixture(name="child")
+def a_child(forks: ForkServer | None) -> ChildFixture:
+    @contextlib.contextmanager
+    def starting(main: Callable[..., None], *args: object) -> Iterator[Child]:
+        process = Child("tester", main, *args, forks=forks and forks.client)
+        try:
+            yield process
+        finally:
+            process.kill()
+
+    return starting
 
 
 def wait_for(condition: Callable[[], bool], started: Child) -> None:
@@ -99,7 +127,7 @@ def alive(pid: int) -> bool:
 # --- from the parent's side ---
 
 
-def test_a_child_says_that_it_is_ready_and_ends_when_it_is_told() -> None:
+def test_a_child_says_that_it_is_ready_and_ends_when_it_is_told(child: ChildFixture) -> None:
     with child(waits, "4711") as started:
         wait_for(lambda: started.ready, started)
         assert started.said == "4711"
@@ -112,7 +140,7 @@ def test_a_child_says_that_it_is_ready_and_ends_when_it_is_told() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signals_to_the_group_are_the_parents_to_judge(number: int) -> None:
+def test_signals_to_the_group_are_the_parents_to_judge(child: ChildFixture, number: int) -> None:
     with child(waits, "1") as started:
         wait_for(lambda: started.ready, started)
         os.kill(started.pid, number)
@@ -123,7 +151,7 @@ def test_signals_to_the_group_are_the_parents_to_judge(number: int) -> None:
         assert started.exitcode == 0
 
 
-def test_what_a_child_logs_comes_to_its_parent(caplog: pytest.LogCaptureFixture) -> None:
+def test_what_a_child_logs_comes_to_its_parent(child: ChildFixture, caplog: pytest.LogCaptureFixture) -> None:
     with child(logs) as started:
         wait_for(lambda: ended(started), started)
         started.listen()
@@ -133,7 +161,7 @@ def test_what_a_child_logs_comes_to_its_parent(caplog: pytest.LogCaptureFixture)
 
 
 def test_whatever_it_says_on_stderr_is_logged_too_and_so_reaches_no_terminal(
-    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    child: ChildFixture, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Also what its own children say, of whom one is still there when it ends."""
     with child(grumbles) as started:
@@ -152,14 +180,16 @@ def test_whatever_it_says_on_stderr_is_logged_too_and_so_reaches_no_terminal(
     )
 
 
-def test_the_level_of_the_log_is_the_parents(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_level_of_the_log_is_the_parents(child: ChildFixture, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG, logger="crawler"), child(logs) as started:
         wait_for(lambda: ended(started), started)
         started.listen()
     assert "tester: a detail" in caplog.messages
 
 
-def test_a_failure_comes_as_the_error_that_it_was(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failure_comes_as_the_error_that_it_was(
+    child: ChildFixture, caplog: pytest.LogCaptureFixture
+) -> None:
     with child(fails) as started:
         wait_for(lambda: ended(started), started)
         started.listen()
@@ -169,7 +199,9 @@ def test_a_failure_comes_as_the_error_that_it_was(caplog: pytest.LogCaptureFixtu
     assert not caplog.records, "an expected failure has no traceback"
 
 
-def test_a_fault_of_the_program_is_logged_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_fault_of_the_program_is_logged_with_its_traceback(
+    child: ChildFixture, caplog: pytest.LogCaptureFixture
+) -> None:
     with child(breaks) as started:
         wait_for(lambda: ended(started), started)
         started.listen()
@@ -179,7 +211,7 @@ def test_a_fault_of_the_program_is_logged_with_its_traceback(caplog: pytest.LogC
     assert "Traceback" in caplog.text
 
 
-def test_a_child_that_is_killed_is_noticed() -> None:
+def test_a_child_that_is_killed_is_noticed(child: ChildFixture) -> None:
     with child(waits, "1") as started:
         wait_for(lambda: started.ready, started)
         os.kill(started.pid, signal.SIGKILL)
@@ -188,11 +220,11 @@ def test_a_child_that_is_killed_is_noticed() -> None:
         assert started.failure is None
 
 
-def test_a_child_that_nobody_knows_any_more_ends() -> None:
+def test_a_child_that_nobody_knows_any_more_ends(forks: ForkServer | None) -> None:
     def forgotten() -> int:
-        started = Child("tester", stubborn)
-        wait_for(lambda: started.ready, started)
-        return started.pid
+        process = Child("tester", stubborn, forks=forks and forks.client)
+        wait_for(lambda: process.ready, process)
+        return process.pid
 
     pid = forgotten()
     gc.collect()
@@ -202,11 +234,12 @@ def test_a_child_that_nobody_knows_any_more_ends() -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.parametrize("forks", ["None", "started(STAGES)"])
 @pytest.mark.parametrize("last", ["os._exit(0)", "os.kill(os.getpid(), 9)", "sys.exit()", "1 / 0"])
-def test_no_child_outlives_its_parent_however_that_ends(last: str) -> None:
+def test_no_child_outlives_its_parent_however_that_ends(last: str, forks: str) -> None:
     code = (
-        "import os, sys; from crawler.run.children import Child; from tests.unit.run.test_children import stubborn\n"
-        "child = Child('tester', stubborn)\n"
+        "import os, sys; from crawler.run.children import Child; from tests.unit.run.test_children import *\n"
+        f"server = {forks}; child = Child('tester', stubborn, forks=server and server.client)\n"
         "while not child.ready: child.listen(0.1)\n"
         f"print(child.pid, flush=True); {last}"
     )
@@ -222,6 +255,40 @@ def test_no_child_outlives_its_parent_however_that_ends(last: str) -> None:
     while alive(int(parent.stdout)):
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+def test_a_child_has_a_name_for_who_looks_at_processes(child: ChildFixture) -> None:
+    with child(waits, "1") as process:
+        wait_for(lambda: process.ready, process)
+        if sys.platform == "linux":
+            assert Path(f"/proc/{process.pid}/comm").read_text(encoding="ascii") == "tester\n"
+
+
+def test_children_do_without_a_fork_server_that_was_killed(caplog: pytest.LogCaptureFixture) -> None:
+    """Those that it has forked live on, and say how they ended; others are spawned."""
+    server = started(STAGES)
+    if server is None:
+        pytest.skip("the system has no pidfds")
+    processes = [
+        Child("tester", main, *args, forks=server.client) for main, *args in ((waits, "1"), (waits, "2"))
+    ]
+    for process in processes:
+        wait_for(lambda: process.ready, process)  # noqa: B023 - called at once
+    os.kill(server.pid, signal.SIGKILL)
+    processes.append(Child("tester", waits, "3", forks=server.client))
+    wait_for(lambda: processes[2].ready, processes[2])
+    assert [process.exitcode for process in processes] == [None, None, None]
+    os.kill(processes[0].pid, signal.SIGKILL)
+    processes[1].stop()
+    processes[2].stop()
+    for process in processes:
+        wait_for(lambda: ended(process), process)  # noqa: B023
+        process.listen()
+    assert [process.exitcode for process in processes] == [-signal.SIGKILL, 0, 0]
+    for process in processes:
+        process.kill()
+    server.close()
+    assert not caplog.records
 
 
 # --- from the child's side ---
@@ -277,7 +344,7 @@ def chatters(lifeline: Lifeline) -> None:
     lifeline.stopped.wait()
 
 
-def test_lines_of_the_log_are_no_news(caplog: pytest.LogCaptureFixture) -> None:
+def test_lines_of_the_log_are_no_news(child: ChildFixture, caplog: pytest.LogCaptureFixture) -> None:
     """Who waits for a word does something about it, such as to ask the queue; with -v there are hundreds of lines."""
     with child(chatters) as started:
         wait_for(lambda: started.ready, started)

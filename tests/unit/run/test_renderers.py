@@ -197,7 +197,9 @@ class FakeChild:
 
     started: list[tuple[str, CrawlContext, TaskKind]]
 
-    def __init__(self, name: str, main: object, site: CrawlContext, kind: TaskKind, worker_id: str) -> None:
+    def __init__(
+        self, name: str, main: object, site: CrawlContext, kind: TaskKind, worker_id: str, *, forks: object
+    ) -> None:
         assert main is worker_main.work
         assert f":{name}-" in worker_id
         self.name, self.exitcode = name, None

@@ -20,7 +20,7 @@ class Process:
 
     started: list[Process]
 
-    def __init__(self, name: str = "downloader", *_: object) -> None:
+    def __init__(self, name: str = "downloader", *_: object, **__: object) -> None:
         self.name = name
         self.exitcode: int | None = None
         self.failure: Exception | None = None

@@ -31,7 +31,7 @@ class Hostile(Child):
 
     said: Iterator[bytes]
 
-    def __init__(self, _: ChildOrders) -> None:
+    def __init__(self, _: ChildOrders, __: object) -> None:
         self.requests, self.is_spent, self.due, self.overdue = 0, False, None, False
         self._lifeline = Lifeline()
         self._shared = SharedMemory()

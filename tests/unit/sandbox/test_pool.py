@@ -25,7 +25,7 @@ class Counted:
     done = threading.Semaphore(0)
     begun = threading.Semaphore(0)
 
-    def __init__(self, _: ChildOrders) -> None:
+    def __init__(self, _: ChildOrders, __: object) -> None:
         self.requests, self.is_spent, self.due, self.overdue = 0, False, None, False
         Counted.started += 1
 
