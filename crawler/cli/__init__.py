@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib
 import logging
-import multiprocessing
 import os
 import sys
 from collections.abc import Sequence
@@ -18,10 +17,8 @@ from click.shell_completion import CompletionItem
 
 from crawler import __version__
 from crawler.cli.exit_signals import exit_code, in_words
-from crawler.cli.options import Examples, verbose_option
+from crawler.cli.options import Examples, start_fork_server, verbose_option
 from crawler.errors import CrawlerError
-from crawler.logs import setup
-from crawler.logs.events import ERROR_TOLD, tell
 from crawler.text import display
 
 log = logging.getLogger(__name__)
@@ -59,6 +56,9 @@ COMMANDS: dict[str, CommandEntry] = {
     )
 }
 """The one place to add a command: its name, its module, its help."""
+_OF_A_CRAWL = ("crawl", "serve", "demo")
+"""Commands whose fork server is started before their own modules are imported: it imports at the same time."""
+_HELP = {"-h", "--help", "--help-all"}
 
 
 class Commands(Examples, click.Group):
@@ -99,6 +99,8 @@ class Commands(Examples, click.Group):
             from crawler.cli import unknown_names
 
             raise unknown_names.command(args[0], COMMANDS, ctx)
+        if args and args[0] in _OF_A_CRAWL and not (_HELP & set(args) or ctx.resilient_parsing):
+            start_fork_server(ctx)
         return super().resolve_command(ctx, args)
 
 
@@ -122,7 +124,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     A command ends with 0, or with the int that it returns; errors become a line on stderr.
     """
-    multiprocessing.freeze_support()
+    if getattr(sys, "frozen", False):  # one file made of Python and all modules, where spawn starts this one
+        import multiprocessing
+
+        multiprocessing.freeze_support()
     if arguments is None:  # the program: also for what comes after us, such as a traceback
         display.clean_the_streams()
         return _run([_as_text(word) for word in sys.argv[1:]])
@@ -163,6 +168,9 @@ def _output_closed() -> int:
 
 
 def _tell(text: str) -> None:
+    from crawler.logs import setup
+    from crawler.logs.events import ERROR_TOLD, tell
+
     if setup.is_json():
         tell(log, ERROR_TOLD, text=text)
         return

@@ -8,8 +8,9 @@ import click
 import msgspec
 
 from crawler.cli.connect import tasks_of
-from crawler.cli.crawl import run
-from crawler.cli.options import Command, config_options_of, json_option, output_option
+from crawler.cli.crawl_run import run
+from crawler.cli.options import Command, json_option, output_option
+from crawler.cli.setting_options import config_options_of
 from crawler.config import Config
 from crawler.crawlfile.layout import CrawlFolder
 from crawler.errors import FolderError, UsageError

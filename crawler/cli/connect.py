@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 
 import click
 
-from crawler.cli.options import config_options_of, folders
+from crawler.cli.options import folders
+from crawler.cli.setting_options import config_options_of
 from crawler.config import AUTHKEY_VARIABLE, AccessConfig, Config
 from crawler.crawlfile.layout import CrawlFolder
 from crawler.errors import UsageError

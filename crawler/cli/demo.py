@@ -13,8 +13,8 @@ from pathlib import Path
 
 import click
 
-from crawler.cli.crawl import run
-from crawler.cli.options import Command, json_option, output_option
+from crawler.cli.crawl_run import run
+from crawler.cli.options import Command, fork_server, json_option, output_option
 from crawler.config import load
 from crawler.run.supervisor import Crawl
 
@@ -27,7 +27,7 @@ def demo(*, output: Path | None, quiet: bool, as_json: bool) -> int:
     """Crawl a small site that comes along, offline; each time from the start."""
     folder = Path("data", "demo") if output is None else output
     with served(sample_site()) as url:
-        running = Crawl((url,), folder=folder, config=load(), fresh=True)
+        running = Crawl((url,), folder=folder, config=load(), fresh=True, forks=fork_server())
         return run(running, as_json=as_json, quiet=quiet, again=["image-crawler", "demo"])
 
 

@@ -15,8 +15,9 @@ import msgspec
 
 from crawler.cli import crawl_tables, found_table, tables
 from crawler.cli.in_browser import show_in_browser, transport_for
-from crawler.cli.options import Command, config_options_of, json_option
+from crawler.cli.options import Command, json_option
 from crawler.cli.output import clean, write_json
+from crawler.cli.setting_options import config_options_of
 from crawler.config import Config
 from crawler.errors import UsageError
 from crawler.harvest.documents import DocumentReader

@@ -14,7 +14,8 @@ import click
 
 from crawler import __version__
 from crawler.cli import COMMANDS, PROGRAM, cli
-from crawler.cli.options import Command, Examples, SettingOption
+from crawler.cli.options import Command, Examples
+from crawler.cli.setting_options import SettingOption
 from crawler.config import ENVIRONMENT_PREFIX
 
 FOLDER = Path(__file__).parents[2] / "docs/man"

@@ -13,7 +13,7 @@ from crawler.catalog import Catalog
 from crawler.catalog.summary import read_stats
 from crawler.cli import collect as collect_module
 from crawler.cli import control, crawl_tables, main
-from crawler.cli.crawl import _invitation
+from crawler.cli.crawl_run import _invitation
 from crawler.config import Config, load
 from crawler.crawlfile.layout import CrawlFolder
 from crawler.models import Counts, Stats, TaskKind

@@ -18,7 +18,7 @@ from rich.table import Table
 from crawler import cli
 from crawler.cli import crawl_tables, status_tables
 from crawler.cli import status as status_module
-from crawler.cli.crawl import run
+from crawler.cli.crawl_run import run
 from crawler.cli.status_watch import StatusScreen
 from crawler.config import Config, QueueConfig, ScopeConfig
 from crawler.crawlfile.layout import CrawlFolder

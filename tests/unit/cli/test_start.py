@@ -1,0 +1,90 @@
+"""What a command costs before it does anything: which modules it imports, and how long that takes."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+LIBRARIES = (
+    "PIL ada_url bs4 cryptography filelock msgspec obstore redis requests rich selectolax tenacity tinycss2 tldextract"
+    " urllib3"
+)
+SLOW = "asyncio concurrent.futures email.* http.* multiprocessing sqlite3 ssl subprocess xml.*"
+"""Modules of Python that take milliseconds, and that nothing below imports."""
+OF_HELP = (
+    "crawler.cli crawler.cli.options crawler.cli.short_help crawler.cli.exit_signals"
+    " crawler.errors crawler.errors.* crawler.text crawler.text.display"
+)
+"""All of ours that the help of the program imports."""
+NOT_OF_CRAWL_HELP = (
+    "crawler.api.* crawler.catalog.* crawler.crawlfile.* crawler.download.* crawler.forkserver.* crawler.harvest.*"
+    " crawler.http.* crawler.queues.* crawler.render.* crawler.run.* crawler.storage.* crawler.cli.crawl_run rich"
+    " requests sqlite3"
+)
+TIMES = 12
+"""How many times longer than ``python -c pass`` the help may take: six, on the machine where it was measured."""
+
+
+def imported(*words: str) -> set[str]:
+    code = f"import sys; from crawler.cli import main; main({list(words)}); print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    return set(run.stdout.splitlines()[-1].split())
+
+
+def found(modules: set[str], patterns: str) -> list[str]:
+    return sorted(name for name in modules if any(fnmatch(name, pattern) for pattern in patterns.split()))
+
+
+@pytest.mark.parametrize("word", ["--help", "--version"])
+def test_the_help_of_the_program_imports_next_to_nothing(word: str) -> None:
+    modules = imported(word)
+    assert found(modules, f"{LIBRARIES} {SLOW}") == []
+    assert found(modules, "crawler.*") == found(modules, OF_HELP) != []
+
+
+def test_the_help_of_crawl_imports_its_settings_and_no_more() -> None:
+    modules = imported("crawl", "--help")
+    assert "crawler.config" in modules
+    assert found(modules, NOT_OF_CRAWL_HELP) == []
+
+
+def test_the_help_takes_little_longer_than_python_itself(tmp_path: Path) -> None:
+    """In CPU time, which other work on the machine stretches less, and the least of some runs."""
+    kept = {name: text for name, text in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environment = kept | {"PYTHONPYCACHEPREFIX": str(tmp_path), "PYTHONPATH": str(ROOT)}
+
+    def cpu_s(*words: str) -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run(
+            [sys.executable, *words], env=environment, check=True, stdout=subprocess.DEVNULL, cwd=tmp_path
+        )
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    bare, help_ = ("-c", "pass"), ("-m", "crawler", "--help")
+    cpu_s(*help_)  # it writes bytecode
+    least = {words: min(cpu_s(*words) for _ in range(5)) for words in (bare, help_)}
+    assert least[help_] < TIMES * least[bare]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"), [(["crawl", "--no-such-option"], "False"), (["crawl", "--help"], ""), (["status"], "")]
+)
+def test_a_crawls_fork_server_is_started_first_of_all(words: list[str], said: str) -> None:
+    """It imports at the same time as the command, which then has the settings, the terminal's tables …"""
+    code = (
+        "import sys; from crawler.run import preload; from crawler.cli import main\n"
+        "preload.for_crawl = lambda: print('asked', bool({'crawler.config', 'rich'} & set(sys.modules)))\n"
+        f"main({words})"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert [line.removeprefix("asked ") for line in run.stdout.splitlines() if line.startswith("asked")] == (
+        [said] if said else []
+    )
