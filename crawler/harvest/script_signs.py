@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from itertools import islice
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -127,21 +128,27 @@ def _digest(parts: Iterable[str]) -> str:
 
 def _names_of(programs: Iterable[Element]) -> set[str]:
     """Names of scripts: their paths without what changes with their content, or the start of their text."""
-    return {
-        _VARIES.sub("0", _HASHED.sub("", urlsplit(src).path[-200:]))
-        if (src := _parsable(program.attributes.get("src", "")))
-        else _VARIES.sub("0", "".join(program.text[:200].split())[:_SCRIPT_START])
-        for program in programs
-    }
+    names = set()
+    for program in programs:
+        src = program.attributes.get("src", "")
+        # pages of a site share their scripts; long references are not worth remembering
+        name = _known_name(src) if len(src) <= _REMEMBERED_CHARS else _name_of_file(src)
+        if name is None:
+            name = _VARIES.sub("0", "".join(program.text[:200].split())[:_SCRIPT_START])
+        names.add(name)
+    return names
 
 
-def _parsable(src: str) -> str:
-    """*src*, if ``urlsplit`` takes it, which refuses some that browsers take."""
+def _name_of_file(src: str) -> str | None:
+    """The name of the script at *src*; None for none, and where ``urlsplit`` refuses what browsers take."""
     try:
-        urlsplit(src)
+        return _VARIES.sub("0", _HASHED.sub("", urlsplit(src).path[-200:])) if src else None
     except ValueError:
-        return ""
-    return src
+        return None
+
+
+_REMEMBERED_CHARS = 256
+_known_name = lru_cache(maxsize=1024)(_name_of_file)
 
 
 def _pattern(url: str) -> str:
@@ -161,20 +168,26 @@ def _outline(html: str) -> list[str]:
     """The named blocks around the content, each kind once at each depth."""
     depth, seen = 0, set()
     for tag in islice(_BLOCK.finditer(html), _OUTLINE_TAGS):
-        if tag[1]:
+        slash, name, inside = tag.groups()
+        if slash:
             depth = max(0, depth - 1)
             continue
         if depth <= _OUTLINE_DEPTH:
-            named = sorted(
-                _VARIES.sub("0", word)
-                for match in _NAMED.finditer(tag[3])
-                for word in (match[2] or match[3] or match[4] or "").split()
-            )
-            if named or "-" in tag[2]:  # blocks without names often belong to the content
-                seen.add(f"{depth} {tag[2].lower()} {' '.join(named)}")
-        if not tag[3].endswith("/"):
+            seen.add((depth, name, inside))
+        if not inside.endswith("/"):
             depth += 1
-    return sorted(seen)
+    kinds = ((depth, _kind_of_block(name, inside)) for depth, name, inside in seen)
+    return sorted({f"{depth} {kind}" for depth, kind in kinds if kind})
+
+
+def _kind_of_block(name: str, inside: str) -> str:
+    """Its name with its id and classes; empty without those: such blocks often belong to the content."""
+    named = sorted(
+        _VARIES.sub("0", word)
+        for match in _NAMED.finditer(inside)
+        for word in (match[2] or match[3] or match[4] or "").split()
+    )
+    return f"{name.lower()} {' '.join(named)}" if named or "-" in name else ""
 
 
 def _signs(html: str, elements: Sequence[Element], *, images: int) -> Iterable[str]:
@@ -237,6 +250,8 @@ def _routes(elements: Iterable[Element], base: str) -> Iterable[str]:
         if element.name not in ("a", "area"):
             continue
         reference, _, fragment = element.attributes.get("href", "").strip().partition("#")
+        if not _is_route(fragment):  # as in nearly all: it costs less than a URL
+            continue
         url = resolve(reference, base)
         if url is not None and (route := with_route(url, fragment)) is not None:
             yield route
@@ -244,10 +259,14 @@ def _routes(elements: Iterable[Element], base: str) -> Iterable[str]:
 
 def with_route(url: str, fragment: str) -> str | None:
     """A canonical *url* with a script's route; None if *fragment* is not one, or too long."""
-    if fragment[:1] not in ("/", "!") or not 1 < len(fragment) <= MAX_ROUTE_CHARS:
+    if not _is_route(fragment):
         return None
     route = _escaped(fragment)
     return f"{url}#{route}" if len(url) + len(route) < MAX_URL_CHARS else None
+
+
+def _is_route(fragment: str) -> bool:
+    return fragment[:1] in ("/", "!") and 1 < len(fragment) <= MAX_ROUTE_CHARS
 
 
 def _escaped(fragment: str) -> str:
