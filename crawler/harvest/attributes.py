@@ -28,6 +28,9 @@ from crawler.harvest.markup import (
 _SAFE_CHARS = 65_536
 _MAX_ATTRIBUTES = 512
 """Limit for one tag."""
+SAFE_INSIDE_CHARS = 2 * _MAX_ATTRIBUTES
+"""In a tag with fewer characters after its name there is no room for more: each takes one, and one that separates it.
+"""
 SAFE_NAMES_CHARS = 2**20
 """In fewer characters, different names cost two seconds at worst."""
 _MAX_NAMES = 5_000
@@ -59,9 +62,14 @@ def without_excess(html: str) -> str:
         return html
     if not has_few_attributes(html):
         html = with_tags(html, _with_fewer_attributes)
-    if next(islice(_ROOT.finditer(html), _MANY_ROOTS, None), None) is not None:
+    if has_many_roots(html):
         html = with_tags(html, _Roots().changed)
     return html
+
+
+def has_many_roots(html: str) -> bool:
+    """Whether there may be so many tags of ``<html>`` and ``<body>`` that their attributes have to be counted."""
+    return next(islice(_ROOT.finditer(html), _MANY_ROOTS, None), None) is not None
 
 
 class _Roots:
@@ -148,6 +156,13 @@ class AttributeNames:
                 if inside := tag["inside"]:
                     noted.update(_ATTRIBUTE_NAMES.findall(inside))
             yield tag
+
+    def note(self, names: Iterable[str], insides: Iterable[str]) -> None:
+        """Note *names* of tags, and those of the attributes in *insides*, which some tags have after their names."""
+        if len(self._noted) <= _MAX_NAMES:
+            self._noted.update(names)
+            # ">" stands outside of values in none of them, and ends an attribute
+            self._noted.update(_ATTRIBUTE_NAMES.findall(">".join(insides)))
 
     @property
     def may_be_too_many(self) -> bool:

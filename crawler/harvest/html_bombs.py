@@ -10,8 +10,25 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
-from crawler.harvest.attributes import SAFE_NAMES_CHARS, AttributeNames, without_excess
-from crawler.harvest.markup import RAW_TEXT, TOKEN, VOID, S, name_of, tags, with_tags
+from crawler.harvest.attributes import (
+    SAFE_INSIDE_CHARS,
+    SAFE_NAMES_CHARS,
+    AttributeNames,
+    has_many_roots,
+    without_excess,
+)
+from crawler.harvest.markup import (
+    FOREIGN_START,
+    PLAIN_TOKEN,
+    RAW_TEXT,
+    TOKEN,
+    VOID,
+    S,
+    lower_name,
+    name_of,
+    tags,
+    with_tags,
+)
 
 CUT = "markup-cut"
 
@@ -22,6 +39,7 @@ _MAX_DEPTH = 512
 _MAX_STEPS = 20_000_000
 _MAX_REOPENED = 300_000
 """Number of reopened elements that take 100 MB."""
+_NOTED_AT_ONCE = 1000
 _SAME_AT_ONCE = 3
 """Equal formatting elements that are reopened at a time: the "Noah's Ark clause"."""
 
@@ -49,6 +67,8 @@ def made_harmless(html: str, *, left_out: Counter[str] | None = None) -> str:
     Tags that neither hold nor refer to images become void elements with the same attributes. Only the relation of
     images to headings, figures and pictures is lost. Takes linear time.
     """
+    if _is_plain(html):
+        return html
     less = without_excess(html)
     is_large = len(less) > SAFE_NAMES_CHARS
     if is_large or _may_be_hostile(less):
@@ -62,6 +82,58 @@ def made_harmless(html: str, *, left_out: Counter[str] | None = None) -> str:
     if less is not html and less != html and left_out is not None:
         left_out[CUT] += 1
     return less
+
+
+def _is_plain(html: str) -> bool:  # noqa: C901 - one plain loop: a call for each tag costs as much again
+    """Whether a page is surely harmless as it is, by one look at each of its tags; False says nothing.
+
+    Pages of less than SAFE_NAMES_CHARS that cannot be hostile have cheaper tests.
+    """
+    is_large = len(html) > SAFE_NAMES_CHARS
+    if not (is_large or _may_be_hostile(html)) or has_many_roots(html) or FOREIGN_START.search(html):
+        return False
+    kinds = _Kinds()
+    unclosed: dict[str, int] = {}
+    depth = formatting = steps = reopened = 0
+    names, insides = AttributeNames(), list[str]()
+    for token in PLAIN_TOKEN.finditer(html):
+        written, inside = token.group(1, 4)
+        if written is None:
+            continue
+        if inside:
+            if len(inside) > SAFE_INSIDE_CHARS:
+                return False
+            if is_large:
+                insides.append(inside)
+                if len(insides) == _NOTED_AT_ONCE:
+                    names.note(kinds, insides)
+                    insides.clear()
+        # as in _is_hostile
+        name, change, is_formatting = kinds[written]
+        if change > 0:
+            unclosed[name] = unclosed.get(name, 0) + 1
+            depth += 1
+            formatting += is_formatting
+        elif change and unclosed.get(name):
+            unclosed[name] -= 1
+            depth -= 1
+            formatting -= is_formatting
+        steps += depth
+        reopened += formatting
+        if depth > _MAX_DEPTH or steps > _MAX_STEPS or reopened > _MAX_REOPENED:
+            return False
+    names.note(kinds, insides)
+    return not (is_large and names.may_be_too_many)
+
+
+class _Kinds(dict[str, tuple[str, int, bool]]):
+    """What tags do, by ``name`` or ``/name`` as written: their names; 1 to open an element, -1 to close one, or 0."""
+
+    def __missing__(self, written: str) -> tuple[str, int, bool]:
+        name = lower_name(written.removeprefix("/"))
+        change = 0 if name in _NEVER_DEEP else -1 if written[0] == "/" else 1
+        kind = self[written] = (name, change, name in _FORMATTING_NAMES)
+        return kind
 
 
 def _may_be_hostile(html: str) -> bool:

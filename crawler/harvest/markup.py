@@ -53,6 +53,15 @@ TOKEN = re.compile(
 """A tag, a comment, or markup that counts as one; between tokens is text. A start tag of RAW_TEXT includes its text.
 *foreign* is set where SVG or MathML begins, in which such elements are ordinary.
 """
+FOREIGN_START = re.compile(rf"<(?:svg|math)[{S}/>]", re.IGNORECASE | re.ASCII)
+PLAIN_TOKEN = re.compile(
+    rf"<((script)(?=[{S}/>])|({'|'.join(RAW_NAMES)})(?=[{S}/>])|/?[a-zA-Z][^{S}/>]*+)({INSIDE})/?>?"
+    rf"(?(2){SCRIPT_TEXT}|(?(3){text_of(chr(92) + '3')}))|{COMMENT}|{_BOGUS}",
+    re.IGNORECASE | re.ASCII,
+)
+"""The same tokens for documents without SVG and MathML, half as dear: group 1 is ``name`` or ``/name``, for tags alone,
+group 4 what comes after the name. Comments and the like have no groups.
+"""
 _FOREIGN_TOKEN = re.compile(rf"{_TAG}(?P<text>)|{_NO_TAG}")
 _CDATA = re.compile(r"<!\[CDATA\[[^\]]*+(?:\](?!\]>)[^\]]*+)*+(?:\]\]>|\Z)(?P<name>(?!))?(?P<bogus>(?!))?")
 """A CDATA section in SVG or MathML, with the groups that callers read."""
@@ -85,7 +94,11 @@ def tags(html: str) -> Iterator[re.Match[str]]:
 
 def name_of(tag: re.Match[str]) -> str:
     """The name in ASCII lower case: ``<lin\u212a>``, with the Kelvin sign, is not ``<link>``."""
-    name = tag["name"]
+    return lower_name(tag["name"])
+
+
+def lower_name(name: str) -> str:
+    """*name* in ASCII lower case."""
     return name.lower() if name.isascii() else name.translate(_LOWER)
 
 

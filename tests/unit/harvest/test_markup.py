@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from crawler.harvest import attributes, html_bombs
 from crawler.harvest.attributes import has_few_attributes
 from crawler.harvest.html import PARSERS, parse
-from crawler.harvest.markup import name_of, tags, with_tags
+from crawler.harvest.markup import FOREIGN_START, PLAIN_TOKEN, lower_name, name_of, tags, tokens, with_tags
 from crawler.harvest.parser_base import Element
 
 PARTS = (
@@ -116,8 +116,41 @@ def test_no_defence_changes_an_honest_page(html: str) -> None:
         patch.setattr(attributes.AttributeNames, "may_be_too_many", True)
         patch.setattr(attributes, "has_few_attributes", lambda _: False)
         patch.setattr(html_bombs, "_SAFE_TAGS", 0)
+        patch.setattr(html_bombs, "_is_plain", lambda _: False)
 
         assert html_bombs.made_harmless(html) == html
+
+
+@given(SOUPS)
+def test_plain_tokens_are_the_tokens_of_a_page_without_svg(parts: list[str]) -> None:
+    html = "".join(parts)
+    assume(not FOREIGN_START.search(html))
+    plain = [(*found.span(), lower_name(found[1] or ""), found[4]) for found in PLAIN_TOKEN.finditer(html)]
+
+    assert plain == [
+        (*found.span(), f"{found['slash']}{name_of(found)}" if found["name"] else "", found["inside"])
+        for found in tokens(html)
+    ]
+
+
+@given(
+    st.lists(st.sampled_from((*PARTS, *PAGES, *"bbb", "<div>" * 3, "<b>" * 3, "<p a b c d e>"))),
+    st.sampled_from((0, 10**9)),
+)
+def test_what_the_first_look_lets_pass_the_others_do_not_change(parts: list[str], large_chars: int) -> None:
+    html = "".join(parts)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(attributes, "_SAFE_CHARS", 0)
+        patch.setattr(attributes, "_MAX_NAMES", len(attributes._NAMES_THAT_MATTER) + 5)
+        patch.setattr(html_bombs, "SAFE_NAMES_CHARS", large_chars)
+        patch.setattr(html_bombs, "_SAFE_TAGS", 0)
+        patch.setattr(html_bombs, "_MAX_DEPTH", 4)
+        patch.setattr(html_bombs, "_MAX_STEPS", 40)
+        patch.setattr(html_bombs, "_MAX_REOPENED", 9)
+        is_plain = html_bombs._is_plain(html)
+        patch.setattr(html_bombs, "_is_plain", lambda _: False)
+
+        assert not is_plain or html_bombs.made_harmless(html) == html
 
 
 @given(HONEST)
@@ -133,6 +166,7 @@ def test_no_name_passes_unnoted(html: str) -> None:
 @given(HONEST)
 def test_a_page_without_its_nesting_has_the_same_images(html: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(html_bombs, "_is_plain", lambda _: False)
         patch.setattr(html_bombs, "_is_hostile", lambda _: True)
         patch.setattr(html_bombs, "_may_be_hostile", lambda _: True)
         flat = html_bombs.made_harmless(html)
