@@ -178,7 +178,7 @@ class DocumentReader:
         self._read_srcdocs(page, elements)
         located = page.resolve.located(
             link
-            for link in without_cuts(links.links_on(elements), page.left_out)
+            for link in links.links_on(elements)
             if link.found_in != links.FEED or self._config.harvest.feeds
         )
         candidates = images.found_on(elements, guess=self._config.harvest.script_urls)
@@ -241,8 +241,7 @@ class DocumentReader:
             for markup in item.html:
                 elements += self._elements_of_part(page, markup, heading=item.title, after=len(elements))
         candidates += images.found_on(elements, guess=self._config.harvest.script_urls)
-        listed = without_cuts(links.links_on(elements), page.left_out)
-        followed += [link for link in listed if link.found_in in ("a", "area")]
+        followed += [link for link in links.links_on(elements) if link.found_in in ("a", "area")]
         return Harvest.of(
             page,
             self._policy.images(page, candidates, elements),

@@ -12,7 +12,7 @@ import msgspec
 from crawler.harvest.caption_names import ELEMENTS
 from crawler.harvest.captions import Captions
 from crawler.harvest.data_urls import is_inline
-from crawler.harvest.extensions import IMAGE_NAME, leads_to_image
+from crawler.harvest.extensions import leads_to_image
 from crawler.harvest.headings import Headings
 from crawler.harvest.link_words import of_link
 from crawler.harvest.parser_base import (
@@ -45,7 +45,6 @@ _OF_PICTURES = ("data-caption", "data-sub-html", "data-image-caption")
 _OF_LINKS = (*_OF_PICTURES, "data-title")
 """Attributes from which lightboxes take captions: fancybox, lightgallery, Jetpack's carousel, lightbox2."""
 _DRAWN = frozenset({"image", "use", "feimage"})
-_IMAGE_NAME = re.compile(IMAGE_NAME, re.IGNORECASE)
 _SAYING = frozenset({"aria-label", *_BY_ID, *_OF_PICTURES})
 _TAG = re.compile(r"<[^<>]*>")
 
@@ -92,15 +91,12 @@ class ElementWords:
         self._by_id: dict[str, str] = {}
 
     def add(self, node: Any, name: str, attributes: dict[str, str]) -> None:
-        text = around = ""
+        if name == "a":  # most elements are links
+            self._add_link(node, attributes)
+            return
+        text = ""
         picture, link, heading = 0, None, self._headings.latest
-        if name == "a":
-            href = link_target(attributes)
-            if href and _IMAGE_NAME.search(href) and leads_to_image(href):
-                self._links_to_pictures.append((len(self._elements), node))
-                heading = self._headings.of(node)
-            text, around = of_link(self._tree, node, around=self._turns)
-        elif name in SHOWING or name in _FRAMES or name not in NAMES:
+        if name in SHOWING or name in _FRAMES or name not in NAMES:
             # Without attributes it refers to nothing; very many such elements may be nested. Videos have captions
             if attributes or name == "video":
                 picture, link, heading = self._add_picture(node, name, attributes)
@@ -120,8 +116,19 @@ class ElementWords:
                 picture=picture,
                 link=link,
                 heading=heading,
-                around=around,
             )
+        )
+
+    def _add_link(self, node: Any, attributes: dict[str, str]) -> None:
+        heading = self._headings.latest
+        href = link_target(attributes)
+        if href and leads_to_image(href):
+            self._links_to_pictures.append((len(self._elements), node))
+            heading = self._headings.of(node)
+        text, around = of_link(self._tree, node, around=self._turns)
+        number = len(self._elements) + 1
+        self._elements.append(
+            Element(name="a", attributes=attributes, number=number, text=text, heading=heading, around=around)
         )
 
     def _titled(self, node: Any, name: str) -> str:

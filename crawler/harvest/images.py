@@ -9,7 +9,7 @@ RULES with the elements it applies to, and put a page with its expected images i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from crawler.harvest import json_data, json_ld, lazy, scripts, styles
 from crawler.harvest.candidates import FALLBACK, PLAIN, Candidate, Rule, alone, group_of, in_srcset
@@ -23,10 +23,15 @@ def found_on(elements: Iterable[Element], *, guess: bool = False) -> Iterator[Ca
     """All candidates of the rules, in document order, repeats included; with *guess* those of LAST_RULES too."""
     scripts = []
     for element in elements:
-        is_plain = element.attributes.keys() <= _PLAIN_ATTRIBUTES and "-" not in element.name
-        for rule in (_NAMED_RULES if is_plain else _RULES_OF).get(
-            element.name, () if is_plain else _RULES_OF_ALL
-        ):
+        name, attributes = element.name, element.attributes
+        if attributes.keys() <= _PLAIN_ATTRIBUTES and "-" not in name:
+            if name == "a" and not leads_to_image(attributes.get("href", "")):
+                rules: Sequence[Rule] = ()  # as most elements: no rule finds anything
+            else:
+                rules = _NAMED_RULES.get(name, ())
+        else:
+            rules = _RULES_OF.get(name, _RULES_OF_ALL)
+        for rule in rules:
             yield from rule(element)
         for rule in LAST_RULES if guess else ():
             yield from rule(element)

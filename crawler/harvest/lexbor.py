@@ -33,26 +33,25 @@ class DocumentTree:
         """
         walks = [_looked_at(root, look_at_all=look_at_all) for root in self._roots]
         while walks:
-            node = next(walks[-1], None)
-            if node is None:
+            for node, name in walks[-1]:
+                if name in NAMES:
+                    yield node, name, _attributes(node)
+                elif name == "template":
+                    contents = _contents(node)
+                    if len(walks) <= _MAX_TEMPLATES:
+                        self._roots += contents
+                        walks += [_looked_at(fragment, look_at_all=look_at_all) for fragment in contents]
+                        break  # what comes after it, once its contents are through
+                    if any(fragment.first_child is not None for fragment in contents):
+                        left_out["template-cut"] += 1
+                elif name in _KEPT:
+                    yield node, name.lower(), _attributes(node)
+                elif name[:1] not in ("-", ""):
+                    attributes = _attributes(node)
+                    if may_tell(attributes):
+                        yield node, name, attributes
+            else:
                 walks.pop()
-                continue
-            name = node.tag
-            if name is None or name[0] == "-":
-                continue
-            if name == "template":
-                contents = _contents(node)
-                if len(walks) <= _MAX_TEMPLATES:
-                    self._roots += contents
-                    walks += [_looked_at(fragment, look_at_all=look_at_all) for fragment in contents]
-                elif any(fragment.first_child is not None for fragment in contents):
-                    left_out["template-cut"] += 1
-            elif name in _KEPT:
-                yield node, name.lower(), _attributes(node)
-            elif look_at_all:
-                attributes = _attributes(node)
-                if may_tell(attributes):
-                    yield node, name, attributes
 
     def name(self, node: LexborNode) -> str:
         return node.tag or ""
@@ -82,11 +81,13 @@ class DocumentTree:
         return [node for root in self._roots for node in root.css(selectors)]
 
 
-def _looked_at(root: LexborNode, *, look_at_all: bool) -> Iterator[LexborNode]:
-    """The descendants of *root* that may be kept, and templates; with *look_at_all* all of them."""
+def _looked_at(root: LexborNode, *, look_at_all: bool) -> Iterator[tuple[LexborNode, str]]:
+    """The descendants of *root* that may be kept, and templates, with their names; with *look_at_all* all of them."""
     nodes = root.traverse()
+    if look_at_all:
+        return ((node, node.tag or "") for node in nodes)
     # a list is twice as fast as a generator, and as a CSS selector for these names
-    return nodes if look_at_all else iter([node for node in nodes if node.tag in _KEPT])
+    return iter([(node, name) for node in nodes if (name := node.tag) in _KEPT])
 
 
 def _attributes(node: LexborNode) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from string import ascii_letters, digits
 from typing import NamedTuple
 
 from crawler.harvest import css, paging
@@ -39,6 +40,8 @@ _PAGE_TYPES = frozenset({"", "text/html", "application/xhtml+xml"})
 
 _MOST_OF_A_CHARACTER = 12
 """Four bytes, percent-encoded."""
+_ENDS_PLAINLY = frozenset(ascii_letters + digits + "/")
+"""With one of these before a fragment of letters and digits, a reference means the same URL without its fragment."""
 _NAMED_BY = {**{name: name for name in NAMED}, "previous": PREVIOUS, "amphtml": ALTERNATE}
 """``found_in`` by the link type (HTML, "link types"; AMP)."""
 _REFRESH = re.compile(
@@ -83,12 +86,20 @@ class Resolver:
         self._encoding = encoding
         self._tidy = tidy
         self._known: dict[str, str | None] = {}
+        """URLs by reference, and by what stands before the fragment of a plain one."""
 
     def __call__(self, reference: str) -> str | None:
         """The URL of *reference*; None for one that is not to be fetched: blank, or a placeholder of a template."""
         url = self._known.get(reference, "")
         if url == "":  # no URL is empty; half of the references are looked up again
-            url = self._known[reference] = self._resolved(reference)
+            document, _, fragment = reference.partition("#")
+            is_part = document[-1:] in _ENDS_PLAINLY and fragment.isalnum()
+            url = self._known.get(document) if is_part else None
+            if url is None:
+                url = self._resolved(reference)
+                if is_part and url is not None:
+                    self._known[document] = url
+            self._known[reference] = url
         return url
 
     def _resolved(self, reference: str) -> str | None:
@@ -116,23 +127,18 @@ def base_url(elements: Iterable[Element], document_url: str) -> str:
     return document_url
 
 
-def links_on(elements: Iterable[Element]) -> Iterator[Link]:
+def links_on(elements: Iterable[Element]) -> list[Link]:
     """All links to pages and style sheets in document order; images and downloads are left out."""
+    found: list[Link] = []
     for element in elements:
-        match element.name:
-            case "a" | "area":
-                yield from _anchored(element)
-            case "iframe" | "frame":
-                yield from _page_link(element.attributes.get("src"), element.name)
-            case "meta" if element.attributes.get("http-equiv", "").strip().lower() == "refresh":
-                yield from _page_link(refresh_target(element.attributes.get("content", "")), "refresh")
-            case "link":
-                yield from _attached(element)
-            case "style":
-                if "import" in element.text.lower() or "\\" in element.text:
-                    yield from imports_among(css.references(element.text))
-            case _:
-                pass
+        name = element.name
+        if name in ("a", "area"):  # first: most elements are links
+            reference = element.attributes.get("href")
+            if reference is not None and may_lead_to_page(reference):
+                found.append(Link(reference, name, says_nofollow(element), paging.turns_page(element)))
+        elif name in _LINKING:
+            found += _LINKING[name](element)
+    return found
 
 
 def says_nofollow(element: Element) -> bool:
@@ -189,11 +195,18 @@ def worth_following(
     yield from (link for url, link in kept_out.items() if url not in seen)
 
 
-def _anchored(element: Element) -> Iterator[Link]:
-    reference = element.attributes.get("href")
-    if reference is not None and may_lead_to_page(reference):
-        is_beside = paging.turns_page(element)
-        yield Link(reference, element.name, says_nofollow(element), is_beside)
+def _framed(element: Element) -> Iterator[Link]:
+    return _page_link(element.attributes.get("src"), element.name)
+
+
+def _refreshed(element: Element) -> Iterator[Link]:
+    if element.attributes.get("http-equiv", "").strip().lower() == "refresh":
+        yield from _page_link(refresh_target(element.attributes.get("content", "")), "refresh")
+
+
+def _imported(element: Element) -> Iterator[Link]:
+    if "import" in element.text.lower() or "\\" in element.text:
+        yield from imports_among(css.references(element.text))
 
 
 def _page_link(reference: str | None, found_in: str) -> Iterator[Link]:
@@ -217,3 +230,13 @@ def _attached(element: Element) -> Iterator[Link]:
         yield Link(reference, FEED)
     elif found_in and media_type(element) in _PAGE_TYPES and may_lead_to_page(reference):
         yield Link(reference, found_in, says_nofollow(element), found_in != ALTERNATE)
+
+
+_LINKING: dict[str, Callable[[Element], Iterator[Link]]] = {
+    "iframe": _framed,
+    "frame": _framed,
+    "meta": _refreshed,
+    "link": _attached,
+    "style": _imported,
+}
+"""What other elements than ``<a>`` and ``<area>`` link to, by name."""
