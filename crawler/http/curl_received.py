@@ -49,6 +49,10 @@ class Received:
         self._pieces_seen = len(pieces)
         if self._lines_seen == len(lines):
             return came
+        if self.header_done:  # they are of a trailer, which comes with the chunks as well
+            trailer = lines[self._lines_seen :]
+            del lines[self._lines_seen :]
+            return came + sum(map(len, trailer))
         if not self._lines_seen and self._is_simple():
             self._lines_seen, self.header_done = len(lines), True
             return came + sum(map(len, lines))

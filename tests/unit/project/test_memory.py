@@ -21,13 +21,13 @@ from crawler.download.verify import verify
 from crawler.errors import BadResponse, Rejection, TaskError, TooLarge, TooManyPixels
 from crawler.harvest.handler import PageHandler
 from crawler.http import Transport
-from crawler.http.requests_transport import RequestsTransport
 from crawler.models import Task, TaskKind
 from crawler.scope import Scope
 from crawler.task_handler import HandlerContext
 from tests.support.faultserver import FaultServer
 from tests.support.harvesting import Site, answer
 from tests.support.hostile import MADE, hostile
+from tests.support.transports import KINDS
 
 pytestmark = [pytest.mark.slow, pytest.mark.untraced]
 
@@ -65,9 +65,9 @@ def a_server() -> Iterator[str]:
     process.kill()
 
 
-@pytest.fixture(name="transport")
-def a_transport(url: str) -> Iterator[Transport]:
-    transport = RequestsTransport(FetchConfig(total_timeout_s=60.0))
+@pytest.fixture(name="transport", params=KINDS)
+def a_transport(request: pytest.FixtureRequest, url: str) -> Iterator[Transport]:
+    transport = KINDS[request.param](FetchConfig(total_timeout_s=60.0))
     transport.fetch(f"{url}/good/plain.png", max_bytes=LIMIT, accept="*/*")  # what is made once is made
     yield transport
     transport.close()

@@ -11,11 +11,12 @@ from itertools import pairwise
 import pytest
 
 from crawler.config import FetchConfig, load
+from crawler.http import Transport
 from crawler.http.bandwidth import Bandwidth
-from crawler.http.requests_transport import RequestsTransport
 from crawler.queues import HORIZON_S
 from crawler.queues.bandwidth import BandwidthSchedule
 from crawler.queues.policy import BURST_S
+from tests.support.transports import KINDS
 
 RATE = 200_000
 
@@ -102,7 +103,8 @@ class Server:
 
 
 @pytest.mark.parametrize("size", [20_000, 300_000])
-def test_a_server_sees_the_rate_kept_by_several_workers_and_nobody_given_up(size: int) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_server_sees_the_rate_kept_by_several_workers_and_nobody_given_up(size: int, kind: str) -> None:
     server, line, mutex = Server(size), BandwidthSchedule(RATE), threading.Lock()
 
     def ask(count: int) -> float:
@@ -111,13 +113,11 @@ def test_a_server_sees_the_rate_kept_by_several_workers_and_nobody_given_up(size
 
     # much slower than what a server must bring, and longer than a fetch may take
     config = FetchConfig(min_rate_bytes_s=1_000_000, total_timeout_s=1.0)
-    transports = [
-        RequestsTransport(config, rate_grace_s=0.5, bandwidth=Bandwidth(RATE, ask)) for _ in range(3)
-    ]
+    transports = [KINDS[kind](config, rate_grace_s=0.5, bandwidth=Bandwidth(RATE, ask)) for _ in range(3)]
     failures: list[BaseException] = []
     end = time.monotonic() + 5.0
 
-    def fetch(transport: RequestsTransport) -> None:
+    def fetch(transport: Transport) -> None:
         try:
             while time.monotonic() < end:
                 assert len(transport.fetch(server.url, max_bytes=10**7, accept="*/*").content) == size
