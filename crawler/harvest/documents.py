@@ -176,11 +176,10 @@ class DocumentReader:
             upgrades=wants_upgrades(elements),
         )
         self._read_srcdocs(page, elements)
-        located = page.resolve.located(
-            link
-            for link in links.links_on(elements)
-            if link.found_in != links.FEED or self._config.harvest.feeds
-        )
+        followed = links.links_on(elements)
+        if not self._config.harvest.feeds:
+            followed = [link for link in followed if link.found_in != links.FEED]
+        located = page.resolve.located(followed)
         candidates = images.found_on(elements, guess=self._config.harvest.script_urls)
         image_tasks = self._policy.images(page, candidates, elements)
         looks = None

@@ -75,7 +75,7 @@ _known_extension = lru_cache(maxsize=8192)(_extension)
 
 
 def leads_to_image(reference: str) -> bool:
-    return extension(reference) in IMAGE_EXTENSIONS
+    return not _is_plain_page(reference) and extension(reference) in IMAGE_EXTENSIONS
 
 
 def leads_elsewhere(reference: str) -> bool:
@@ -84,4 +84,9 @@ def leads_elsewhere(reference: str) -> bool:
 
 
 def may_lead_to_page(reference: str) -> bool:
-    return extension(reference) not in _NO_PAGES
+    return _is_plain_page(reference) or extension(reference) not in _NO_PAGES
+
+
+def _is_plain_page(reference: str) -> bool:
+    """Whether a reference ends in ``.html``, as most links do: that is seen sooner than an extension is looked up."""
+    return reference.partition("#")[0][-5:] == ".html" and "?" not in reference

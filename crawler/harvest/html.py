@@ -90,9 +90,9 @@ def _attributes_may_tell(html: str) -> bool:
         )
         or any(
             _DATA_NAME.search(name) or _IMAGE_NAME.search(value) or _DATA_OF_IMAGES.match(value)
-            for name, value in _DATA.findall(html)
+            for name, value in (_DATA.findall(html) if "data-" in html else ())
         )
-        or _PROPERTY.search(html) is not None
+        or ("prop" in html and _PROPERTY.search(html) is not None)
         or ("background" in html and _BACKGROUND.search(html) is not None)
         or _some_attribute_names_an_image(html)
     )

@@ -212,9 +212,9 @@ RULES: tuple[tuple[Rule, str], ...] = (
 LAST_RULES: tuple[Rule, ...] = (scripts.image_urls,)
 """Rules that guess; only used on request."""
 
-_PLAIN_ATTRIBUTES = frozenset(
-    {"alt", "class", "height", "href", "id", "name", "rel", "src", "title", "type", "width"}
-)
+_PLAIN_ATTRIBUTES = (lazy.NOT_OF_IMAGES - {"background", "poster", "style", "xlink:href"}) | {
+    "aria-hidden", "aria-label", "height", "onclick", "onload", "rel", "width",
+}  # fmt: skip
 """Attributes that rules for elements of any name ignore; most elements have no others."""
 _NAMES = {name for _, names in RULES for name in names.split()}
 _NAMED_RULES = {name: tuple(rule for rule, names in RULES if name in names.split()) for name in _NAMES}

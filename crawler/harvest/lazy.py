@@ -47,7 +47,7 @@ _MAX_WIDTHS = 20
 _TOLD_ELSEWHERE = "background cite data href imagesrcset lowsrc poster src srcset srcdoc style xlink:href"
 _NAMES_OF_THINGS = "alt class content download id label name placeholder summary title type usemap value"
 _NO_PICTURES = "action for formaction longdesc manifest profile"
-_NOT_OF_IMAGES = frozenset(f"{_TOLD_ELSEWHERE} {_NAMES_OF_THINGS} {_NO_PICTURES}".split())
+NOT_OF_IMAGES = frozenset(f"{_TOLD_ELSEWHERE} {_NAMES_OF_THINGS} {_NO_PICTURES}".split())
 """Attributes of other rules, and attributes that may name an image that is not shown."""
 
 
@@ -66,7 +66,7 @@ def other_attributes(element: Element) -> Iterator[Candidate]:
     """Each other attribute with an image's extension: ``thumbnail-src``, ``file`` …, and ``src`` of custom elements."""
     is_custom = "-" in element.name and element.name not in SHOWN
     for name, value in element.attributes.items():
-        if name in _NOT_OF_IMAGES and not (name == "src" and is_custom):
+        if name in NOT_OF_IMAGES and not (name == "src" and is_custom):
             continue
         if name.startswith(("data-", "aria-", "on")):
             continue

@@ -34,11 +34,10 @@ _TURNING = ("next", "prev", "older", "newer", "more", "pag")
 
 def may_turn(lower: str, classes: str) -> bool:
     """Whether any class or label of a document, all in lower case, may say that a link turns a page."""
-    return any(
-        word in values
-        for values in (classes, *(values_of(name, lower) for name in _NAMING if name != "class"))
-        for word in _TURNING
-    )
+    if any(word in classes for word in _TURNING):
+        return True
+    others = (values_of(name, lower) for name in _NAMING if name != "class" and name in lower)
+    return any(word in values for values in others for word in _TURNING)
 
 
 def of_link(tree: Tree, link: Any, *, around: bool) -> tuple[str, str]:

@@ -70,10 +70,11 @@ def _attributes_say_so(attributes: dict[str, str]) -> bool:
     rel = attributes.get("rel")
     if rel and not RELATIONS.isdisjoint(rel.lower().split()):
         return True
-    for name in ("aria-label", "title"):
-        if name in attributes and _says_so(attributes[name][:_MAX_CHARS]):
-            return True
-    return _is_turning_class(_own_classes(attributes))
+    if "title" in attributes and _says_so(attributes["title"][:_MAX_CHARS]):
+        return True
+    if "aria-label" in attributes and _says_so(attributes["aria-label"][:_MAX_CHARS]):
+        return True
+    return ("class" in attributes or "id" in attributes) and _is_turning_class(_own_classes(attributes))
 
 
 def _own_classes(attributes: dict[str, str]) -> str:

@@ -40,9 +40,10 @@ _PROGRAMS = frozenset(
 """Types of ``<script>`` that run, or that another script runs (HTML, "prepare the script element")."""
 _WEAK = frozenset({"scripts", "no-images", "frame"})
 _BLOCK = re.compile(
-    r"<(/?)(body|div|main|section|article|aside|nav|header|footer|[a-z][a-z0-9]*-[a-z0-9-]*+)\b([^<>]*+)>",
-    re.IGNORECASE,
+    r"<(/?)((?=[abdfhmnsABDFHMNS])(?i:body|div|main|section|article|aside|nav|header|footer)"
+    r"|[a-zA-Z][a-zA-Z0-9]*+-[a-zA-Z0-9-]*+)\b([^<>]*+)>"
 )
+"""The first letter is tested by itself: most tags are of other elements."""
 _NAMED = re.compile(
     r"\b(id|class)\s*=\s*(?:\"([^\"]{0,300})|'([^']{0,300})|([^\s\"'>]{1,300}))", re.IGNORECASE
 )
