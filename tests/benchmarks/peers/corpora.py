@@ -25,6 +25,7 @@ _PHOTO_PX, _ROUGH_PX, _QUALITY = (800, 600), (128, 96), 70
 """Noise, enlarged: a JPEG of 105 KB that takes as long to decode as a photo of that size."""
 _FEW, _SOI = 25, b"\xff\xd8"
 _DELAY_S = 0.05
+_FONTS = "fonts"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +40,7 @@ class Corpus:
 
     @property
     def images(self) -> list[Path]:
-        """All image files, by their extensions, each relative to the folder."""
+        """All image files, by their extensions, each relative to the folder; a font that is an SVG is none."""
         return _images(self.folder)
 
     @property
@@ -172,7 +173,8 @@ def _digests(folder: Path) -> Counter[str]:
 
 
 def _images(folder: Path) -> list[Path]:
-    return sorted(path.relative_to(folder) for path in _files(folder) if path.suffix.lower() in SUFFIXES)
+    names = (path.relative_to(folder) for path in _files(folder) if path.suffix.lower() in SUFFIXES)
+    return sorted(name for name in names if _FONTS not in name.parts)
 
 
 def _files(folder: Path) -> Iterator[Path]:

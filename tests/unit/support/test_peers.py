@@ -131,6 +131,8 @@ def test_a_photo_with_a_comment_is_another_one_for_little() -> None:
 def site(folder: Path) -> Corpus:
     for name, data in {"a.png": b"1", "b.png": b"2", "copy of b.PNG": b"2", "page.html": b"3"}.items():
         (folder / name).write_bytes(data)
+    (folder / "fonts").mkdir()
+    (folder / "fonts" / "sans.svg").write_bytes(b"4")
     return Corpus(name="site", folder=folder)
 
 

@@ -40,6 +40,8 @@ class Tool(ABC):
     """Whether it decodes each image that it saves."""
     reencodes = False
     """Whether it saves other bytes than it got."""
+    fine_codes: tuple[int, ...] = (0,)
+    """Exit codes of a crawl that is done."""
     requirements: tuple[str, ...] = ()
     """What pip installs for it, into an environment of its own."""
 

@@ -13,6 +13,9 @@ from tests.benchmarks.peers.tools.base import Job, Tool, said
 class Wget2(Tool):
     """Its five threads are its default."""
 
+    fine_codes = (0, 8)
+    """8: a server has answered with an error, such as 404 for a link that leads nowhere."""
+
     def install(self, work: Path) -> None:
         del work
         if shutil.which("wget2") is None:
