@@ -54,6 +54,7 @@ class Bench:
             usage=usage,
             images=there,
             total=len(corpus.images),
+            is_counted=tool.reencodes,
         )
         yield one
         if not tool.decodes:

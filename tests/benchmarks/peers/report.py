@@ -36,6 +36,8 @@ class Run:
     """Image files of the corpus that were found in what it saved."""
     total: int
     """Image files of the corpus."""
+    is_counted: bool = False
+    """Whether images are only counted, for their bytes are not the same any more."""
 
     @property
     def is_good(self) -> bool:
@@ -150,7 +152,7 @@ def _row(name: str, runs: Sequence[Run], baselines: Sequence[Sequence[Run]]) -> 
         _median(kept, lambda run: run.cpu_ms),
         f"{pss / _MIB:,.0f}" if pss else "-",
         f"{largest / _MIB:,.0f}" if largest else "-",
-        f"{min(run.images for run in runs):,}/{runs[0].total:,}",
+        f"{'~' * runs[0].is_counted}{min(run.images for run in runs):,}/{runs[0].total:,}",
         f"{clean}/{len(every)}" if clean else f"0/{len(every)} disturbed",
         f"{statistics.median(run.usage.foreign for run in kept):.0%}" if kept else "-",
     ]

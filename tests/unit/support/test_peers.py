@@ -289,6 +289,11 @@ def test_a_failed_run_gives_no_figure() -> None:
     assert rows["none"]["found"] == "0/10"
 
 
+def test_what_is_only_counted_is_marked() -> None:
+    again = Run(corpus="photo", tool="it", round=1, usage=usage(), images=9, total=10, is_counted=True)
+    assert rows_of([again])["it"]["found"] == "~9/10"
+
+
 def test_the_tables_for_a_document_and_for_a_program() -> None:
     results = Results(versions={"ours": "1.2"}, storage="disk")
     results.runs += [run("ours", 1, usage()), run("it" + DECODED, 1, usage(wall_s=2))]

@@ -39,7 +39,7 @@ class Tool(ABC):
     decodes = False
     """Whether it decodes each image that it saves."""
     reencodes = False
-    """Whether it saves other bytes than it got."""
+    """Whether it saves other bytes than it got, of some images or all."""
     fine_codes: tuple[int, ...] = (0,)
     """Exit codes of a crawl that is done."""
     requirements: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""img2dataset: crawls no pages, but is given the URLs of all images; it decodes each, and keeps the bytes of most."""
+"""img2dataset: crawls no pages, but is given the URLs of all images; it decodes each, and keeps the bytes of many."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _PNG = ("--encode_format=png", "--encode_quality=1")  # the least compression: t
 
 
 class Img2dataset(Tool):
-    """Two processes; bytes of a format other than most images' are encoded anew."""
+    """Two processes. What has an alpha channel, or another format than most, is encoded anew."""
 
-    decodes = True
+    decodes = reencodes = True
     requirements = ("img2dataset>=1.45", "setuptools<81")
 
     def command(self, job: Job) -> Sequence[str | Path]:
