@@ -17,11 +17,12 @@ from crawler.http.certificates import context_of, failed_handshake, misnamed_for
 from crawler.http.status import lost_when
 
 _COULD_NOT_CONNECT = 7
+_HTTP2, _HTTP2_STREAM = 16, 92
 _PARTIAL_FILE = 18
 _TIMED_OUT = 28
 _TLS_CONNECT = 35
 _GOT_NOTHING, _SEND, _RECEIVE = 52, 55, 56
-_LOST = frozenset({_PARTIAL_FILE, _TLS_CONNECT, _GOT_NOTHING, _SEND, _RECEIVE})
+_LOST = frozenset({_HTTP2, _HTTP2_STREAM, _PARTIAL_FILE, _TLS_CONNECT, _GOT_NOTHING, _SEND, _RECEIVE})
 _CERTIFICATE = 60
 _MISNAMED = "target "
 """Within the text for a certificate of another host or address: ``… does not match target hostname …``."""

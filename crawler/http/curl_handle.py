@@ -36,6 +36,7 @@ _BUFFER_BYTES = 128 * 1024
 _GO: int = pycurl.PREREQFUNC_OK
 _STOP: int = pycurl.PREREQFUNC_ABORT
 _IS_CONNECTED: int = pycurl.SOCKOPT_ALREADY_CONNECTED
+_BREAK = re.compile(r"[\0\r\n]")
 _UNSENDABLE = re.compile(r"[^\x21-\x7e]")
 _NO_SOCKET_S = 0.01
 _HTTP_2 = 3
@@ -122,11 +123,11 @@ class CurlHandle:
             self._origin, self.place = origin, place_of(origin)
         told = self._told if easy is self._getter else {}
         if told.get(pycurl.URL) != origin:
-            told[pycurl.URL] = origin
             easy.setopt(pycurl.URL, f"{origin}/")
+            told[pycurl.URL] = origin
         if told.get(pycurl.HTTPHEADER) != request.headers:
-            told[pycurl.HTTPHEADER] = request.headers
             easy.setopt(pycurl.HTTPHEADER, _field_lines(request.headers))
+            told[pycurl.HTTPHEADER] = request.headers
         easy.setopt(pycurl.REQUEST_TARGET, request.url[len(origin) :])
         if self._settings.pace.bandwidth is not None:
             self._paid_bytes = AHEAD_BYTES
@@ -157,9 +158,10 @@ class CurlHandle:
             self._multi.remove_handle(easy)
             if easy is not self._getter:
                 easy.close()
-        bandwidth = self._settings.pace.bandwidth
-        if bandwidth is not None:
-            bandwidth.give_back(max(0, self._paid_bytes))
+        bandwidth, paid_bytes = self._settings.pace.bandwidth, self._paid_bytes
+        self._paid_bytes = 0
+        if bandwidth is not None and paid_bytes > 0:
+            bandwidth.give_back(paid_bytes)
 
     def close(self) -> None:
         """End all connections."""
@@ -327,6 +329,8 @@ def _field_lines(headers: Mapping[str, str]) -> list[bytes]:
     for name, value in headers.items():
         folded = name.lower()
         given.add(folded)
+        if _BREAK.search(name + value):
+            raise ValueError("a header of the request has a line break")
         if folded != "content-length":  # which it knows itself
             lines.append(f"{name}: {value}".encode("latin-1") if value else f"{name};".encode("latin-1"))
     return lines + [line for name, line in _NONE_OF_ITS_OWN.items() if name not in given]

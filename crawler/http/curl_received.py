@@ -49,18 +49,15 @@ class Received:
         self._pieces_seen = len(pieces)
         if self._lines_seen == len(lines):
             return came
-        if self.header_done:  # they are of a trailer, which comes with the chunks as well
-            trailer = lines[self._lines_seen :]
-            del lines[self._lines_seen :]
-            return came + sum(map(len, trailer))
         if not self._lines_seen and self._is_simple():
             self._lines_seen, self.header_done = len(lines), True
             return came + sum(map(len, lines))
-        for line in lines[self._lines_seen :]:
-            came += len(line)
+        came += sum(map(len, lines[self._lines_seen :]))
+        while self._lines_seen < len(lines) and not self.header_done:
             self._lines_seen += 1
-            if not self.header_done:
-                self._look_at(line)
+            self._look_at(lines[self._lines_seen - 1])
+        if self.header_done:
+            del lines[self._lines_seen :]  # of a trailer, which comes with the chunks as well
         return came
 
     def _is_simple(self) -> bool:

@@ -69,8 +69,8 @@ def test_without_content_there_is_none_by_http_2_too(transport: CurlTransport, a
 @pytest.mark.parametrize(
     ("answers", "leaf"),
     [
-        ([[OK, b"o", REFUSED_STREAM]], TaskError),
-        ([[OK, b"ok!"]], TaskError),
+        ([[OK, b"o", REFUSED_STREAM]], ConnectionLost),
+        ([[OK, b"ok!"]], ConnectionLost),
         ([[REFUSED_STREAM]], ConnectionLost),
         ([None], ConnectionLost),
         ([[[(":status", "no")], b"ok"]], TaskError),
@@ -116,6 +116,18 @@ def test_a_session_that_is_resumed_has_no_certificate_and_is_good(
         for _ in range(3):
             assert get(transport, f"{server.url}/http10/plain.png").http_status == 200
         assert server.connections() == 3
+
+
+def test_the_session_of_one_host_is_not_resumed_with_another(
+    transport: CurlTransport, authority: Authority
+) -> None:
+    """A resumed session brings no certificate: whoever has two names could take another one by it."""
+    with tls_server(authority.issue("localhost")) as server:
+        for _ in range(2):
+            assert get(transport, f"{server.url}/http10/plain.png").http_status == 200
+        other = server.url.replace("localhost", "127.0.0.1")
+        with pytest.raises(TlsFailed, match=r"is for localhost, not for 127\.0\.0\.1"):
+            get(transport, f"{other}/http10/plain.png")
 
 
 # --- connections
@@ -260,4 +272,6 @@ def test_a_url_that_would_make_another_request_is_not_sent(tmp_path: Path) -> No
         for path in ("/a b", "/a\r\nX: y", "/é", "/\x7f"):
             with pytest.raises(TaskError, match="can't be sent"):
                 engine_of(made).send(Outgoing(url=server.url + path, headers={}), deadline=1e9)
+        with pytest.raises(ValueError, match="line break"):
+            engine_of(made).send(Outgoing(url=server.url + "/", headers={"X": "1\r\nY: 2"}), deadline=1e9)
         assert server.requests == []

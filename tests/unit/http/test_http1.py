@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.errors import BadResponse, ConnectionLost
-from crawler.http.http1 import MAX_HEADER_BYTES, Response
+from crawler.http.http1 import MAX_HEADER_BYTES, Response, head_from, plain_fields
 
 OURS = (BadResponse, ConnectionLost, ConnectionError, http.client.IncompleteRead)
 
@@ -136,3 +136,35 @@ def test_which_connections_stay(version: str, connection: str, closes: bool) -> 
     assert endless.will_close
     response.close()
     endless.close()
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [b"X: y", b"X :\ty ", b": y", b"no field", b"X:", b"", b" fold", b"\tfold", b"a:b:c", b"X: \xff"]
+        )
+        | st.binary(max_size=8),
+        max_size=8,
+    ),
+    st.sampled_from([b"\r\n", b"\n"]),
+)
+def test_the_short_way_reads_what_the_long_one_does(parts: list[bytes], end: bytes) -> None:
+    lines = [part.replace(b"\n", b"") + end for part in parts if part] + [end]
+    found = plain_fields(lines)
+    left = iter([b"HTTP/1.1 200 OK\r\n", *lines])
+    if found is not None:
+        assert found == head_from(lambda _: next(left)).fields
+
+
+def test_what_is_odd_goes_the_long_way() -> None:
+    for odd in (
+        b"X: a\0b\r\n",
+        b"X: a\rb\r\n",
+        b" fold\r\n",
+        b"\tfold\r\n",
+        b"X: y\n",
+        b"X: " + b"y" * 70_000 + b"\r\n",
+    ):
+        assert plain_fields([b"X: y\r\n", odd, b"\r\n"]) is None
+    assert plain_fields([b"X: y\r\n"] * 1001) is None
+    assert plain_fields([b"X : y\t\r\n", b"no field\r\n", b"\r\n"]) == [("X", "y")]
