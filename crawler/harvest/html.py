@@ -20,7 +20,7 @@ from crawler.harvest.element_words import ElementWords
 from crawler.harvest.extensions import IMAGE_NAME
 from crawler.harvest.html_bombs import made_harmless
 from crawler.harvest.markup import NEAR_VALUE, S, values_of
-from crawler.harvest.parser_base import Element
+from crawler.harvest.parser_base import Element, Mark
 from crawler.logs.events import PARSER_FAILED, tell
 
 log = logging.getLogger(__name__)
@@ -56,10 +56,7 @@ def parse(html: str, *, parser: str = "fast", left_out: Counter[str] | None = No
     """
     left_out = Counter() if left_out is None else left_out
     html = made_harmless(html, left_out=left_out)
-    lower = html.lower()
-    look_at_all = _attributes_may_tell(lower)
-    classes = values_of("class", lower)
-    marks, turns = caption_names.marks_in(lower, classes), link_words.may_turn(lower, classes)
+    look_at_all, marks, turns = _first_look(html.lower())
     for adapter in _adapters(parser):
         try:
             tree = adapter.DocumentTree(html)
@@ -70,6 +67,20 @@ def parse(html: str, *, parser: str = "fast", left_out: Counter[str] | None = No
         except adapter.ERRORS as exc:
             tell(log, PARSER_FAILED, parser=adapter.__name__.rpartition(".")[2], reason=exc)
     raise NotHtml("neither parser could make anything of the page")
+
+
+def _first_look(lower: str) -> tuple[bool, tuple[Mark, ...], bool]:
+    """What a page, in lower case, may have that costs time to look for: attributes beyond NAMES that refer to images,
+    captions with these marks, and names around links that say that they turn a page.
+
+    A function of its own, so that of a large page no second copy is held while it is parsed.
+    """
+    classes = values_of("class", lower)
+    return (
+        _attributes_may_tell(lower),
+        caption_names.marks_in(lower, classes),
+        link_words.may_turn(lower, classes),
+    )
 
 
 def _adapters(parser: str) -> Iterator[Any]:

@@ -114,16 +114,16 @@ def _is_plain(html: str) -> bool:  # noqa: C901 - one plain loop: a call for eac
             unclosed[name] = unclosed.get(name, 0) + 1
             depth += 1
             formatting += is_formatting
+            if depth > _MAX_DEPTH:
+                return False
         elif change and unclosed.get(name):
             unclosed[name] -= 1
             depth -= 1
             formatting -= is_formatting
         steps += depth
         reopened += formatting
-        if depth > _MAX_DEPTH or steps > _MAX_STEPS or reopened > _MAX_REOPENED:
-            return False
     names.note(kinds, insides)
-    return not (is_large and names.may_be_too_many)
+    return not (steps > _MAX_STEPS or reopened > _MAX_REOPENED or (is_large and names.may_be_too_many))
 
 
 class _Kinds(dict[str, tuple[str, int, bool]]):

@@ -45,7 +45,9 @@ _BARE_WIDTH = re.compile(r"(?<=\s)([0-9]{2,5})(?=\s*+(?:,|$))")
 _MAX_WIDTHS = 20
 
 _TOLD_ELSEWHERE = "background cite data href imagesrcset lowsrc poster src srcset srcdoc style xlink:href"
-_NAMES_OF_THINGS = "alt class content download id label name placeholder summary title type usemap value"
+_NAMES_OF_THINGS = (
+    "alt class content download id label name placeholder summary target title type usemap value"
+)
 _NO_PICTURES = "action for formaction longdesc manifest profile"
 NOT_OF_IMAGES = frozenset(f"{_TOLD_ELSEWHERE} {_NAMES_OF_THINGS} {_NO_PICTURES}".split())
 """Attributes of other rules, and attributes that may name an image that is not shown."""

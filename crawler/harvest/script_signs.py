@@ -53,8 +53,8 @@ _HASHED = re.compile(r"[.~_-](?=[A-Za-z0-9_-]{0,63}[0-9A-Z])[A-Za-z0-9_-]{6,64}(
 _TAG = re.compile(r"<(?:!--|(/?)([a-z][a-z0-9-]*+)[^<>]*+>)", re.IGNORECASE)
 _SILENT = frozenset({"script", "style", "noscript", "template", "svg", "head", "title"})
 _MOUNT = re.compile(
-    r"<(div|main|section|body|[a-z][a-z0-9]*-[a-z0-9-]++)\b([^<>]*+)>\s*+(?:<!--[^<>]*+>\s*+)?</\1\b",
-    re.IGNORECASE,
+    r"<((?=[bdmsBDMS])(?i:body|div|main|section)|[a-zA-Z][a-zA-Z0-9]*+-[a-zA-Z0-9-]++)\b([^<>]*+)>"
+    r"\s*+(?:<!--[^<>]*+>\s*+)?</(?i:\1)\b"
 )
 _MOUNT_NAMES = re.compile(
     r"\bid\s*=\s*[\"']?(?:root|app|__next|__nuxt|___gatsby|svelte|main|mount|application|react-root|app-root|react-app|"
