@@ -6,47 +6,27 @@ Connections are opened by dialling.py, and read through a PacedReader.
 from __future__ import annotations
 
 import functools
-import io
 import socket
 import ssl
-import time
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util.ssl_match_hostname import CertificateError
 
-from crawler.errors import ConnectionLost, ConnectTimeout, DeadlineExceeded
+from crawler.http import tunnel
 from crawler.http.address_guard import AddressGuard
-from crawler.http.bandwidth import AHEAD_BYTES
 from crawler.http.certificates import misnamed, tls_failed
 from crawler.http.dialling import open_by_socks, open_socket
 from crawler.http.dns_cache import DnsCache
 from crawler.http.engine import IdleConnectionLost
-from crawler.http.http1 import Response
-from crawler.http.paced_reader import PacedReader, ReadPace
+from crawler.http.paced_reader import PacedResponse, ReadPace
 from crawler.http.proxies import Proxy
-from crawler.http.status import proxy_error
 from crawler.text.plain_errors import plain
 from crawler.urls import host_key, show_address
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-_FIRST_ERROR = 300
-
-
-class PacedResponse(Response):
-    """An answer read through a PacedReader, from its status line on."""
-
-    def __init__(self, sock: socket.socket, *args: Any, pace: ReadPace, **kwargs: Any) -> None:
-        super().__init__(sock, *args, **kwargs)
-        self.sent_at = time.monotonic()
-        """When the request was sent, on the monotonic clock."""
-        # a proxy's own answer to CONNECT comes before the one that has been paid for
-        paid_bytes = 0 if kwargs.get("method") == "CONNECT" or pace.bandwidth is None else AHEAD_BYTES
-        self.reader = PacedReader(self.fp.detach(), sock, pace, paid_bytes=paid_bytes)
-        self.fp = io.BufferedReader(self.reader)
 
 
 class _Plain(HTTPConnection):
@@ -87,25 +67,15 @@ class _Encrypted(_Plain, HTTPSConnection):
             raise tls_failed(exc, *proxy) from exc
 
     def _tunnel(self) -> None:
-        """Have the proxy connect to the target (RFC 9110, section 9.3.6)."""
         target = show_address((str(self._tunnel_host).strip("[]"), int(self._tunnel_port or 0)))
         proxy = show_address((self.host.strip("[]"), int(self.port)))
-        headers = {"Host": target, **self._tunnel_headers}  # type: ignore[attr-defined]
-        lines = [f"CONNECT {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
-        self.send("\r\n".join([*lines, "", ""]).encode("latin-1"))
-        answer = self.response_class(self.sock, method="CONNECT")
-        try:
-            answer.begin()
-        except DeadlineExceeded as exc:
-            raise ConnectTimeout(
-                f"the proxy {proxy} did not connect to {target} in time (connect_timeout_s)"
-            ) from exc
-        except ConnectionError as exc:
-            raise ConnectionLost(f"the proxy {proxy} ended the connection: {plain(exc)}") from exc
-        finally:
-            answer.close()
-        if answer.status >= _FIRST_ERROR:
-            raise proxy_error(answer.status, proxy, target)
+        tunnel.ask(
+            self.send,
+            lambda: self.response_class(self.sock, method="CONNECT"),
+            proxy=proxy,
+            headers=self._tunnel_headers,  # type: ignore[attr-defined]
+            target=target,
+        )
 
 
 class _Verbatim(HTTPConnectionPool):

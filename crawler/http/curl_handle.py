@@ -100,8 +100,10 @@ class CurlHandle:
 
     # --- one transfer
 
-    def start(self, request: Outgoing, patience: Patience, dial: Dial) -> None:
+    def start(self, request: Outgoing, patience: Patience, dial: Dial, target: str = "") -> None:
         """Begin to send *request*, and keep *patience* with its answer. *dial* connects, if no connection is kept.
+
+        *target* is what is asked for in place of the URL's path and query.
 
         Raises InvalidUrl for a URL that would make another request.
         """
@@ -128,7 +130,7 @@ class CurlHandle:
         if told.get(pycurl.HTTPHEADER) != request.headers:
             easy.setopt(pycurl.HTTPHEADER, _field_lines(request.headers))
             told[pycurl.HTTPHEADER] = request.headers
-        easy.setopt(pycurl.REQUEST_TARGET, request.url[len(origin) :])
+        easy.setopt(pycurl.REQUEST_TARGET, target or request.url[len(origin) :])
         if self._settings.pace.bandwidth is not None:
             self._paid_bytes = AHEAD_BYTES
         self._easy = easy

@@ -1,7 +1,7 @@
 """The Transport on libcurl, with the extra ``fast``: fast, and with HTTP/2.
 
 libcurl is stricter than the web in places, and does not know what it was not made for. What it can't read is asked for
-once more by requests, as is all that comes from the same origin later; requests by way of HTTP proxies go there, too.
+once more by requests, as is all that comes from the same origin later; what goes by a proxy with TLS goes there, too.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from crawler.config import FetchConfig
@@ -20,7 +21,7 @@ from crawler.http.cookies import CookieJar
 from crawler.http.curl_answer import CurlAnswer
 from crawler.http.curl_errors import error_of, is_not_understood
 from crawler.http.curl_handle import CurlHandle, Dial, HandleSettings
-from crawler.http.dialling import open_by_socks, open_socket
+from crawler.http.dialling import open_by_http, open_by_socks, open_socket
 from crawler.http.dns_cache import DnsCache
 from crawler.http.engine import Answer, Engine, IdleConnectionLost, Outgoing, SendAgain
 from crawler.http.engine_transport import EngineTransport
@@ -94,12 +95,20 @@ class CurlEngine:
 
     def send(self, request: Outgoing, *, deadline: float) -> Answer:
         proxy = self._proxies.of(request.url)
-        if (proxy is not None and not proxy.is_socks) or host_key(request.url) in self._odd:
+        if (proxy is not None and proxy.is_encrypted) or host_key(request.url) in self._odd:
             return self._other().send(request, deadline=deadline)
+        dial: Dial = self._dial
+        target = ""
+        if proxy is not None:
+            forwards = not proxy.is_socks and request.url.startswith("http:")
+            dial = self._dial_by(proxy, forwards=forwards)
+            if forwards:
+                target = request.url
+                request = replace(request, headers={**request.headers, **proxy.headers})
         handle = self._taken()
         patience = Patience(self._pace, deadline)
         try:
-            handle.start(request, patience, self._dial if proxy is None else self._dial_by(proxy))
+            handle.start(request, patience, dial, target)
             handle.step(wait=False)
             received = handle.received
             while not (received.header_done or received.is_flooded or handle.done):
@@ -160,10 +169,12 @@ class CurlEngine:
         size = self._buffer_bytes
         return open_socket(host, port, timeout_s, self._names, self._guard, buffer_bytes=size)
 
-    def _dial_by(self, proxy: Proxy) -> Dial:
+    def _dial_by(self, proxy: Proxy, *, forwards: bool) -> Dial:
         def dial(host: str, port: int, timeout_s: float) -> socket.socket:
-            size = self._buffer_bytes
-            return open_by_socks(proxy, host, port, timeout_s, self._names, self._guard, buffer_bytes=size)
+            names, size = self._names, self._buffer_bytes
+            if proxy.is_socks:
+                return open_by_socks(proxy, host, port, timeout_s, names, self._guard, buffer_bytes=size)
+            return open_by_http(proxy, host, port, timeout_s, names, tunnels=not forwards, buffer_bytes=size)
 
         return dial
 

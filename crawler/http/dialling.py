@@ -7,11 +7,13 @@ import time
 from itertools import zip_longest
 
 from crawler.errors import ConnectFailed, ConnectTimeout, ForbiddenAddress
-from crawler.http import socks
+from crawler.http import socks, tunnel
 from crawler.http.address_guard import AddressGuard
 from crawler.http.dns_cache import AddressInfo, DnsCache
+from crawler.http.paced_reader import PacedResponse, ReadPace
 from crawler.http.proxies import Proxy
 from crawler.text.plain_errors import plain
+from crawler.urls import show_address
 
 _MAX_ADDRESSES = 8
 """The most addresses of one host that are tried."""
@@ -99,6 +101,40 @@ def open_by_socks(
             raise
         else:
             return sock
+
+
+def open_by_http(
+    proxy: Proxy,
+    host: str,
+    port: int,
+    timeout_s: float,
+    names: DnsCache,
+    *,
+    tunnels: bool,
+    buffer_bytes: int,
+) -> socket.socket:
+    """A connection to an HTTP *proxy*, or with *tunnels* to *host* by way of it. Raises as ``open_socket`` does.
+
+    The guard has judged the URL before, and can judge no more.
+    """
+    deadline = time.monotonic() + timeout_s
+    called = f"the proxy {proxy.host}"
+    sock = open_socket(proxy.host, proxy.port, timeout_s, names, called=called, buffer_bytes=buffer_bytes)
+    if not tunnels:
+        return sock
+    try:
+        sock.settimeout(max(deadline - time.monotonic(), 0.001))
+        tunnel.ask(
+            sock.sendall,
+            lambda: PacedResponse(sock, method="CONNECT", pace=ReadPace(min_rate_bytes_s=0, grace_s=0.0)),
+            proxy=proxy.name,
+            headers=proxy.headers,
+            target=show_address((host, port)),
+        )
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
 def _addresses(host: str, port: int, names: DnsCache, guard: AddressGuard | None) -> list[AddressInfo]:

@@ -10,10 +10,11 @@ import io
 import socket
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from crawler.errors import DeadlineExceeded, TooSlow
 from crawler.http.bandwidth import AHEAD_BYTES, STEP_BYTES, Bandwidth
+from crawler.http.http1 import Response
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -136,3 +137,16 @@ class PacedReader(io.RawIOBase):
                 self._bandwidth.give_back(max(0, self._paid_bytes))
             self._raw.close()
             super().close()
+
+
+class PacedResponse(Response):
+    """An answer read through a PacedReader, from its status line on."""
+
+    def __init__(self, sock: socket.socket, *args: Any, pace: ReadPace, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.sent_at = time.monotonic()
+        """When the request was sent, on the monotonic clock."""
+        # a proxy's own answer to CONNECT comes before the one that has been paid for
+        paid_bytes = 0 if kwargs.get("method") == "CONNECT" or pace.bandwidth is None else AHEAD_BYTES
+        self.reader = PacedReader(self.fp.detach(), sock, pace, paid_bytes=paid_bytes)
+        self.fp = io.BufferedReader(self.reader)

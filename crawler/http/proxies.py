@@ -50,6 +50,8 @@ class Proxy:
         self.is_socks = parts.scheme in _OF_SOCKS
         self.looks_names_up = parts.scheme != "socks5"
         """Whether the proxy looks names up; else we do, and it is given addresses."""
+        self.is_encrypted = parts.scheme == "https"
+        """Whether the connection to the proxy itself is by TLS."""
         self.host = (urlsplit(url).hostname or "").strip("[]")
         self.port = port
         self.url = canonical(f"{parts.scheme}://{show_address((host, port))}/") or url

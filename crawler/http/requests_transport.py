@@ -19,11 +19,10 @@ from crawler.errors import TaskError
 from crawler.http.address_guard import AddressGuard
 from crawler.http.bandwidth import Bandwidth
 from crawler.http.certificates import authorities
-from crawler.http.connection import PacedResponse
 from crawler.http.cookies import CookieJar
 from crawler.http.engine import Answer, Outgoing
 from crawler.http.engine_transport import EngineTransport
-from crawler.http.paced_reader import RATE_GRACE_S, ReadPace
+from crawler.http.paced_reader import RATE_GRACE_S, PacedResponse, ReadPace
 from crawler.http.proxies import Proxies
 from crawler.http.requests_adapter import Adapter, wrapped
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import closing, suppress
@@ -19,6 +20,7 @@ from crawler.http.curl_transport import CurlEngine, CurlTransport
 from tests.support.backend import Says, backend, says
 from tests.support.faultserver import FaultServer
 from tests.support.http2server import REFUSED_STREAM, Http2Server
+from tests.support.web_proxy import Proxy
 from tests.support.web_tls import Authority, tls_server
 
 OK = [(":status", "200"), ("content-type", "image/png"), ("content-length", "2")]
@@ -275,3 +277,22 @@ def test_a_url_that_would_make_another_request_is_not_sent(tmp_path: Path) -> No
         with pytest.raises(ValueError, match="line break"):
             engine_of(made).send(Outgoing(url=server.url + "/", headers={"X": "1\r\nY: 2"}), deadline=1e9)
         assert server.requests == []
+
+
+@pytest.mark.parametrize(("scheme", "is_other"), [("http", False), ("https", True)])
+def test_by_way_of_a_proxy_libcurl_sends_itself_unless_that_has_tls(
+    authority: Authority, scheme: str, *, is_other: bool
+) -> None:
+    context = None
+    if is_other:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(authority.issue("127.0.0.1"))
+    with tls_server(authority.issue("localhost")) as encrypted, FaultServer() as plain:
+        with Proxy(login="me:secret", context=context) as proxy:
+            config = FetchConfig(proxy=f"{scheme}://me:secret@127.0.0.1:{proxy.port}")
+            with closing(CurlTransport(config, ca_file=authority.file)) as made:
+                for server in (encrypted, plain):
+                    assert get(made, f"{server.url}/good/plain.png").http_status == 200
+                assert (engine_of(made)._patient is not None) is is_other
+        assert "proxy-authorization" not in encrypted.requests[0].headers
+    assert [head.split()[0] for head in proxy.heads] == ["CONNECT", "GET"]
