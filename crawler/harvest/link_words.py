@@ -44,7 +44,11 @@ def of_link(tree: Tree, link: Any, *, around: bool) -> tuple[str, str]:
     """The text of *link* and its images, or the start of it; and, with *around*, the classes, ids and labels of the
     nearest ancestors, a line each; of more ancestors for a mark without letters.
     """
-    label = _label(tree, link)
+    text = tree.text(link)
+    if text and len(text) <= _MAX_LABEL_CHARS and not text.isspace():  # as of most
+        label = on_one_line(text)
+    else:
+        label = _label_of_parts(tree, link)
     if not around:
         return label, ""
     is_mark = len(label) <= _MARK_CHARS and not _LETTER.search(label)
@@ -52,10 +56,7 @@ def of_link(tree: Tree, link: Any, *, around: bool) -> tuple[str, str]:
     return label, near if label else f"{_classes_inside(tree, link)} {near}"
 
 
-def _label(tree: Tree, link: Any) -> str:
-    text = tree.text(link)
-    if text and not text.isspace() and len(text) <= _MAX_LABEL_CHARS:  # as of most
-        return on_one_line(text)
+def _label_of_parts(tree: Tree, link: Any) -> str:
     parts: list[str] = []
     for node in _inside(tree, link):
         name = tree.name(node)
