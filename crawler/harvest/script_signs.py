@@ -177,7 +177,10 @@ def _outline(html: str) -> list[str]:
             seen.add((depth, name, inside))
         if not inside.endswith("/"):
             depth += 1
-    kinds = ((depth, _kind_of_block(name, inside)) for depth, name, inside in seen)
+    kinds = [
+        (depth, (_known_kind if len(inside) <= _REMEMBERED_CHARS else _kind_of_block)(name, inside))
+        for depth, name, inside in seen
+    ]
     return sorted({f"{depth} {kind}" for depth, kind in kinds if kind})
 
 
@@ -189,6 +192,9 @@ def _kind_of_block(name: str, inside: str) -> str:
         for word in (match[2] or match[3] or match[4] or "").split()
     )
     return f"{name.lower()} {' '.join(named)}" if named or "-" in name else ""
+
+
+_known_kind = lru_cache(maxsize=4096)(_kind_of_block)  # pages of a site share their blocks
 
 
 def _signs(html: str, elements: Sequence[Element], *, images: int) -> Iterable[str]:
