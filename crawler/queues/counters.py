@@ -6,22 +6,44 @@ from crawler.crawlfile.connection import Connection
 from crawler.crawlfile.totals import Totals
 from crawler.models import ImageStatus, Record, TaskKind, TaskState
 
+_SETTLED = (TaskState.DONE, TaskState.DEAD)
+
 
 class Counters(Totals):
-    """Totals of the file *db*, which agree with it as long as each change is counted here as well."""
+    """Totals of the file *db*, which agree with it as long as each change is counted here as well.
+
+    Invariant: ``_unsettled`` is the number of tasks that are not settled: whether there are any is asked all the time.
+    """
 
     def __init__(self, db: Connection) -> None:
         super().__init__(db.execute)
+        self._unsettled = sum(
+            count
+            for states in self.states.values()
+            for state, count in states.items()
+            if state not in _SETTLED
+        )
+
+    @property
+    def drained(self) -> bool:
+        """No task is ready, delayed or leased."""
+        return not self._unsettled
 
     def add(self, kind: TaskKind, state: TaskState = TaskState.READY) -> None:
         """Count a new task."""
         self.states[kind][state] += 1
+        self._unsettled += state not in _SETTLED
 
-    def move(self, kind: TaskKind, before: TaskState, after: TaskState | None) -> None:
-        """Count a task that has changed its state; *after* None: the task is removed."""
-        self.states[kind][before] -= 1
+    def move(self, kind: TaskKind, before: TaskState, after: TaskState | None, count: int = 1) -> None:
+        """Count *count* tasks that have changed their state; *after* None: they are removed."""
+        states = self.states[kind]
+        states[before] -= count
+        if before not in _SETTLED:
+            self._unsettled -= count
         if after is not None:
-            self.states[kind][after] += 1
+            states[after] += count
+            if after not in _SETTLED:
+                self._unsettled += count
 
     def count(self, kind: TaskKind, record: Record, by: int) -> None:
         """Count *by* records like this one; -1 for one that is removed."""

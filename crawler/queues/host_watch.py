@@ -105,7 +105,7 @@ class HostWatch:
         now = self._clock()
         if refused_s is not None:
             what = Evidence.ANSWER  # a refusal shows that the host is up
-        elif what in {Evidence.ANSWER, Evidence.BROKEN}:
+        elif what is Evidence.ANSWER or what is Evidence.BROKEN:
             self._go_at(self.throttle.answered(host, began=now - record.elapsed_s, now=now))
         if what is Evidence.ANSWER:
             order = self.health.answered(host, now=now)

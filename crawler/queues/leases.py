@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, islice, takewhile
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -43,6 +43,7 @@ _ENCODER = msgspec.msgpack.Encoder()
 
 @dataclass(slots=True)
 class LeasedTask:
+    state: ClassVar[TaskState] = TaskState.LEASED
     serial: int
     attempts: int
     kind: TaskKind
@@ -74,7 +75,7 @@ class Leases:
 
     - ``by_task`` has the tasks in state "leased", the oldest lease first;
     - each is in ``held`` of its worker, if that is among ``workers``;
-    - politeness counts one task in the worker's hand for each;
+    - politeness counts one task in the worker's hand for each; within a transaction also for those in ``_ended``;
     - ``worker_counts`` counts the workers that have spoken, by kind.
 
     A lease is the task's id and the serial number that it was leased under, which is smaller in a late result.
@@ -85,6 +86,8 @@ class Leases:
         self.by_task: dict[int, LeasedTask] = {}
         self.workers: dict[str, LeasingWorker] = {}
         self.worker_counts: Counter[TaskKind] = Counter()
+        self._ended: Counter[tuple[int, str]] = Counter()
+        """How many leases of each host and worker have ended, whose slots are still to be freed."""
         self._gone: dict[str, None] = {}
         """Workers that have left, the first first: they get no more tasks."""
 
@@ -92,6 +95,7 @@ class Leases:
         """Read the leases from the file; nobody has claimed them so far."""
         state, now = self._state, self._state.clock()
         self.by_task.clear()
+        self._ended.clear()
         for worker in self.workers.values():
             worker.held.clear()
         nobody = LeasingWorker(state=None, deadline=now + state.queue.lease_s)
@@ -213,15 +217,23 @@ class Leases:
         return [task_id for task_id, _ in old]
 
     def end(self, task_id: int) -> LeasedTask:
-        """Forget the lease of a task; the caller gives the task its next state."""
+        """Forget the lease of a task, within a transaction; the caller gives the task its next state."""
         lease = self.by_task.pop(task_id)
-        self._state.waiters.wake(lease.worker)  # it can run another
         worker = self.workers.get(lease.worker)
         if worker is not None:
             worker.held.discard(task_id)
         self._state.politeness.come_back(lease.host, task_id)
-        self._state.politeness.drop(lease.host, lease.worker, now=self._state.clock())
+        self._ended[lease.host, lease.worker] += 1
         return lease
+
+    def free_slots(self) -> None:
+        """Free the slots of the leases that have ended: the tasks of one message have few hosts between them."""
+        if self._ended:
+            now = self._state.clock()
+            for (host, worker), count in self._ended.items():
+                self._state.politeness.drop(host, worker, count, now=now)
+                self._state.waiters.wake(worker)  # it can run others
+            self._ended.clear()
 
     def grant(self, worker_id: str, kind: TaskKind, share: Share) -> Batch:
         """Lease the tasks of *share*, within a transaction."""
@@ -229,22 +241,24 @@ class Leases:
         rows = self._next_tasks(kind, host, share.tasks)
         if len(rows) != share.tasks:
             raise RuntimeError(f"{share.tasks} tasks should wait for host {host}, and {len(rows)} do")
-        rows = [(*start, *state.refresh.past(kind, start[0], blob)) for *start, blob in rows]
-        count = fitting((origin, last) for *_, origin, last in rows)
-        for _ in rows[count:]:
-            state.politeness.drop(host, worker_id, now=state.clock())
-            state.politeness.add(host, kind, now=state.clock())
-        rows = rows[:count]
+        now = state.clock()
+        rows = [(*start, blob, *state.refresh.past(kind, start[0], blob)) for *start, blob in rows]
+        count = fitting((blob or origin, last) for *_, blob, origin, last in rows)
+        if excess := len(rows) - count:
+            state.politeness.drop(host, worker_id, excess, now=now)
+            state.politeness.add(host, kind, excess, now=now)
+            rows = rows[:count]
         state.db.executemany(
             "UPDATE tasks SET state = 'leased', serial = serial + 1, attempts = attempts + 1 WHERE id = ?",
             [(row[0],) for row in rows],
         )
+        state.move(kind, TaskState.READY, TaskState.LEASED, count)
         held = self.workers[worker_id].held
+        host_delay_s = state.politeness.spacing_s(host)
         tasks = []
-        for task_id, serial, url, depth, attempt, origin, last in rows:
-            self.by_task[task_id] = LeasedTask(serial, attempt, kind, host, worker_id, state.clock(), url)
+        for task_id, serial, url, depth, attempt, _, origin, last in rows:
+            self.by_task[task_id] = LeasedTask(serial, attempt, kind, host, worker_id, now, url)
             held.add(task_id)
-            state.move(kind, TaskState.READY, TaskState.LEASED)
             tasks.append(
                 Task(
                     id=task_id,
@@ -254,7 +268,7 @@ class Leases:
                     depth=depth,
                     attempt=attempt,
                     origin=origin,
-                    host_delay_s=state.politeness.spacing_s(host),
+                    host_delay_s=host_delay_s,
                     known=state.refresh.known(last),
                 )
             )

@@ -241,6 +241,7 @@ class Ledger(LedgerRuns, Queue):
             workers = {lease.worker for lease in leases if lease is not None}
             for result in results:
                 self._settling.settle(result)
+            self._leases.free_slots()
             return tuple(host for worker in workers for host in self._left_alone(worker))
 
     def records(self, *, after: int = 0, limit: int = policy.MAX_RECORDS, wait_s: float = 0.0) -> RecordPage:

@@ -107,10 +107,15 @@ class LedgerState:
         row = self.db.execute("SELECT name FROM hosts WHERE id = ?", (host,)).fetchone()
         return "" if row is None or row[0] == DATA_HOST else domain_of(row[0])
 
-    def move(self, kind: TaskKind, before: TaskState, after: TaskState) -> None:
-        """Count a task that has changed its state."""
+    def move(self, kind: TaskKind, before: TaskState, after: TaskState, count: int = 1) -> None:
+        """Count *count* tasks that have changed their state."""
+        if (
+            kind is not TaskKind.IMAGE or before is TaskState.LEASED
+        ):  # not of those that wait: no backlog ends
+            self.counters.move(kind, before, after, count)
+            return
         was_backlogged = self.is_backlogged
-        self.counters.move(kind, before, after)
+        self.counters.move(kind, before, after, count)
         if was_backlogged:
             self.wake_finders()
 

@@ -303,10 +303,14 @@ class Politeness(Lanes):
         self._deal(lane, worker, host, slots=min(held.slots + 1, self._per_host), tasks=held.tasks + 1)
         self._place(host, lane, now)
 
-    def drop(self, host: int, worker: str, *, now: float) -> None:
-        """*worker* holds one task of *host* less: it is settled, given back or lost."""
+    def drop(self, host: int, worker: str, count: int = 1, *, now: float) -> None:
+        """*worker* holds *count* tasks of *host* less: they are settled, given back or lost.
+
+        It needs no more slots than it had tasks to run when the last of them came back.
+        """
         lane, held = self._lanes[host], self._hands[worker][host]
-        self._deal(lane, worker, host, slots=held.in_flight, tasks=held.tasks - 1)
+        slots = min(held.slots, held.tasks - count + 1)
+        self._deal(lane, worker, host, slots=slots, tasks=held.tasks - count)
         self._place(host, lane, now)
 
     def wake(self, now: float) -> None:

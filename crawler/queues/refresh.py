@@ -33,6 +33,7 @@ from crawler.urls import DATA_HOST
 
 _SEVERAL = "several"
 _IN_VAIN = {Revisit.GONE, Revisit.FAILED}
+_NOTHING_NEW = {Revisit.UNCHANGED, *_IN_VAIN}
 
 
 class Refresh:
@@ -97,7 +98,9 @@ class Refresh:
 
     def past(self, kind: TaskKind, task_id: int, blob: bytes | None) -> tuple[Origin | None, Record | None]:
         """The origin and the last record of a task. *blob* is the origin in its row; if settled, its record has it."""
-        last = self.last_record(kind, task_id)
+        if not self.happen:
+            return origin_in(blob), None
+        last = self.record_of(kind, task_id)
         if blob is not None:
             return origin_in(blob), last
         return None if last is None else origin_of(last, kind), last
@@ -204,7 +207,7 @@ def left_out_of(record: Record, last: Record | None = None) -> dict[str, int]:
 
     Without this, pages that are read twice would count twice.
     """
-    if isinstance(record, ImageRecord) or record.revisit in {Revisit.UNCHANGED, *_IN_VAIN}:
+    if isinstance(record, ImageRecord) or record.revisit in _NOTHING_NEW:
         return {}
     if last is None or isinstance(last, ImageRecord) or not worth_keeping(record):
         return record.left_out

@@ -95,6 +95,8 @@ class Settling:
     def write(self) -> None:
         """Write the records that wait, and later words of images."""
         if self._unwritten:
+            self._state.wake_all = self._state.wake_all or self._state.counters.drained
+            self._state.recorded.notify_all()
             for kind in TaskKind:
                 rows = [row for of, _, row in self._unwritten.values() if of is kind]
                 if rows:
@@ -114,28 +116,29 @@ class Settling:
     def settle(self, result: Result) -> None:
         """Take in what a worker says; a repeat, or the result of an earlier lease, changes nothing."""
         state, token, record = self._state, result.token, result.record
-        state.cookies.keep(result.cookies)
+        if result.cookies:
+            state.cookies.keep(result.cookies)
         lease = self._leases.by_task.get(token.id)
         task = self._open_task(token, lease)
         if task is None:
             return
-        kind, url, host = task[:3]
-        flaw = refusal(result, kind=kind, url=url, by_workers=self._kept_by_workers)
+        kind, host = task.kind, task.host
+        flaw = refusal(result, kind=kind, url=task.url, by_workers=self._kept_by_workers)
         if flaw or result.untouched or result.retry_in_s is not None:
             if lease is None or lease.serial != token.serial:
                 return  # another worker has it by now
             if flaw:
-                self._refuse(token, url, flaw)
+                self._refuse(token, task.url, flaw)
                 return
         if kind is TaskKind.IMAGE and state.adder.has_later_words:
             self.write()  # a page of the same message may have said more of it
         last = None if kind is TaskKind.IMAGE else state.refresh.last_record(kind, token.id)
-        # before its page is settled: the queue is never drained in between
-        state.adder.add(
-            located(result.discovered, record.final_url or record.url),
-            now=state.clock(),
-            again=last is not None,
-        )
+        if result.discovered:  # before its page is settled: the queue is never drained in between
+            state.adder.add(
+                located(result.discovered, record.final_url or record.url),
+                now=state.clock(),
+                again=last is not None,
+            )
         self._follow_wishes(host, result)
         if result.untouched:
             self._postpone(token.id, result.retry_in_s)
@@ -143,17 +146,19 @@ class Settling:
         self._settle_visit(result, task, lease, last)
 
     def _settle_visit(
-        self, result: Result, task: _OpenTask, lease: LeasedTask | None, last: Record | None
+        self, result: Result, task: LeasedTask | _OpenTask, lease: LeasedTask | None, last: Record | None
     ) -> None:
         """Delay the task for another attempt, or keep its record; *last* is that of an earlier visit."""
         state, token, record = self._state, result.token, result.record
-        kind, _, host, before, attempts = task
+        kind, host, before, attempts = task.kind, task.host, task.state, task.attempts
         state.watch.look(host, record, asked_s=result.refused_for_s)
         if lease is not None:
             self._leases.end(token.id)
         elif before is TaskState.READY:
             state.politeness.remove(host, kind, now=state.clock())
-        retry_in_s = None if state.watch.is_hopeless(host, record) else result.retry_in_s
+        retry_in_s = result.retry_in_s
+        if retry_in_s is not None and state.watch.is_hopeless(host, record):
+            retry_in_s = None
         most = state.queue.max_attempts
         if retry_in_s is not None and (
             attempts < most
@@ -165,19 +170,18 @@ class Settling:
                 self._unlogged.append((record, retry_in_s))
             self._delay(token.id, kind, retry_in_s, reason_of(record), record.http_status)
             return
-        state.adder.count_left_out(left_out_of(record, last))
+        if left_out := left_out_of(record, last):
+            state.adder.count_left_out(left_out)
         if lease is None or lease.has_more_words or token.serial < lease.serial:
             record = filled_record(record, later_words.of_task(state.db, token.id))
         self._keep(token.id, kind, record, before=before, after=TaskState.DONE)
 
-    def _open_task(self, token: Token, lease: LeasedTask | None) -> _OpenTask | None:
+    def _open_task(self, token: Token, lease: LeasedTask | None) -> LeasedTask | _OpenTask | None:
         """The task that *token* once leased; None if a result for it changes nothing."""
         if token.id in self._unwritten:
             return None  # twice in one message
         if lease is not None:
-            if token.serial > lease.serial:
-                return None
-            return _OpenTask(lease.kind, lease.url, lease.host, TaskState.LEASED, lease.attempts)
+            return None if token.serial > lease.serial else lease
         row = self._state.db.execute(
             "SELECT kind, url, host_id, state, attempts FROM tasks WHERE id = ? AND serial >= ?",
             (token.id, token.serial),
@@ -326,8 +330,6 @@ class Settling:
         state.next_seq += 1
         state.move(kind, before, after)
         state.counters.count(kind, record, 1)
-        state.wake_all = state.wake_all or state.counters.drained
-        state.recorded.notify_all()
 
     def _compared(self, task_id: int, kind: TaskKind, record: Record) -> Record:
         """*record* as it is to be kept beside what is there; an earlier one in its place is gone."""

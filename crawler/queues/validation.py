@@ -145,8 +145,8 @@ def told_of_refused(why: str) -> str:
 
 
 def _reasons_flaw(record: Record) -> str:
-    for reason in filter(None, (record.reason, record.revisit_reason)):
-        if reason not in REASONS:
+    for reason in (record.reason, record.revisit_reason):
+        if reason and reason not in REASONS:
             return f"there is no reason {quoted(reason)}"
     if (record.status in policy.WORTH_KEEPING) == bool(record.reason):
         return f"it is {record.status}, and its reason is {quoted(record.reason)}"
