@@ -83,6 +83,8 @@ class CurlHandle:
         self._easy: pycurl.Curl | None = None
         self._dialled: list[socket.socket] = []
         self._origin = ""
+        self._origins: dict[str, None] = {}
+        """Those that there may be an idle connection to, the latest last."""
         self.place = "", 0
         """Host and port that the transfer is for."""
         self._clear()
@@ -153,9 +155,18 @@ class CurlHandle:
         if not running:
             self._ended()
 
+    def knows(self, origin: str) -> bool:
+        """Whether there may be an idle connection to *origin*."""
+        return origin in self._origins
+
     def finish(self) -> None:
         """End the transfer; its connection is kept if the transfer was done."""
         if self._easy is not None:
+            self._origins.pop(self._origin, None)
+            if self.done and not self.code:
+                self._origins[self._origin] = None
+                if len(self._origins) > _CONNECTIONS:
+                    del self._origins[next(iter(self._origins))]
             easy, self._easy = self._easy, None
             self._multi.remove_handle(easy)
             if easy is not self._getter:

@@ -30,6 +30,8 @@ from crawler.http.proxies import Proxies, Proxy
 from crawler.http.status import lost_when
 from crawler.urls import host_key
 
+_IDLE_HANDLES = 32
+"""The most handles that are kept, each with connections of its own: a page in the browser asks for much at once."""
 _ODD_ORIGINS = 1000
 """The most origins that are remembered for requests."""
 
@@ -105,7 +107,7 @@ class CurlEngine:
             if forwards:
                 target = request.url
                 request = replace(request, headers={**request.headers, **proxy.headers})
-        handle = self._taken()
+        handle = self._taken(host_key(request.url))
         patience = Patience(self._pace, deadline)
         try:
             handle.start(request, patience, dial, target)
@@ -149,8 +151,12 @@ class CurlEngine:
         if patient is not None:
             patient.close()
 
-    def _taken(self) -> CurlHandle:
+    def _taken(self, origin: str) -> CurlHandle:
+        """An idle handle, one that has been connected to *origin* if there is one; else a new one."""
         with self._lock:
+            for place in reversed(range(len(self._idle))):
+                if self._idle[place].knows(origin):
+                    return self._idle.pop(place)
             if self._idle:
                 return self._idle.pop()
         return CurlHandle(self._settings)
@@ -159,7 +165,7 @@ class CurlEngine:
         """Take *handle* back; *is_worn*: its connection must not be used again."""
         handle.finish()
         with self._lock:
-            kept = not (is_worn or self._is_closed)
+            kept = not (is_worn or self._is_closed or len(self._idle) >= _IDLE_HANDLES)
             if kept:
                 self._idle.append(handle)
         if not kept:

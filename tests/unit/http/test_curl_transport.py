@@ -165,6 +165,28 @@ def test_as_many_handles_as_there_were_requests_at_a_time(transport: CurlTranspo
         assert server.connections() <= 4
 
 
+def test_a_connection_is_found_whichever_handle_has_it(transport: CurlTransport) -> None:
+    with FaultServer() as one, FaultServer() as other:
+        slow = threading.Thread(target=get, args=(transport, f"{one.url}/slow/100/plain.png"))
+        slow.start()
+        while not one.requests:
+            one.pause(0.001)
+        get(transport, f"{other.url}/good/plain.png")  # by a second handle
+        slow.join()
+        for server in (one, other) * 3:
+            get(transport, f"{server.url}/good/plain.png")
+        assert (one.connections(), other.connections()) == (1, 1)
+
+
+def test_few_idle_handles_are_kept(transport: CurlTransport, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crawler.http.curl_transport._IDLE_HANDLES", 2)
+    engine = engine_of(transport)
+    handles = [engine._taken("") for _ in range(4)]
+    for handle in handles:
+        engine._release(handle)
+    assert engine._idle == handles[:2]
+
+
 def test_a_transport_that_is_closed_meanwhile_keeps_nothing(transport: CurlTransport) -> None:
     with FaultServer() as server:
         thread = threading.Thread(target=get, args=(transport, f"{server.url}/slow/100/plain.png"))
