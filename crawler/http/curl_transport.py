@@ -96,8 +96,8 @@ class CurlEngine:
         self._is_closed = False
 
     def send(self, request: Outgoing, *, deadline: float) -> Answer:
-        proxy = self._proxies.of(request.url)
-        if (proxy is not None and proxy.is_encrypted) or host_key(request.url) in self._odd:
+        proxy, origin = self._proxies.of(request.url), host_key(request.url)
+        if (proxy is not None and proxy.is_encrypted) or origin in self._odd:
             return self._other().send(request, deadline=deadline)
         dial: Dial = self._dial
         target = ""
@@ -107,7 +107,7 @@ class CurlEngine:
             if forwards:
                 target = request.url
                 request = replace(request, headers={**request.headers, **proxy.headers})
-        handle = self._taken(host_key(request.url))
+        handle = self._taken(origin)
         patience = Patience(self._pace, deadline)
         try:
             handle.start(request, patience, dial, target)

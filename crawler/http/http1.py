@@ -213,6 +213,8 @@ def _is_chunked(header: str) -> bool:
 
 
 def _length(header: str) -> int:
+    if header.isascii() and header.isdigit() and len(header) <= _MAX_LENGTH_DIGITS:
+        return int(header)  # as nearly all are
     lengths = {part.strip() for part in header.split(",")}
     if not all(length.isascii() and length.isdigit() for length in lengths):
         raise BadResponse(f"the server announces a length that is no number: Content-Length: {header[:100]}")
