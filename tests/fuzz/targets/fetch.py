@@ -13,9 +13,9 @@ from functools import cache
 from crawler.config import load
 from crawler.errors import REASONS, OutOfScope, TaskError
 from crawler.http.cookies import CookieJar
-from crawler.http.requests_transport import RequestsTransport
 from crawler.urls import canonical
 from tests.fuzz.drawn import Drawn
+from tests.support.transports import KINDS
 
 MAX_BYTES = 20_000
 _END = b"\x1e"
@@ -52,12 +52,12 @@ def server() -> Server:
 
 def fuzz(data: bytes) -> None:
     drawn = Drawn(data)
-    cut = drawn.one_of((False, True))
+    cut, kind = drawn.one_of(((False, "requests"), (True, "requests"), (False, "curl"), (True, "curl")))
     sent = drawn.rest()
     begun = server()
     begun.answers = sent.split(_END)[:4]
     jar = CookieJar()
-    transport = RequestsTransport(load(flags={"total_timeout_s": 2.0, "max_redirects": 3}).fetch, jar=jar)
+    transport = KINDS[kind](load(flags={"total_timeout_s": 2.0, "max_redirects": 3}).fetch, jar=jar)
     url = f"http://127.0.0.1:{begun.port}/a.png"
     asked: list[str] = []
     try:
