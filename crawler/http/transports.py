@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 
 from crawler.config import FetchConfig
@@ -11,6 +12,9 @@ from crawler.http import Transport
 from crawler.http.address_guard import AddressGuard
 from crawler.http.bandwidth import Bandwidth
 from crawler.http.cookies import CookieJar
+from crawler.logs.events import TRANSPORT, tell
+
+log = logging.getLogger(__name__)
 
 _CURL, _REQUESTS = "curl", "requests"
 
@@ -27,14 +31,17 @@ def open_transport(
 
     Raises ConfigError for settings that can't be used, and where libcurl is asked for and can't be used.
     """
-    if config.transport != _REQUESTS and not (trouble := trouble_with_curl()):
+    trouble = "" if config.transport == _REQUESTS else trouble_with_curl()
+    if config.transport != _REQUESTS and not trouble:
         from crawler.http.curl_transport import CurlTransport
 
+        tell(log, TRANSPORT, library="libcurl", why="it is installed")
         return CurlTransport(config, guard, jar, seeds=seeds, bandwidth=bandwidth)
     if config.transport == _CURL:
         raise ConfigError(_refusal(trouble))
     from crawler.http.requests_transport import RequestsTransport
 
+    tell(log, TRANSPORT, library=_REQUESTS, why=trouble or "the setting says so")
     return RequestsTransport(config, guard, jar, seeds=seeds, bandwidth=bandwidth)
 
 

@@ -58,6 +58,11 @@ HOST_FILE_FAILED = info(
     "{url} is not to be had: {reason}",
     means="robots.txt or tdmrep.json of a host can't be read; nothing of the host is requested meanwhile.",
 )
+TRANSPORT = debug(
+    "transport",
+    "requests are sent by {library}: {why}",
+    means="A process has chosen its transport: libcurl, or requests.",
+)
 CONNECTION_DROPPED = debug(
     "connection-dropped",
     "connection of {url} not kept: {reason}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from contextlib import closing
 from types import SimpleNamespace
@@ -36,8 +37,13 @@ def test_libcurl_is_taken_where_it_is_installed() -> None:
 
 
 @pytest.mark.usefixtures("missing")
-def test_requests_is_taken_where_it_is_not() -> None:
-    assert kind("auto") == kind("requests") == "RequestsTransport"
+def test_requests_is_taken_where_it_is_not(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG):
+        assert kind("auto") == kind("requests") == "RequestsTransport"
+    assert [record.getMessage() for record in caplog.records] == [
+        "requests are sent by requests: the library pycurl is not installed",
+        "requests are sent by requests: the setting says so",
+    ]
     check(FetchConfig())
     for told in (check, open_transport):
         with pytest.raises(
