@@ -9,7 +9,8 @@ import abc
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -49,6 +50,7 @@ from crawler.models import (
     Result,
     Revisit,
     Task,
+    Token,
 )
 from crawler.scope import Scope
 from crawler.urls import host_key
@@ -108,6 +110,8 @@ class Visit:
     """Admits each request to its host; None if nothing paces this worker."""
     at: str = ""
     """The URL of the latest request: the task's own, or the target of a redirect."""
+    worked_on_s: float = 0.0
+    """Seconds for which the answer was with a reader or decoder."""
     hops: int = 0
     """Redirects followed so far, those of earlier leases included if this worker had them."""
 
@@ -175,6 +179,10 @@ class HandlerContext:
     """Paces requests together with all other workers; None: no request waits."""
     new_cookies: Callable[[], tuple[Cookie, ...]] = tuple
     """Returns the cookies that servers have set since the last call, to be shared with other workers."""
+    answered: Callable[[Token], None] = lambda _: None
+    """Called as soon as a task has its answer: its host's slot is free for another one."""
+    handled: Callable[[float, float], None] = lambda *_: None
+    """Called with the seconds for which a task waited for servers and storages, and with those of its thread's CPU."""
     clock: Callable[[], float] = time.monotonic
     """Seconds; only differences count."""
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -195,6 +203,8 @@ class TaskHandler(abc.ABC):
         self._robots = context.robots
         self._turns = context.turns
         self._new_cookies = context.new_cookies
+        self._answered = context.answered
+        self._handled = context.handled
         self._clock = context.clock
         self._now = context.now
         self._redirected: OrderedDict[int, tuple[str, int]] = OrderedDict()
@@ -208,7 +218,7 @@ class TaskHandler(abc.ABC):
         """Do the work of the task, and fill in *visit*. Raises a TaskError when the URL can't be had."""
 
     def __call__(self, task: Task) -> Result:
-        started = self._clock()
+        started, began, cpu_began = self._clock(), time.monotonic(), time.thread_time()
         visit = Visit(task, turn=self._turns.of(task) if self._turns is not None else None)
         retry_in_s = pause_s = refused_s = None
         untouched = False
@@ -232,6 +242,7 @@ class TaskHandler(abc.ABC):
             if visit.turn is not None:
                 visit.turn.close()
         waited_s = visit.turn.waited_s if visit.turn is not None else 0.0
+        self._handled(time.monotonic() - began - waited_s - visit.worked_on_s, time.thread_time() - cpu_began)
         return Result(
             token=task.token,
             record=self._finished(visit, elapsed_s=max(0.0, self._clock() - started - waited_s)),
@@ -278,6 +289,7 @@ class TaskHandler(abc.ABC):
             unless=unless,
             cut=cut,
         )
+        self._answered(task.token)
         visit.answered(fetched)
         return fetched
 
@@ -295,6 +307,15 @@ class TaskHandler(abc.ABC):
             also_check(url)
         if visit.turn is not None:
             visit.turn(url)
+
+    @contextmanager
+    def working_on_answer(self, visit: Visit) -> Iterator[None]:
+        """The answer is with a reader or decoder, which is no waiting for others."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            visit.worked_on_s += time.monotonic() - began
 
     def _remember(self, visit: Visit) -> None:
         """Let the task go on from its redirect's target when it is leased again, if by this worker."""

@@ -25,8 +25,13 @@ class ImagesConfig(Section):
         ),
     ] = 0
     downloader_threads: Annotated[
-        int, about("Number of images that one downloader handles at a time.", ge=1, le=256)
-    ] = 4
+        int,
+        about(
+            "Most images that one downloader handles at a time; where servers answer fast it handles fewer.",
+            ge=1,
+            le=256,
+        ),
+    ] = 32
     max_image_bytes: Annotated[int, about("Maximum size of an image in bytes.", ge=1)] = 64 * 2**20
     max_svg_bytes: Annotated[
         int,

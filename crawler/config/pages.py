@@ -72,8 +72,13 @@ class HarvestConfig(Section):
     feeds: Annotated[bool, about("Read the feeds (RSS, Atom, JSON) that pages name.")] = True
     harvesters: Annotated[int, about("Number of harvester processes, which read pages.", ge=1, le=64)] = 1
     harvester_threads: Annotated[
-        int, about("Number of pages that one harvester handles at a time.", ge=1, le=256)
-    ] = 4
+        int,
+        about(
+            "Most pages that one harvester handles at a time; where servers answer fast it handles fewer.",
+            ge=1,
+            le=256,
+        ),
+    ] = 32
     max_page_bytes: Annotated[
         int, about("Maximum size of a page in bytes, after decompression.", ge=1024)
     ] = 16 * 2**20

@@ -112,7 +112,8 @@ class ImageHandler(TaskHandler):
         if (refusal := unwanted_file(name, len(content), self._images)) is not None:
             visit.record["format"] = name
             raise refusal
-        info = self._verify(content)
+        with self.working_on_answer(visit):
+            info = self._verify(content)
         visit.record.update(
             {
                 "format": info.format,

@@ -83,7 +83,7 @@ class PageHandler(TaskHandler):
             visit.unchanged()  # so are its links, which are known
             visit.discovered = self._sitemaps(visit, fetched.final_url)  # robots.txt may have changed
             return
-        with self._read(visit.task, fetched) as reading:
+        with self.working_on_answer(visit), self._read(visit.task, fetched) as reading:
             head = reading.head
             images, links, kept_out = self._found(reading)
         links = self._link_filter.filtered(

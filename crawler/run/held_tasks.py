@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections import deque
@@ -15,22 +16,35 @@ ASK_ELSEWHERE_S = 0.5
 
 @dataclass(slots=True)
 class _Lane:
-    """The tasks of one host. There is a lane only while a task waits or runs."""
+    """The tasks of one host. There is a lane only while a task waits, or runs unanswered."""
 
     waiting: deque[Task] = field(default_factory=deque)
-    running: int = 0
+    unanswered: int = 0
+    """How many run that have no answer yet."""
     slots: int = 0
     """How many may run at once, by the latest lease."""
+
+
+@dataclass(slots=True)
+class _Running:
+    """A task that a thread has."""
+
+    task: Task
+    host: str
+    begun: float
+    is_answered: bool = False
 
 
 class HeldTasks:
     """The tasks that a worker holds: waiting, running, or with a result that is not settled yet. Thread-safe.
 
-    Of each host at most as many run at once as the latest lease granted slots; hosts take turns. A task is held from
-    its lease until it is settled, or dropped because another worker has it.
+    Of each host at most as many wait for an answer at once as the latest lease granted slots; hosts take turns. A task
+    is held from its lease until it is settled, or dropped because another worker has it. *most* says how many may run
+    now, of all hosts.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: Callable[[], int] = lambda: sys.maxsize) -> None:
+        self._most = most
         self._mutex = threading.Lock()
         self._may_begin = threading.Condition(self._mutex)
         self._may_lease = threading.Condition(self._mutex)
@@ -44,8 +58,7 @@ class HeldTasks:
         """By task id, the latest lease of each task that is held."""
         self._since: dict[Token, float] = {}
         """When each task was leased that is not settled."""
-        self._running: dict[Token, Task] = {}  # a task that was lost and leased again may run twice
-        self._begun: dict[Token, float] = {}
+        self._running: dict[Token, _Running] = {}  # a task that was lost and leased again may run twice
         self._waiting = 0
         """Tasks that wait, in all lanes."""
         self._closed = False
@@ -72,29 +85,41 @@ class HeldTasks:
         """Wait for a task that may run; return its host and the task. None once nothing may begin any more."""
         with self._mutex:
             while not self._closed:
-                for _ in range(len(self._turn)):
+                for _ in range(len(self._turn) if len(self._running) < self._most() else 0):
                     host = self._turn[0]
                     self._turn.rotate(-1)
                     lane = self._lanes[host]
-                    if lane.waiting and lane.running < lane.slots:
+                    if lane.waiting and lane.unanswered < lane.slots:
                         task = lane.waiting.popleft()
-                        lane.running += 1
+                        lane.unanswered += 1
                         self._waiting -= 1
-                        self._running[task.token] = task
-                        self._begun[task.token] = time.monotonic()
+                        self._running[task.token] = _Running(task, host, time.monotonic())
                         self._notify_leasing()
                         return host, task
                 self._may_begin.wait()
             return None
 
-    def finished(self, host: str, task: Task) -> None:
+    def answered(self, token: Token) -> None:
+        """The running task has its answer: another one may have its slot while that is worked on."""
+        with self._mutex:
+            running = self._running.get(token)
+            if running is not None:
+                self._free_slot(running)
+                self._may_begin.notify()
+                self._notify_leasing()
+
+    def finished(self, task: Task) -> None:
         """The task has been handled; it stays held until it is settled. Its slot is free for the calling thread."""
         with self._mutex:
-            del self._running[task.token], self._begun[task.token]
-            lane = self._lanes[host]
-            lane.running -= 1
-            self._forget_if_empty(host, lane)
+            self._free_slot(self._running.pop(task.token))
             self._notify_leasing()
+
+    def _free_slot(self, running: _Running) -> None:
+        if not running.is_answered:
+            running.is_answered = True
+            lane = self._lanes[running.host]
+            lane.unanswered -= 1
+            self._forget_if_empty(running.host, lane)
 
     def withdraw(self, host: str | None = None) -> tuple[Token, ...]:
         """Take back the waiting tasks of *host*, or of all hosts; they stay held until they are settled."""
@@ -152,7 +177,7 @@ class HeldTasks:
             del self._held[token.id]
 
     def _forget_if_empty(self, host: str, lane: _Lane) -> None:
-        if not lane.running and not lane.waiting:
+        if not lane.unanswered and not lane.waiting:
             del self._lanes[host]
             self._turn.remove(host)
 
@@ -173,7 +198,7 @@ class HeldTasks:
 
     def _starves(self, threads: int) -> bool:
         return len(self._running) < threads and not any(
-            lane.waiting and lane.running < lane.slots for lane in self._lanes.values()
+            lane.waiting and lane.unanswered < lane.slots for lane in self._lanes.values()
         )
 
     def wait_for_settlement(self, settlements: int, for_s: float) -> None:
@@ -204,8 +229,8 @@ class HeldTasks:
     def begun_before(self, moment: float) -> tuple[Task, ...]:
         """The running tasks that were begun before *moment*."""
         with self._mutex:
-            return tuple(self._running[token] for token, begun in self._begun.items() if begun < moment)
+            return tuple(running.task for running in self._running.values() if running.begun < moment)
 
     def running(self) -> tuple[Task, ...]:
         with self._mutex:
-            return tuple(self._running.values())
+            return tuple(running.task for running in self._running.values())

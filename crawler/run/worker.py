@@ -34,6 +34,7 @@ from crawler.models import (
     WorkerState,
 )
 from crawler.queues import ResultQueue, TaskQueue
+from crawler.run.concurrency import Concurrency
 from crawler.run.held_tasks import HeldTasks
 
 log = logging.getLogger(__name__)
@@ -55,7 +56,8 @@ class Worker:
 
     Once a handler has had a task for *max_lease_s* seconds, the worker ends with WorkerStuck. A task whose
     *max_attempts*-th try has failed counts as done. *learn* gets the cookies of other workers, *settled* the results
-    that the queue has taken. *short_of_memory* returns how many threads wait for memory.
+    that the queue has taken. *short_of_memory* returns how many threads wait for memory. *concurrency* decides how many
+    tasks are handled at a time; without it, as many as *state* says.
     """
 
     def __init__(
@@ -73,8 +75,11 @@ class Worker:
         max_attempts: float = math.inf,
         short_of_memory: Callable[[], int] = lambda: 0,
         learn: Callable[[Sequence[Cookie]], None] | None = None,
+        concurrency: Concurrency | None = None,
     ) -> None:
         self._state = state
+        self._concurrency = concurrency or Concurrency(state.threads, state.threads)
+        self._handlers: list[threading.Thread] = []
         self._tasks = tasks
         self._results = results
         self._handler = handler
@@ -87,7 +92,7 @@ class Worker:
         self._short_of_memory = short_of_memory
         self._learn = learn
         self._cookies_seen = 0
-        self._held = HeldTasks()
+        self._held = HeldTasks(lambda: self._concurrency.wanted)
         self._outbox: deque[Result] = deque()
         self._left_alone: list[Token] = []
         self._outbox_changed = threading.Condition()
@@ -103,21 +108,17 @@ class Worker:
 
     def run(self) -> None:
         """Work until the end. Raises the QueueError, CrawlError or fault that ended the work early."""
-        handlers = [
-            threading.Thread(
-                target=self._guarded, args=(self._handle_tasks,), name=f"handler-{n}", daemon=True
-            )
-            for n in range(self._state.threads)
-        ]
         settler = threading.Thread(
             target=self._guarded, args=(self._settle_results,), name="settle", daemon=True
         )
-        for thread in (*handlers, settler):
-            thread.start()
+        settler.start()
+        self._start_handlers()
         for target in (self._lease_tasks, self._send_heartbeats):
             threading.Thread(target=self._guarded, args=(target,), daemon=True).start()
         self._finished.wait()
         left = self._held.close()
+        with self._outbox_changed:
+            handlers = tuple(self._handlers)  # none is started any more
         for thread in handlers:
             while thread.is_alive() and not self._only_stuck_ones_run():
                 thread.join(_LOOK_S)
@@ -153,6 +154,21 @@ class Worker:
         self._failure = self._failure or failure
         self._finished.set()
 
+    def _start_handlers(self) -> None:
+        """Start the threads that are missing. Those that are too many wait."""
+        with self._outbox_changed:
+            while len(self._handlers) < self._concurrency.wanted and not self._finished.is_set():
+                name = f"handler-{len(self._handlers)}"
+                thread = threading.Thread(
+                    target=self._guarded, args=(self._handle_tasks,), name=name, daemon=True
+                )
+                self._handlers.append(thread)
+                thread.start()
+
+    def answered(self, token: Token) -> None:
+        """The handler has the answer to this task's request."""
+        self._held.answered(token)
+
     def _guarded(self, loop: Callable[[], None]) -> None:
         try:
             loop()
@@ -163,6 +179,7 @@ class Worker:
         running = self._held.running()
         return msgspec.structs.replace(
             self._state,
+            threads=self._concurrency.wanted,
             running=len(running),
             busy=tuple(task.url[:SHOWN_URL] for task in running[:SHOWN_TASKS]),
             done=self._done,
@@ -172,8 +189,8 @@ class Worker:
         )
 
     def _lease_tasks(self) -> None:
-        threads = self._state.threads
         while not self._finished.is_set():
+            threads = self._concurrency.wanted
             # ask again while the threads still have something to begin, so that they never wait for the answer
             self._held.wait_for_room(max(2, threads), threads=threads)
             if self._finished.is_set():
@@ -201,6 +218,8 @@ class Worker:
     def _handle_tasks(self) -> None:
         while (item := self._held.take()) is not None:
             host, task = item
+            if len(self._handlers) < self._concurrency.wanted:
+                self._start_handlers()
             try:
                 result = self._handler(task)
             except CrawlError as exc:
@@ -212,7 +231,7 @@ class Worker:
             # a host that wants to be left alone: when it is due again, and for whom, is the queue's to say
             is_enough = result.host_pause_s or result.refused_for_s is not None
             left_alone = self._held.withdraw(host) if is_enough else ()
-            self._held.finished(host, task)  # before it can be settled, and leased to us once more
+            self._held.finished(task)  # before it can be settled, and leased to us once more
             with self._outbox_changed:
                 self._outbox.append(result)
                 self._left_alone += left_alone

@@ -20,9 +20,10 @@ from crawler.config import Config
 from crawler.logs.events import INFO
 from crawler.logs.outcomes import tell_result
 from crawler.machine_id import machine_id
-from crawler.models import Result, TaskKind, WorkerState
+from crawler.models import Result, TaskKind, Token, WorkerState
 from crawler.queues import TaskQueue
 from crawler.run.children import Lifeline
+from crawler.run.concurrency import Concurrency
 from crawler.run.context import CrawlContext
 from crawler.run.endpoints import ManagerEndpoint, QueueClient
 from crawler.run.worker import Worker
@@ -40,6 +41,7 @@ log = logging.getLogger(__name__)
 
 ISOLATION_LOG = "crawler.render.namespaces"
 """The logger that says how a browser is kept from the network: a warning for the weaker way."""
+_LEAST_THREADS = 4
 _HEARTBEAT_S = 1.0  # a call costs nothing on this machine, and the progress display lives on it
 _REMOTE_HEARTBEAT_S = 5.0
 _LEAVING_S = 5.0  # for the manager to take the last results, or to come back for them
@@ -78,7 +80,7 @@ def work(lifeline: Lifeline, context: CrawlContext, kind: TaskKind, worker_id: s
     from crawler.task_handler import HandlerContext
 
     config = context.config
-    threads = _threads(config, kind)
+    concurrency = _concurrency(config, kind)
     client = context.endpoint.client(reconnect_s=context.reconnect_s)
     client.crawl = context.plan_id
     lifeline.on_stop(client.abandon)
@@ -94,7 +96,11 @@ def work(lifeline: Lifeline, context: CrawlContext, kind: TaskKind, worker_id: s
     robots = None
     if config.obey.obey_robots_txt:
         robots = Robots(retrying, agent=product_token(config.fetch.user_agent), store=host_files)
-    children, budget = _children(context, threads)
+    children, budget = _children(context, concurrency.least)
+
+    def answered(token: Token) -> None:
+        worker.answered(token)
+
     handler = _HANDLERS[kind](
         WorkerContext(
             crawl=context,
@@ -106,6 +112,8 @@ def work(lifeline: Lifeline, context: CrawlContext, kind: TaskKind, worker_id: s
                 robots=robots,
                 turns=Turns(tasks, stop=lifeline.stopped),
                 new_cookies=jar.news if jar is not None else tuple,
+                answered=answered,
+                handled=concurrency.handled,
             ),
             client=client,
             tasks=tasks,
@@ -124,7 +132,7 @@ def work(lifeline: Lifeline, context: CrawlContext, kind: TaskKind, worker_id: s
             machine_id=machine_id(),
             pid=os.getpid(),
             version=__version__,
-            threads=threads,
+            threads=concurrency.wanted,
         ),
         tasks=tasks,
         results=client.get_result_queue(),
@@ -138,6 +146,7 @@ def work(lifeline: Lifeline, context: CrawlContext, kind: TaskKind, worker_id: s
         max_attempts=config.queue.max_attempts,
         short_of_memory=budget.waiters,
         learn=jar.learn if jar is not None else None,
+        concurrency=concurrency,
     )
     if lifeline.stopped.is_set():
         return  # before anything was leased, and the client has been abandoned
@@ -166,12 +175,15 @@ def _tell_settled(context: CrawlContext, results: Sequence[Result]) -> None:
         tell_result(log, result, max_attempts=context.config.queue.max_attempts, settled=context.remote)
 
 
-def _threads(config: Config, kind: TaskKind) -> int:
-    return {
-        TaskKind.PAGE: config.harvest.harvester_threads,
-        TaskKind.IMAGE: config.images.downloader_threads,
-        TaskKind.RENDER: config.render.renderer_threads,
-    }[kind]
+def _concurrency(config: Config, kind: TaskKind) -> Concurrency:
+    """A browser's pages are always as many as are set: what they cost is its memory."""
+    match kind:
+        case TaskKind.PAGE:
+            return Concurrency(_LEAST_THREADS, config.harvest.harvester_threads)
+        case TaskKind.IMAGE:
+            return Concurrency(_LEAST_THREADS, config.images.downloader_threads)
+        case TaskKind.RENDER:
+            return Concurrency(config.render.renderer_threads, config.render.renderer_threads)
 
 
 def _lease_batch(config: Config, kind: TaskKind) -> int:

@@ -307,7 +307,8 @@ def test_a_refresh_reads_anew_what_other_settings_of_the_browser_may_change(
 
 def test_each_kind_of_worker_has_its_threads_and_its_handler() -> None:
     config = load(flags={"harvester_threads": 3, "downloader_threads": 5, "renderer_threads": 7})
-    assert [worker_main._threads(config, kind) for kind in TaskKind] == [3, 5, 7]
+    each = [worker_main._concurrency(config, kind) for kind in TaskKind]
+    assert [(one.least, one._most) for one in each] == [(3, 3), (4, 5), (7, 7)]
     assert set(worker_main._HANDLERS) == set(TaskKind) == set(WORKER_NAMES)
     assert worker_main._lease_batch(config, TaskKind.RENDER) == 7, "what it can't begin another one might"
 

@@ -32,6 +32,7 @@ from crawler.queues import RecordPage
 from crawler.queues.rpc.wire import MAX_MESSAGE_BYTES
 from crawler.run import held_tasks
 from crawler.run import worker as worker_module
+from crawler.run.concurrency import Concurrency
 from crawler.run.held_tasks import HeldTasks
 from crawler.run.worker import Worker
 from tests.support.cpu_time import soon
@@ -75,6 +76,7 @@ def a_worker(
     lease_batch: int = 32,
     heartbeat_s: float = 5.0,
     halts_crawl: bool = True,
+    concurrency: Concurrency | None = None,
 ) -> Worker:
     return Worker(
         state or worker_state(),
@@ -84,6 +86,7 @@ def a_worker(
         lease_batch=lease_batch,
         heartbeat_s=heartbeat_s,
         halts_crawl=halts_crawl,
+        concurrency=concurrency,
     )
 
 
@@ -317,13 +320,13 @@ def batch(*numbers: int, slots: int = 1, serial: int = 1) -> Batch:
 def test_a_later_lease_of_a_settled_task_stays_held() -> None:
     hand = HeldTasks()
     hand.deal([batch(1)])
-    host, first = hand.take() or pytest.fail("nothing to take")
-    hand.finished(host, first)
+    _, first = hand.take() or pytest.fail("nothing to take")
+    hand.finished(first)
     hand.deal([batch(1, serial=2)])
     hand.settled([first.token])
     assert hand.held() == (Token(id=1, serial=2),)
-    host, second = hand.take() or pytest.fail("nothing to take")
-    hand.finished(host, second)
+    _, second = hand.take() or pytest.fail("nothing to take")
+    hand.finished(second)
     hand.settled([second.token])
     assert hand.held() == ()
 
@@ -331,10 +334,10 @@ def test_a_later_lease_of_a_settled_task_stays_held() -> None:
 def test_only_tasks_that_were_not_begun_can_be_dropped() -> None:
     hand = HeldTasks()
     hand.deal([batch(1, 2, 3)])
-    host, running = hand.take() or pytest.fail("nothing to take")
+    _, running = hand.take() or pytest.fail("nothing to take")
     assert hand.drop([running.token, Token(id=2, serial=1), Token(id=3, serial=9)]) == 1
     assert hand.held() == (running.token, Token(id=3, serial=1))
-    hand.finished(host, running)
+    hand.finished(running)
     _, following = hand.take() or pytest.fail("nothing to take")
     assert following.id == 3
 
@@ -389,6 +392,42 @@ def test_hosts_take_turns_in_a_hand() -> None:
     assert [(hand.take() or pytest.fail("nothing to take"))[1].id for _ in range(4)] == [1, 11, 2, 12]
 
 
+def test_a_task_with_its_answer_leaves_its_slot_to_another() -> None:
+    hand = HeldTasks()
+    hand.deal([batch(1, 2, 3, slots=1)])
+    _, first = hand.take() or pytest.fail("nothing to take")
+    hand.answered(first.token)
+    hand.answered(first.token)  # it counts once
+    _, second = hand.take() or pytest.fail("nothing to take")
+    assert [task.id for task in hand.running()] == [1, 2]
+    waiting: list[int] = []
+    third = threading.Thread(target=lambda: waiting.append((hand.take() or pytest.fail("none"))[1].id))
+    third.start()
+    hand.finished(first)  # has no slot to give back
+    third.join(0.1)
+    assert third.is_alive()
+    hand.answered(second.token)
+    third.join(5.0)
+    assert waiting == [3]
+    hand.answered(first.token)  # late, and of no task that runs
+
+
+def test_no_more_run_than_are_wanted() -> None:
+    wanted = 1
+    hand = HeldTasks(lambda: wanted)
+    hand.deal([batch(1, 2, slots=2)])
+    _, first = hand.take() or pytest.fail("nothing to take")
+    took: list[int] = []
+    second = threading.Thread(target=lambda: took.append((hand.take() or pytest.fail("none"))[1].id))
+    second.start()
+    second.join(0.1)
+    assert second.is_alive()
+    wanted = 2
+    hand.answered(first.token)
+    second.join(5.0)
+    assert took == [2]
+
+
 def test_no_thread_of_a_hand_is_forgotten() -> None:
     """Nobody is woken in vain, so each that waits has to be woken when it is its turn: else this stands still."""
     hand, threads, per_batch = HeldTasks(), 4, 6
@@ -396,10 +435,12 @@ def test_no_thread_of_a_hand_is_forgotten() -> None:
 
     def handle() -> None:
         while (item := hand.take()) is not None:
-            host, task = item
+            _, task = item
+            if task.id % 5 == 0:
+                hand.answered(task.token)
             if task.id % 7 == 0:
                 time.sleep(0.001)
-            hand.finished(host, task)
+            hand.finished(task)
             done.append(task.id)
             hand.settled([task.token])
 
@@ -418,6 +459,33 @@ def test_no_thread_of_a_hand_is_forgotten() -> None:
     for thread in handlers:
         thread.join(5.0)
     assert sorted(done) == list(range(3000))
+
+
+# --- concurrency ---
+
+
+def test_a_worker_has_more_tasks_at_a_time_where_servers_are_slow(make: Callable[..., Queues]) -> None:
+    queues = make(per_host=64)
+    queues.tasks.put(images(400))
+    concurrency = Concurrency(2, 12)
+    running, most = 0, 0
+    lock = threading.Lock()
+
+    def handler(task: Task) -> Result:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        time.sleep(0.005)
+        with lock:
+            running -= 1
+        concurrency.handled(0.005, 0.0005)
+        return saved(task)
+
+    me = a_worker(queues, handler, state=worker_state(threads=2), concurrency=concurrency)
+    me.run()
+    assert most == me.state().threads == 12
+    assert queues.tasks.stats().images.done == 400
 
 
 # --- stopping ---
@@ -616,8 +684,8 @@ def test_a_task_that_was_lost_and_leased_again_may_run_twice() -> None:
     assert first is not None
     assert second is not None
     assert [task.serial for task in hand.running()] == [1, 2]
-    for host, task in (first, second):
-        hand.finished(host, task)
+    for _, task in (first, second):
+        hand.finished(task)
         hand.settled([task.token])
     assert hand.held() == hand.running() == ()
     hand.deal([batch(6, 1)])
