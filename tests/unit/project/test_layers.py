@@ -49,10 +49,10 @@ PAIRS = (
     Pair("harvest.*", "download.* render.* storage storage.*", "pages are read wherever they come from"),
     Pair("download.*", "render.*", "images come with one request"),
     Pair(
-        "run.worker run.held_tasks",
+        "run.worker run.held_tasks run.concurrency",
         "queues.* storage.* http.* catalog.* harvest.* download.* render.* run.*",
         "it knows protocols",
-        (("run.worker", "run.held_tasks"),),
+        (("run.worker", "run.held_tasks"), ("run.worker", "run.concurrency")),
     ),
     Pair("queues queues.*", f"catalog.* http.* {HANDLERS} {ABOVE}", "queues know tasks and records, not what is done"),
     Pair(LEDGER, "queues.redis.* queues.rpc.*", "the engines do not know each other"),
