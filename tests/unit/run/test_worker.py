@@ -476,7 +476,7 @@ def test_a_worker_has_more_tasks_at_a_time_where_servers_are_slow(make: Callable
         with lock:
             running += 1
             most = max(most, running)
-        time.sleep(0.005)
+        working(0.005)
         with lock:
             running -= 1
         concurrency.handled(0.005, 0.0005)
