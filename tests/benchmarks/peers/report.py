@@ -86,7 +86,7 @@ class Results:
         for run in self.runs:
             if run.corpus == corpus:
                 by_tool.setdefault(run.tool, []).append(run)
-        baselines = [name for name in by_tool if name.startswith(_BASELINE)]
+        baselines = sorted(name for name in by_tool if name.startswith(_BASELINE))
         head = [
             "tool",
             "images/s",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from crawler import __version__
@@ -19,22 +20,16 @@ class Ours(Tool):
 
     decodes = True
 
-    def __init__(self, kind: str, connections: int | None) -> None:
-        super().__init__(kind, connections)
-        self._transport: tuple[str, ...] = ()
-
     def install(self, work: Path) -> None:
         """Nothing is: it runs with the packages of this Python."""
         del work
-        if "--transport" in said(sys.executable, "-m", "crawler", "crawl", "--help-all"):
-            self._transport = ("--transport", _TRANSPORTS[self.kind])
-        elif self.kind != "ours":
-            raise Missing(f"{self.name}: this image-crawler does not know --transport")
+        if self.kind == "ours-fast" and find_spec("pycurl") is None:
+            raise Missing(f"{self.name}: there is no pycurl: pip install --editable .[fast]")
 
     def command(self, job: Job) -> Sequence[str | Path]:
         per_host = () if self.connections is None else ("--per-host", str(self.connections))
         words = (sys.executable, "-m", "crawler", "crawl", job.url, "-o", job.folder / "crawl", "--quiet")
-        return (*words, *self._transport, *per_host)
+        return (*words, "--transport", _TRANSPORTS[self.kind], *per_host)
 
     def environment(self, job: Job) -> dict[str, str]:
         return {**super().environment(job), "PYTHONPATH": str(_ROOT)}
