@@ -70,7 +70,15 @@ class HarvestConfig(Section):
         bool, about("Take what looks like the URL of an image in a script, too. That is a guess.")
     ] = False
     feeds: Annotated[bool, about("Read the feeds (RSS, Atom, JSON) that pages name.")] = True
-    harvesters: Annotated[int, about("Number of harvester processes, which read pages.", ge=1, le=64)] = 1
+    harvesters: Annotated[
+        int,
+        about(
+            "Number of harvester processes, which read pages; 0 for one, and more while very many pages wait, up to one"
+            " per core.",
+            ge=0,
+            le=64,
+        ),
+    ] = 0
     harvester_threads: Annotated[
         int,
         about(

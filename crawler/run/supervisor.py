@@ -35,6 +35,7 @@ from crawler.run.backends import backend_for, stats_of
 from crawler.run.context import CrawlContext, StartMode
 from crawler.run.default_folder import home
 from crawler.run.endpoints import ManagerEndpoint
+from crawler.run.harvesters import Harvesters
 from crawler.run.limits import Limits
 from crawler.run.processes import CrawlProcesses
 from crawler.run.renderers import JOIN_WAIT_S, Renderers, chromium_of
@@ -120,6 +121,7 @@ class Crawl:
             found=self._has_browser,
             patience_s=0.0 if self.downloads and not self._backend.invitation() else JOIN_WAIT_S,
         )
+        self._harvesters = Harvesters(config.harvest)
         self._processes = CrawlProcesses(self._backend, forks)
         self._progress = -1
         self._closing = False
@@ -194,7 +196,7 @@ class Crawl:
             last, heard = stats, time.monotonic()
             yield stats
             self._check_halted(stats)
-            self._look_after_renders(stats)
+            self._look_after_workers(stats)
             if stats.drained and self._backend.is_complete():
                 self._tell_finished(stats)
                 return
@@ -228,7 +230,7 @@ class Crawl:
                 next_look = time.monotonic() + _LOOK_EVERY_S
                 if not page.records:  # what there is comes first
                     self._check_halted(stats)
-                self._look_after_renders(stats)
+                self._look_after_workers(stats)
                 if not stats.drained:
                     try:
                         self._check_limits(stats)
@@ -357,7 +359,7 @@ class Crawl:
             return {}
         downloaders = self.config.images.downloaders or usual_downloaders()
         return {
-            TaskKind.PAGE: self.config.harvest.harvesters,
+            TaskKind.PAGE: self._harvesters.started,
             TaskKind.IMAGE: downloaders if self.downloads else 0,
         }
 
@@ -381,10 +383,13 @@ class Crawl:
             self.stopped = self._broken_off = reached
             raise errors.LimitReached(reached)
 
-    def _look_after_renders(self, stats: Stats) -> None:
-        """Have the pages that want a browser opened, or else refused: without either the crawl would never end."""
+    def _look_after_workers(self, stats: Stats) -> None:
+        """Start harvesters while pages are the backlog; have the pages that want a browser opened, or else refused:
+        without either the crawl would never end.
+        """
         pool = self._processes.pool
         if pool is not None and self._start is not StartMode.JOIN:
+            self._harvesters.see_to(stats, pool)
             self._renderers.see_to(stats, pool, invitation=self.invitation)
 
     def _progress_made(self, stats: Stats) -> None:

@@ -347,7 +347,7 @@ def test_a_crawl_says_once_what_to_install(
     running._processes = SimpleNamespace(pool=Hands())  # type: ignore[assignment]
     with caplog.at_level(logging.WARNING):
         for stats in (READING, ALL_ELSE_IS_DONE, ALL_ELSE_IS_DONE):
-            running._look_after_renders(stats)
+            running._look_after_workers(stats)
     assert started == [{TaskKind.RENDER: 1}]
     (said,) = (record.getMessage() for record in caplog.records)
     assert said == (
@@ -391,8 +391,8 @@ def test_who_is_let_in_is_told_how_to_render(
     running = Crawl(["http://a.example/"], folder=folder, config=load(flags=settings), downloads=downloads)
     running._processes = SimpleNamespace(pool=object())  # type: ignore[assignment]
     with caplog.at_level(logging.WARNING):
-        running._look_after_renders(ALL_ELSE_IS_DONE)
-        running._look_after_renders(ALL_ELSE_IS_DONE)
+        running._look_after_workers(ALL_ELSE_IS_DONE)
+        running._look_after_workers(ALL_ELSE_IS_DONE)
     (said,) = (record.getMessage() for record in caplog.records)
     assert said == (
         "12 pages want a browser, and none was found here; a machine that has one may join within 60 s: image-crawler"
