@@ -2,7 +2,7 @@
 
 libcurl encrypts, speaks HTTP/2, and knows which connection can be used again. Everything else is ours: it connects
 nowhere (sockets are dialled by dialling.py, and handed to it), follows nothing, decodes nothing, knows no cookies, no
-passwords, no proxies, and reads no environment and no files but the authorities.
+passwords, no proxies, and reads no files but the authorities, and nothing of the environment but SSLKEYLOGFILE.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ from tests.support.cpu_time import soon
 from tests.support.faultserver import FaultServer
 from tests.support.images import samples
 from tests.support.queues import wait_until, working
-from tests.support.transports import opened
+from tests.support.transports import KINDS, chosen, opened
 from tests.support.web_proxy import Proxy
 
 MIB = 2**20
@@ -57,15 +57,26 @@ def _retrying(**settings: Any) -> Transport:
     return RetryingTransport(_open(**settings), 3, sleep=lambda _: pytest.fail("it has waited"))
 
 
-@pytest.fixture(params=[_open, _retrying], ids=["bare", "retrying"])
-def make(request: pytest.FixtureRequest, each_transport: str) -> Iterator[Make]:
+WAYS = {**{kind: (kind, _open) for kind in KINDS}, "retrying": ("requests", _retrying)}
+"""Each transport, and the wrapper around one of them."""
+
+
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def make(way: str) -> Iterator[Make]:
+    kind, opening = WAYS[way]
     made: list[Transport] = []
 
     def build(**settings: Any) -> Transport:
-        made.append(request.param(**settings))
+        made.append(opening(**settings))
         return made[-1]
 
-    yield build
+    with chosen(kind):
+        yield build
     for transport in made:
         transport.close()
 
@@ -493,12 +504,12 @@ def test_the_time_that_is_waited_for_a_turn_is_not_the_servers(make: Make) -> No
     ],
 )
 def test_a_fault_is_named(
-    make: Make, each_transport: str, server: FaultServer, path: str, leaves: tuple[type[TaskError], ...]
+    make: Make, way: str, server: FaultServer, path: str, leaves: tuple[type[TaskError], ...]
 ) -> None:
     failed = error(make(), server.url + path)
     assert type(failed) in leaves
     assert failed.final_url == server.url + path
-    times = 2 if (each_transport, path) == ("curl", "/garbage") else 1  # requests has a look as well
+    times = 2 if (way, path) == ("curl", "/garbage") else 1  # requests has a look as well
     assert len(server.requests) == times, "it is a new connection that was lost"
 
 
