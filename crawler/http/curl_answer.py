@@ -89,9 +89,11 @@ class CurlAnswer:
 
     def close(self) -> None:
         handle = self._handle
-        if self._is_complete and not handle.done:
-            handle.step(wait=False)  # for libcurl to see the end as well
-        self._release(handle, self._is_faulty)
+        try:
+            if self._is_complete and not handle.done:
+                handle.step(wait=False)  # for libcurl to see the end as well
+        finally:
+            self._release(handle, self._is_faulty)
 
 
 def _head_of(handle: CurlHandle) -> Head:
