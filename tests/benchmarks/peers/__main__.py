@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -26,6 +27,7 @@ _Made = TypeVar("_Made")
 
 def main() -> int:
     options = parser().parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C: nothing is left behind
     work = options.work.absolute()
     corpora = available(options.corpora.split(","), lambda name: site(name, work, options.images))
     wanted = {one: options.tools.split(",") if options.tools else defaults(one.name) for one in corpora}

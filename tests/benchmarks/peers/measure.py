@@ -96,7 +96,11 @@ def run(
             sampler = _Sampler(process.pid)
             if memory:
                 sampler.start()
-            process.wait()
+            try:
+                process.wait()
+            except BaseException:
+                process.terminate()
+                raise
             took_s = time.monotonic() - began
             foreign = _Accounts.now(servers).foreign_since(before, took_s)
             sampler.stop()

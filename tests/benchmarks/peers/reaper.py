@@ -2,7 +2,7 @@
 
 On Linux. Processes whose parents have ended become children of this one (a subreaper), so that each is waited for by
 somebody and its time is in RUSAGE_CHILDREN. What still runs when the command has ended gets some seconds, then it is
-killed. One exception is left: children of a process that ignores SIGCHLD are counted for nobody.
+killed; SIGTERM kills all at once. Children of a process that ignores SIGCHLD are counted for nobody: none is known.
 Writes a JSON object to FILE: code, wall_s (until the command ends), cpu_s (of all), peak_rss_bytes (of the largest),
 left (processes that had to be killed).
 """
@@ -28,6 +28,7 @@ def main() -> int:
         raise OSError(ctypes.get_errno(), "prctl")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command gets it as well, and is waited for
     began = time.monotonic()
+    signal.signal(signal.SIGTERM, _too_late)
     pid = os.posix_spawnp(command[0], command, os.environ, setsigdef=[signal.SIGINT])
     code = _wait_for(pid, float(timeout_s))
     wall_s = time.monotonic() - began
@@ -57,6 +58,7 @@ def _wait_for(pid: int, timeout_s: float) -> int | None:
     except TimeoutError:
         return None
     finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what is left is about to end
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 

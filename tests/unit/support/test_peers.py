@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from tests.benchmarks.peers.corpora import Corpus, Missing
 from tests.benchmarks.peers.report import DECODED, MEMORY_ROUND, Results, Run, ratio
 from tests.benchmarks.peers.servers import Served
 from tests.benchmarks.peers.tools import TOOLS, Job, Tool, defaults, tool
+from tests.support.queues import wait_until
 
 needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="a subreaper and /proc are needed")
 BURN = "import time\nend = time.process_time() + {s}\nwhile time.process_time() < end: pass\n"
@@ -73,6 +75,20 @@ def test_what_takes_too_long_is_killed(tmp_path: Path) -> None:
     told = measure.run(["sleep", "60"], folder=tmp_path, environment=dict(os.environ), timeout_s=0.1)
     assert (told.code, told.left) == (None, 1)
     assert told.wall_s < 30
+
+
+@needs_linux
+def test_whoever_stops_measuring_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(self: object, timeout: float | None = None) -> int:
+        wait_until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(subprocess.Popen, "wait", interrupted)
+    command = ["sh", "-c", "sleep 60 & echo $! >pid; wait"]
+    with pytest.raises(KeyboardInterrupt):
+        measure.run(command, folder=tmp_path, environment=dict(os.environ))
+    assert not Path("/proc", (tmp_path / "pid").read_text().strip()).exists()
 
 
 @needs_linux

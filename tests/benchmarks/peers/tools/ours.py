@@ -1,4 +1,4 @@
-"""image-crawler itself, of this checkout, with its default options."""
+"""image-crawler itself, of this checkout, with its defaults; but no page is opened in a browser, as by no peer."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Ours(Tool):
     def command(self, job: Job) -> Sequence[str | Path]:
         per_host = () if self.connections is None else ("--per-host", str(self.connections))
         words = (sys.executable, "-m", "crawler", "crawl", job.url, "-o", job.folder / "crawl", "--quiet")
-        return (*words, "--transport", _TRANSPORTS[self.kind], *per_host)
+        return (*words, "--render", "never", "--transport", _TRANSPORTS[self.kind], *per_host)
 
     def environment(self, job: Job) -> dict[str, str]:
         return {**super().environment(job), "PYTHONPATH": str(_ROOT)}
