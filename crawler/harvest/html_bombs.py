@@ -67,11 +67,15 @@ def made_harmless(html: str, *, left_out: Counter[str] | None = None) -> str:
     Tags that neither hold nor refer to images become void elements with the same attributes. Only the relation of
     images to headings, figures and pictures is lost. Takes linear time.
     """
-    if _is_plain(html):
+    is_large = len(html) > SAFE_NAMES_CHARS
+    is_doubtful = is_large or _may_be_hostile(html)
+    if is_doubtful and _is_plain(html, is_large=is_large):
         return html
     less = without_excess(html)
-    is_large = len(less) > SAFE_NAMES_CHARS
-    if is_large or _may_be_hostile(less):
+    if less is not html:
+        is_large = len(less) > SAFE_NAMES_CHARS
+        is_doubtful = is_large or _may_be_hostile(less)
+    if is_doubtful:
         names = AttributeNames()
         # one walk for both: finding the tags costs most
         is_hostile = _is_hostile(names.noted(tags(less)) if is_large else tags(less))
@@ -84,13 +88,12 @@ def made_harmless(html: str, *, left_out: Counter[str] | None = None) -> str:
     return less
 
 
-def _is_plain(html: str) -> bool:  # noqa: C901 - one plain loop: a call for each tag costs as much again
+def _is_plain(html: str, *, is_large: bool) -> bool:  # noqa: C901 - one plain loop: a call for each tag costs as much
     """Whether a page is surely harmless as it is, by one look at each of its tags; False says nothing.
 
-    Pages of less than SAFE_NAMES_CHARS that cannot be hostile have cheaper tests.
+    *is_large*: its names count as well. Pages that are neither large nor doubtful have cheaper tests.
     """
-    is_large = len(html) > SAFE_NAMES_CHARS
-    if not (is_large or _may_be_hostile(html)) or has_many_roots(html) or FOREIGN_START.search(html):
+    if has_many_roots(html) or FOREIGN_START.search(html):
         return False
     kinds = _Kinds()
     unclosed: dict[str, int] = {}

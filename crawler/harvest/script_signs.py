@@ -42,8 +42,11 @@ _WEAK = frozenset({"scripts", "no-images", "frame"})
 _BLOCK = re.compile(
     r"<(/?)((?=[abdfhmnsABDFHMNS])(?i:body|div|main|section|article|aside|nav|header|footer)"
     r"|[a-zA-Z][a-zA-Z0-9]*+-[a-zA-Z0-9-]*+)\b([^<>]*+)>"
+    r"(?=(\s*+(?:<!--[^<>]*+>\s*+)?+</(?i:\2)\b)?+)"
 )
-"""The first letter is tested by itself: most tags are of other elements."""
+"""The fourth group is set for an element without contents. The first letter is tested by itself: most tags are of other
+elements.
+"""
 _NAMED = re.compile(
     r"\b(id|class)\s*=\s*(?:\"([^\"]{0,300})|'([^']{0,300})|([^\s\"'>]{1,300}))", re.IGNORECASE
 )
@@ -52,10 +55,7 @@ _HASHED = re.compile(r"[.~_-](?=[A-Za-z0-9_-]{0,63}[0-9A-Z])[A-Za-z0-9_-]{6,64}(
 """The part of a file's name that changes with its content."""
 _TAG = re.compile(r"<(?:!--|(/?)([a-z][a-z0-9-]*+)[^<>]*+>)", re.IGNORECASE)
 _SILENT = frozenset({"script", "style", "noscript", "template", "svg", "head", "title"})
-_MOUNT = re.compile(
-    r"<((?=[bdmsBDMS])(?i:body|div|main|section)|[a-zA-Z][a-zA-Z0-9]*+-[a-zA-Z0-9-]++)\b([^<>]*+)>"
-    r"\s*+(?:<!--[^<>]*+>\s*+)?</(?i:\1)\b"
-)
+_MOUNTED = frozenset({"body", "div", "main", "section"})
 _MOUNT_NAMES = re.compile(
     r"\bid\s*=\s*[\"']?(?:root|app|__next|__nuxt|___gatsby|svelte|main|mount|application|react-root|app-root|react-app|"
     r"vue-app|ember-app|content|container|gallery|page|view|outlet|router-view)[\"'\s>]",
@@ -102,11 +102,12 @@ def looks_of(
         return None
     html = html[:_LOOKED_AT_CHARS]
     family = _digest([urlsplit(url).netloc, *sorted(_names_of(programs)), *frames])
-    fine = _digest([_pattern(url), *_outline(html)])
+    outline, has_mount = _outline(html)
+    fine = _digest([_pattern(url), *outline])
     routes = list(dict.fromkeys(_routes(elements, base)))
     return ScriptSigns(
         template=f"{family}/{fine}",
-        signs=tuple(_signs(html, elements, images=images)) if programs else ("frame",),
+        signs=tuple(_signs(html, elements, images=images, has_mount=has_mount)) if programs else ("frame",),
         routes=tuple(routes[:MOST_ROUTES]),
         more_routes=max(0, len(routes) - MOST_ROUTES),
     )
@@ -165,11 +166,19 @@ def _pattern(url: str) -> str:
     return f"{'/'.join(kept)}?{'&'.join(query)}"
 
 
-def _outline(html: str) -> list[str]:
-    """The named blocks around the content, each kind once at each depth."""
-    depth, seen = 0, set()
-    for tag in islice(_BLOCK.finditer(html), _OUTLINE_TAGS):
-        slash, name, inside = tag.groups()
+def _outline(html: str) -> tuple[list[str], bool]:
+    """The named blocks around the content, each kind once at each depth; and whether any block, wherever it stands, is
+    empty for a script to fill it.
+    """
+    depth, seen, has_mount = 0, set(), False
+    for number, tag in enumerate(_BLOCK.finditer(html)):
+        slash, name, inside, is_empty = tag.groups()
+        if is_empty is not None and not slash and not has_mount:
+            has_mount = _is_mount(name, inside)
+        if number >= _OUTLINE_TAGS:
+            if has_mount:
+                break
+            continue
         if slash:
             depth = max(0, depth - 1)
             continue
@@ -181,7 +190,14 @@ def _outline(html: str) -> list[str]:
         (depth, (_known_kind if len(inside) <= _REMEMBERED_CHARS else _kind_of_block)(name, inside))
         for depth, name, inside in seen
     ]
-    return sorted({f"{depth} {kind}" for depth, kind in kinds if kind})
+    return sorted({f"{depth} {kind}" for depth, kind in kinds if kind}), has_mount
+
+
+def _is_mount(name: str, inside: str) -> bool:
+    """Whether an empty element is of a kind that scripts fill: a custom one, or one with a name that says so."""
+    if "-" in name:
+        return not name.endswith("-") or name.count("-") > 1
+    return name.lower() in _MOUNTED and _MOUNT_NAMES.search(f"{inside}>") is not None
 
 
 def _kind_of_block(name: str, inside: str) -> str:
@@ -197,11 +213,11 @@ def _kind_of_block(name: str, inside: str) -> str:
 _known_kind = lru_cache(maxsize=4096)(_kind_of_block)  # pages of a site share their blocks
 
 
-def _signs(html: str, elements: Sequence[Element], *, images: int) -> Iterable[str]:
+def _signs(html: str, elements: Sequence[Element], *, images: int, has_mount: bool) -> Iterable[str]:
     yield "scripts"
     if _is_near_empty(html):
         yield "empty"
-    if any(_MOUNT_NAMES.search(found[2] + ">") or "-" in found[1] for found in _MOUNT.finditer(html)):
+    if has_mount:
         yield "mount"
     if any("javascript" in notice for notice in _notices(html)):
         yield "noscript"
