@@ -79,12 +79,8 @@ def main(lifeline: int = -1, shared_memory: int = -1) -> None:
 
 
 def forked(requests: int, replies: int, lifeline: int = -1, shared_memory: int = -1) -> None:
-    """Serve requests, as a process of the fork server. The end of the interpreter would copy all that it shares."""
-    code = 1
-    with suppress(Exception):  # the exit code tells, as with a process that was started for it
-        serve(requests, replies, lifeline, shared_memory)
-        code = 0
-    os._exit(code)
+    """Serve requests, as a process of the fork server; see :func:`serve`."""
+    serve(requests, replies, lifeline, shared_memory)
 
 
 def serve(requests: int, replies: int, lifeline: int, shared_memory: int) -> None:
