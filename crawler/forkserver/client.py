@@ -21,6 +21,8 @@ from crawler.forkserver.server import NUMBER_BYTES, Request, ServerOrders, Stage
 
 UNKNOWN = -int(getattr(signal, "SIGKILL", 9))
 """The exit code of a process that has ended after its server: whoever kills servers may have killed it as well."""
+OWN_VARIABLES = "IMAGE_CRAWLER_"
+"""With this the names of settings begin (``config.ENVIRONMENT_PREFIX``, which takes longer to import than to say)."""
 _BOOT = "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from crawler.forkserver.server import main; main()"
 _ANSWER_S = 30.0
 """Seconds until a server passes for gone. It may have a second of imports before it, on a machine that is busy."""
@@ -45,6 +47,7 @@ class ForkServer:
                 process = subprocess.Popen(  # noqa: S603 - our own interpreter
                     [*_python(), "-c", _BOOT, *arguments],
                     stdin=subprocess.DEVNULL,
+                    env=environment(),
                     pass_fds=(theirs.fileno(),),
                 )
             except BaseException:
@@ -74,6 +77,13 @@ def _python() -> list[str]:
     """The command of this interpreter, with its own flags."""
     flags: list[str] = getattr(util, "_args_from_interpreter_flags")()  # noqa: B009 - as multiprocessing does
     return [os.fsdecode(spawn.get_executable()), *flags]
+
+
+def environment() -> dict[str, str]:
+    """The environment for children: without the variables of this program, which the command has read. Some are
+    secrets, and a decoder might be taken over.
+    """
+    return {name: text for name, text in os.environ.items() if not name.startswith(OWN_VARIABLES)}
 
 
 def _end(control: socket.socket, process: subprocess.Popen[bytes]) -> None:

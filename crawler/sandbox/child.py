@@ -14,7 +14,7 @@ from typing import IO, Protocol
 
 import msgspec
 
-from crawler.forkserver.client import ForkClient, NotForkedError
+from crawler.forkserver.client import ForkClient, NotForkedError, environment
 from crawler.sandbox.child_main import (
     BUFFER_BYTES,
     END,
@@ -118,6 +118,7 @@ class Child:
             [*map(os.fsdecode, command), json.dumps(sys.path), *map(str, passed)],
             stdin=requests,
             stdout=replies,
+            env=environment(),
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
             pass_fds=passed,
         )

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from crawler.config import load
-from crawler.forkserver.client import ForkServer
+from crawler.config import ENVIRONMENT_PREFIX, load
+from crawler.forkserver.client import OWN_VARIABLES, ForkServer
 from crawler.models import TaskKind
 from crawler.run import manager_main, preload, worker_main
 from crawler.run.preload import COLLECTOR, DECODERS, MANAGER, READERS, WORKERS
@@ -24,6 +24,10 @@ RARE = {
     "crawler.storage",
 }
 """What few crawls need, and packages whose modules are meant."""
+
+
+def test_settings_of_the_environment_are_not_passed_on() -> None:
+    assert OWN_VARIABLES == ENVIRONMENT_PREFIX
 
 
 @pytest.mark.parametrize(

@@ -130,6 +130,29 @@ def link(pid: int, descriptor: str) -> str:
     return str(Path(f"/proc/{pid}/fd/{descriptor}").readlink())
 
 
+@pytest.mark.parametrize("way", ["forked", "spawned"])
+def test_it_does_not_know_the_keys_of_the_environment(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As ps(1) shows it, too."""
+    monkeypatch.setenv("IMAGE_CRAWLER_AUTHKEY", "geheim" * 8)
+    monkeypatch.setenv("IMAGE_CRAWLER_LOGIN", "me:geheim")
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example")
+    server = started((DECODERS,)) if way == "forked" else None
+    with DecoderPool(
+        most=1,
+        max_pixels=10**7,
+        timeout_s=20.0,
+        budget=Budget(2**30),
+        decode=FAULTS,
+        forks=server and server.client,
+    ) as pool:
+        pid = pool.verify(HEAD + b"ok").height_px
+        known = Path(f"/proc/{pid}/environ").read_bytes()
+    if server is not None:
+        server.close()
+    assert b"geheim" not in known
+    assert b"HTTPS_PROXY=http://proxy.example" in known, "what libraries may need is there"
+
+
 def test_nothing_of_what_another_has_read_is_in_its_memory(server: ForkServer) -> None:
     text = bytes(letter ^ forked.MARK for letter in b"a picture of somebody's passport, number 4711-0815")
     orders = ChildOrders(
