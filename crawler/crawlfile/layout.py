@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from crawler.config import Config, to_toml
 from crawler.crawlfile import file_names
 from crawler.errors import FolderError, StorageFull
@@ -59,6 +57,8 @@ class CrawlFolder:
 
         Raises FolderError if another process holds it.
         """
+        from filelock import FileLock, Timeout  # slow to come, and who only looks at a folder does without
+
         lock = FileLock(self._lock, timeout=_LOCK_PATIENCE_S, thread_local=False)
         try:
             lock.acquire()

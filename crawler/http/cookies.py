@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from http.cookiejar import http2time  # type: ignore[attr-defined]
 from ipaddress import ip_address
 from operator import attrgetter
 from urllib.parse import urlsplit
@@ -289,8 +288,12 @@ def _is_below(path: str, cookie_path: str) -> bool:
 
 
 def _date(text: str) -> float | None:
+    if not text:
+        return None
+    from http.cookiejar import http2time  # type: ignore[attr-defined] # few cookies have one, and it is slow to come
+
     try:
-        seconds: float | None = http2time(text) if text else None
+        seconds: float | None = http2time(text)
     except (ValueError, OverflowError):
         return None
     return seconds

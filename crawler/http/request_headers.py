@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from crawler.config import FetchConfig
@@ -14,9 +15,11 @@ from crawler.errors import ConfigError
 from crawler.http import BrowserRequest, Validators
 from crawler.http.browser_headers import joined_cookies, passed_on
 from crawler.http.content_encoding import ACCEPT_ENCODING
-from crawler.http.cookies import CookieJar
 from crawler.http.proxies import basic
 from crawler.urls import authority, canonical, host_key
+
+if TYPE_CHECKING:
+    from crawler.http.cookies import CookieJar
 
 _OURS = frozenset(
     {

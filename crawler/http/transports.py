@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from crawler.config import FetchConfig
 from crawler.errors import ConfigError
@@ -11,8 +12,10 @@ from crawler.extras import install
 from crawler.http import Transport
 from crawler.http.address_guard import AddressGuard
 from crawler.http.bandwidth import Bandwidth
-from crawler.http.cookies import CookieJar
 from crawler.logs.events import TRANSPORT, tell
+
+if TYPE_CHECKING:
+    from crawler.http.cookies import CookieJar
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 
 from crawler.config import Config
-from crawler.http import cookie_file, transports
+from crawler.http import transports
 from crawler.http.address_guard import AddressGuard
 from crawler.http.proxies import Proxies, unused
 from crawler.http.request_headers import RequestHeaders
@@ -29,11 +29,16 @@ def checked(
     RequestHeaders(config.fetch)
     transports.check(config.fetch)
     proxies = Proxies(config.fetch.proxy)
-    file = cookie_file.read(config.run.cookies, seeds) if config.run.cookies else None
-    for note in file.notes if file else ():
-        tell(log, COOKIES_UNUSED, text=note)
+    cookies: tuple[Cookie, ...] = ()
+    if config.run.cookies:
+        from crawler.http import cookie_file  # few crawls have one, and it is slow to come
+
+        file = cookie_file.read(config.run.cookies, seeds)
+        cookies = file.cookies
+        for note in file.notes:
+            tell(log, COOKIES_UNUSED, text=note)
     if not_used := unused(config.fetch, seeds):
         tell(log, PROXY_UNUSED, text=not_used)
     if named := [seed.urls[0] for seed in typed if without_login(seed.text) != seed.text]:
         tell(log, LOGIN_UNUSED, seeds=", ".join(named))
-    return proxies, file.cookies if file else ()
+    return proxies, cookies

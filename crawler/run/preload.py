@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 MANAGER = Stage(
     "crawler.run.manager_main",
     (
+        "filelock",
         "crawler.queues.ledger",
         "crawler.queues.ledger_file",
         "crawler.run.run_start",
@@ -26,7 +27,9 @@ MANAGER = Stage(
         "crawler.download.sniff",
     ),
 )
-COLLECTOR = Stage("crawler.run.backends", ("crawler.run.collector_main", "crawler.queues.redis.client"))
+COLLECTOR = Stage(
+    "crawler.run.backends", ("filelock", "crawler.run.collector_main", "crawler.queues.redis.client")
+)
 WORKERS = Stage(
     "crawler.run.worker_main",
     (
@@ -46,6 +49,7 @@ WORKERS = Stage(
         "crawler.download.decoder_pool",
         "crawler.download.handler",
         "crawler.storage.schemes",
+        "crawler.storage.local",
     ),
 )
 READERS = Stage("crawler.harvest.reader_main", ("crawler.harvest.lexbor",))

@@ -1,7 +1,7 @@
 """Which storage a crawl's setting ``storage`` stands for.
 
-To add one, add here how it is opened, read and checked, and its scheme to the pattern of the setting. Object stores
-are imported when they are asked for: not every installation has their library.
+To add one, add here how it is opened, read and checked, and its scheme to the pattern of the setting. Each is imported
+when it is asked for: most processes save no images, and not every installation has the library of object stores.
 """
 
 from __future__ import annotations
@@ -17,8 +17,6 @@ from crawler.crawlfile.file_names import CLAIMS
 from crawler.errors import UsageError
 from crawler.extras import install
 from crawler.storage import Storage, StorageContext, StorageReader
-from crawler.storage.local import LocalStorage
-from crawler.storage.manager import ManagerStorage
 
 
 def open_storage(context: StorageContext) -> Storage:
@@ -29,7 +27,11 @@ def open_storage(context: StorageContext) -> Storage:
         storage: Storage = objects.ObjectStorage(objects.bucket_of(config, context.stop))
         return storage
     if config.storage == "manager" and context.inbox is not None:
+        from crawler.storage.manager import ManagerStorage
+
         return ManagerStorage(context.inbox())
+    from crawler.storage.local import LocalStorage
+
     claims = CLAIMS if context.inbox is None else f"{_machine_name()}-{CLAIMS}"
     storage = LocalStorage(
         context.folder, fsync=config.fsync, min_free_bytes=config.min_free_bytes, claims=claims
