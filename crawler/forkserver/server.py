@@ -131,6 +131,10 @@ class Server:
         )
         if not data:
             os._exit(0)
+        if (
+            not descriptors
+        ):  # the server has too many open to be given any, and whoever has asked is told by their end
+            return None
         request = msgspec.json.decode(data, type=Request)
         while any(stage.key == request.needs for stage in self._stages) and self._load_next():
             pass

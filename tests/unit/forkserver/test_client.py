@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -132,6 +133,33 @@ def test_many_threads_may_ask(server: ForkServer) -> None:
     for thread in threads:
         thread.join(PATIENCE_S)
     assert len(set(seen)) == 20
+
+
+def test_a_request_without_descriptors_is_passed_over(server: ForkServer) -> None:
+    """So one arrives while too many of the server's own are open."""
+    server.client._control.send(b'{"entry": "os:abort", "needs": ""}')
+    assert of(server)["parent"] == server.pid
+
+
+def test_too_many_open_files_of_the_server_are_no_end_of_it(server: ForkServer) -> None:
+    of(server)
+    before = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (9, before[1]))
+    processes = []
+
+    def ask() -> None:
+        for _ in range(5):
+            processes.append(asked(server, "waits"))  # noqa: PERF401 - those before the failure are kept
+
+    with pytest.raises(NotForkedError):
+        ask()
+    resource.prlimit(server.pid, resource.RLIMIT_NOFILE, before)
+    assert processes
+    assert of(server)["parent"] == server.pid
+    for process, heard in processes:
+        process.kill()
+        assert ended(process) == -signal.SIGKILL
+        os.close(heard)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
