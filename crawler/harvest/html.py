@@ -42,7 +42,7 @@ _DATA_OF_IMAGES = re.compile(
 )
 _MAX_VALUE_CHARS = 512
 _NAME_BEFORE = re.compile(r"[\s\"'/]([a-z_:][a-z0-9_:.-]*)\s*=\s*$")
-_USUAL_NAMES = frozenset({"alt", "content", "href", "name", "srcset", "title", "value"})
+_USUAL_NAMES = frozenset({"", "alt", "content", "href", "name", "srcset", "title", "value"})
 _CUSTOM_TAG = re.compile(r"[a-z][a-z0-9.]*-")
 _IMAGE_NAME = re.compile(IMAGE_NAME)
 
@@ -116,12 +116,20 @@ def _some_attribute_names_an_image(html: str) -> bool:
     """
     for found in _IMAGE_NAME.finditer(html):
         start = max(0, found.start() - _MAX_VALUE_CHARS)
-        value = max(html.rfind(mark, start, found.start()) for mark in ('"', "'"))
+        value = max(html.rfind('"', start, found.start()), html.rfind("'", start, found.start()))
         if value <= start or html[value - 1] != "=":
             value = html.rfind("=", start, found.start()) + 1
-        name = _NAME_BEFORE.search(html[max(start, value - 64) : value])
-        if name is None or name[1] in _USUAL_NAMES or name[1].startswith("data-"):
+        name = _name_before(html[max(start, value - 64) : value])
+        if name in _USUAL_NAMES or name.startswith("data-"):
             continue
-        if name[1] != "src" or _CUSTOM_TAG.match(html, html.rfind("<", start, value) + 1):
+        if name != "src" or _CUSTOM_TAG.match(html, html.rfind("<", start, value) + 1):
             return True
     return False
+
+
+def _name_before(text: str) -> str:
+    """The name of the attribute whose value begins after *text*; empty for none."""
+    if text.endswith((" src=", " href=")):  # as nearly always
+        return "src" if text.endswith(" src=") else "href"
+    name = _NAME_BEFORE.search(text)
+    return "" if name is None else name[1]
