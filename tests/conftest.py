@@ -19,7 +19,7 @@ from tests.support.redisserver import Cluster, RedisServer, cluster, need_server
 
 # two shared cores: how long one example takes says nothing
 settings.register_profile("crawler", deadline=None, print_blob=True)
-settings.load_profile("crawler")
+settings.register_profile("quick", settings.get_profile("crawler"), max_examples=20)
 
 # xdist's processes ignore it, as does what a shell starts in the background; all that tests start would as well
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -40,6 +40,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="Like --all, with every test of the matrices that are sampled otherwise: the contract of the queues on"
         " Valkey, whole crawls on Redis, all commands at all widths of a terminal, in all encodings.",
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Who runs the fast tests alone is waiting; .ci/run names the profile of all examples for them as well."""
+    if not config.getoption("--hypothesis-profile"):
+        settings.load_profile("crawler" if marks.wants_rest(config) else "quick")
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
