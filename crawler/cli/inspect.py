@@ -130,7 +130,8 @@ def inspect(
             nothing = "no owner was heard to say anything of the use of an image"
             _list(opt_outs(catalog), _opt_out_lines, nothing, as_json=as_json)
             if not as_json and (more := beyond(catalog)):
-                tables.console().print(f"and {more:,} more that no record has room for", style="dim")
+                console = tables.console()
+                console.print(f"and {more:,} more that no record has room for", style="dim")
         if history:
             show_runs(catalog, as_json=as_json)
         return _show_verification(catalog, as_json=as_json) if verifying else 0

@@ -52,6 +52,7 @@ def completed(program: Path, folder: Path, *words: str) -> list[str]:
 
 
 @pytest.mark.skipif(BASH is None or os.name != "posix", reason="there is no bash")
+@pytest.mark.slow
 def test_bash_completes_commands_options_words_and_folders(program: Path, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     assert completed(program, tmp_path, "in") == ["inspect"]

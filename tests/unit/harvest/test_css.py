@@ -158,6 +158,8 @@ def test_any_text_gives_references(css: str) -> None:
         "}",
     ],
 )
+@pytest.mark.slow
+@pytest.mark.sampled(2)
 def test_much_of_anything_takes_a_moment_and_no_stack(hostile: str) -> None:
     with cpu_below(10):
         references("a: url(b.png); " + hostile * (2**18 // len(hostile)))

@@ -223,6 +223,8 @@ HOSTILE: dict[str, Callable[[], str]] = {
 
 
 @pytest.mark.parametrize("markup", HOSTILE)
+@pytest.mark.slow
+@pytest.mark.sampled(2)
 def test_a_hostile_megabyte_takes_a_moment(markup: str) -> None:
     html = HOSTILE[markup]()
     with cpu_below(20):

@@ -243,6 +243,7 @@ def test_a_fault_of_ours_is_told_with_its_traceback(
     assert "Traceback: …" in caplog.text
 
 
+@pytest.mark.slow
 def test_a_huge_page_is_put_as_it_comes(readers: ReaderPool) -> None:
     """Its harvester never has all of it, and nothing of it is lost or comes twice."""
     early: list[list[NewTask]] = []

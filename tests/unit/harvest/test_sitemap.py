@@ -185,6 +185,7 @@ def test_pages_of_a_sitemap_are_one_link_away_and_sitemaps_of_an_index_none() ->
     assert too_deep.kept_out_by == "max-depth"
 
 
+@pytest.mark.slow
 def test_the_protocols_limits() -> None:
     text = "".join(f"https://example.org/{n}\n" for n in range(sitemap.MAX_URLS + 5))
     result = harvested(answer(URL, text, "text/plain"), found_in=sitemap.SITEMAP, max_links_per_page=10)

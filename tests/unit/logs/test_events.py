@@ -93,6 +93,7 @@ def calls() -> Iterator[tuple[str, ast.Call]]:
                 yield f"{path.relative_to(PACKAGE)}:{node.lineno}", node
 
 
+@pytest.mark.slow
 def test_nothing_is_logged_but_events() -> None:
     """In ``crawler.logs.events`` is the one call that logs."""
     found = [

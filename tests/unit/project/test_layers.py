@@ -225,6 +225,7 @@ def _opened(parsed: ast.AST) -> Iterator[ast.AST]:
             yield node
 
 
+@pytest.mark.slow
 def test_no_module_imports_what_it_must_not() -> None:
     assert "\n".join(line for module in MODULES for line in broken(module, tree(module))) == ""
 

@@ -30,6 +30,7 @@ def all_messages() -> list[Message]:
     return messages()
 
 
+@pytest.mark.slow
 def test_nothing_of_python_is_in_what_people_are_told(told: list[Message]) -> None:
     assert len(told) > 500
     odd = [message for message in told if not is_plain(_QUOTED.sub("''", message.text))]

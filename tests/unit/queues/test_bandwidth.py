@@ -104,6 +104,7 @@ class Server:
 
 @pytest.mark.parametrize("size", [20_000, 300_000])
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.slow
 def test_a_server_sees_the_rate_kept_by_several_workers_and_nobody_given_up(size: int, kind: str) -> None:
     server, line, mutex = Server(size), BandwidthSchedule(RATE), threading.Lock()
 

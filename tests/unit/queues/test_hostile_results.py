@@ -132,6 +132,7 @@ def drain(queues: Queues) -> int:
         {"record": {"url": "http://b/"}},
     ]
 )
+@pytest.mark.slow
 def test_honest_results_are_kept_whatever_comes_with_them(changes: list[dict[str, Any]]) -> None:
     logging.disable(logging.WARNING)
     try:

@@ -52,7 +52,7 @@ REVIEWED = {
     ("storage/bucket.py", "str(exc)"),
     ("queues/redis/connection.py", "str(error)"),
     # of one exception another one, for who reads bytes
-    ("queues/host_files.py", "str(exc)"),
+    ("crawlfile/columns.py", "str(exc)"),
     ("render/devtools_messages.py", "str(exc)"),
     # on the wire, made plain at its other end; and what kind of error of ours it is
     ("queues/rpc/wire.py", "str(error)"),
@@ -172,6 +172,7 @@ def all_strays() -> Iterator[tuple[str, str]]:
             yield from ((name, stray) for stray in strays(path.read_text(encoding="utf-8")))
 
 
+@pytest.mark.slow
 def test_no_foreign_exception_and_no_repr_is_told() -> None:
     new = sorted(set(all_strays()) - REVIEWED)
     assert new == [], (
@@ -179,6 +180,7 @@ def test_no_foreign_exception_and_no_repr_is_told() -> None:
     )
 
 
+@pytest.mark.slow
 def test_what_was_reviewed_is_there() -> None:
     assert REVIEWED - set(all_strays()) == set()
 
