@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from itertools import chain
 from typing import Any, NamedTuple
+from zlib import crc32
 
 import msgspec
 
@@ -90,7 +91,9 @@ class RedisQueue(Queue):
         lost: list[Token] = []
         alone: list[str] = []
         paused, halted = False, None
-        for shard in range(self._shards.count):
+        # of one that holds nothing a single shard tells the status; the others know by its leases that it lives
+        home = crc32(worker.id.encode()) % self._shards.count
+        for shard in range(self._shards.count) if held else (home,):
             mine = [token for token in held if local_id(token.id)[0] == shard]
             gone, left_alone, is_paused, why = self._shards.run(
                 shard, "heartbeat", *worker_words(worker), *token_words(mine, shard)

@@ -128,11 +128,17 @@ class Shards:
             del self._hosts[next(iter(self._hosts))]
         return untold
 
-    def elsewhere(self, shard: int) -> tuple[int, ...]:
-        """Pages, images, renders, waiting images and pages at hand of the other shards."""
-        others = [self._fresh(other) for other in range(self.count) if other != shard]
+    def elsewhere(self, shard: int, *, as_known: bool = False) -> tuple[int, ...]:
+        """Pages, images, renders, waiting images and pages at hand of the other shards.
+
+        With *as_known* none of these is asked. Then a page counts as at hand: one may be by now, and whoever asks
+        without need shall not be the one who finds that it is quiet.
+        """
+        which = (other for other in range(self.count) if other != shard)
+        others = [self._glances[other] if as_known else self._fresh(other) for other in which]
         names = ("pages", "images", "renders", "waiting", "pages_at_hand")
-        return tuple(sum(getattr(other, name) for other in others) for name in names)
+        *figures, at_hand = (sum(getattr(other, name) for other in others if other) for name in names)
+        return (*figures, max(1, at_hand) if as_known and others else at_hand)
 
     def drained(self) -> bool:
         """Whether no shard has anything left to do, and none has lost tasks."""
@@ -154,12 +160,23 @@ class Shards:
         return not servers or servers == self.incarnations()
 
     def seems_drained(self) -> bool:
-        """Whether nothing is left to do by what each shard said last."""
-        return all(glance is not None and glance.unsettled == 0 for glance in self._glances)
+        """Whether nothing is left to do by what each shard said a second ago at most."""
+        if any(self._is_fresh(glance) and glance.unsettled for glance in self._glances if glance is not None):
+            return False
+        return all(self._fresh(shard).unsettled == 0 for shard in range(self.count))
+
+    def seems_without_images(self, shard: int) -> bool:
+        """Whether no image was waiting at a shard when it spoke last."""
+        glance = self._glances[shard]
+        return glance is not None and glance.waiting == 0
+
+    @staticmethod
+    def _is_fresh(glance: Glance) -> bool:
+        return time.monotonic() - glance.at <= _STALE_S
 
     def _fresh(self, shard: int) -> Glance:
         glance = self._glances[shard]
-        if glance is None or time.monotonic() - glance.at > _STALE_S:
+        if glance is None or not self._is_fresh(glance):
             glance = self._look(shard)
         return glance
 

@@ -41,12 +41,12 @@ def figures(answers: Sequence[Any], shards: Shards) -> dict[str, Any]:
             except FLAWS:
                 continue
             before = workers.get(state.id)
-            workers[state.id] = msgspec.structs.replace(
-                state,
-                held=held + (before.held if before else 0),
-                seen_s=min(float(seen_s), before.seen_s) if before else float(seen_s),
-                done_per_s=min(max(float(done_per_s), before.done_per_s if before else 0.0), MOST_PER_S),
+            latest = msgspec.structs.replace(
+                state, seen_s=float(seen_s), done_per_s=min(float(done_per_s), MOST_PER_S)
             )
+            if before is not None and before.seen_s <= latest.seen_s:  # each shard has what it was told last
+                latest = before
+            workers[state.id] = msgspec.structs.replace(latest, held=held + (before.held if before else 0))
     by_kind: dict[str, Any] = {}
     for at, (letter, kind) in enumerate(KINDS.items()):
         settled: Counts = getattr(totals, f"{kind}s")

@@ -10,9 +10,9 @@
 --   slots      how many it can run at once here
 --   wait_s     how long it may wait; '' for not at all
 --   held       pairs: tasks that it holds, and their serials
--- Returns {batches, halted, alarm_s, used, cookie}: what lease_from() returns of each host; why the crawl is halted, or
+-- Returns {batches, halted, alarm_s, used, cookie, paused}: what lease_from() returns of each host; why the crawl is halted, or
 -- ''; in so many seconds it is to ask again, '' if it does not wait; slots that it uses here; the latest change of a
--- cookie.
+-- cookie; 1 if the crawl is paused.
 --- include tick, finish
 
 read_elsewhere()
@@ -74,4 +74,4 @@ local used = 0
 for _, in_one in pairs(me and me.hand or {}) do
   used = used + in_hand(in_one)
 end
-return finish({batches, halted or '', alarm_s, used, string.format('%.0f', S.cookie)})
+return finish({batches, halted or '', alarm_s, used, string.format('%.0f', S.cookie), paused and 1 or 0})

@@ -33,7 +33,7 @@ from crawler.models import (
 )
 from crawler.models.image_words import Words
 from crawler.queues import Plan
-from crawler.queues.redis import address, connection
+from crawler.queues.redis import address, connection, leasing
 from crawler.queues.redis import shards as shards_module
 from crawler.queues.redis.client import RedisClient
 from crawler.queues.redis.codec import shard_of
@@ -539,3 +539,29 @@ def test_nothing_is_left_of_templates_when_a_crawl_has_ended(fresh_redis: RedisS
         with suppress(QueueUnreachable, CrawlReplaced):
             tasks.tell_template(**OF, outcome=RenderOutcome(task=2))
         assert server.keys("*templates:*") == []
+
+
+@pytest.mark.parametrize("woken", [False, True])
+def test_who_has_nothing_to_do_rests_over_calls_and_is_woken(
+    fresh_redis: RedisServer, monkeypatch: pytest.MonkeyPatch, *, woken: bool
+) -> None:
+    """A thousand idle workers asked each of 16 shards every few seconds."""
+    monkeypatch.setattr(leasing, "_LEAST_REST_S", 0.1)
+    host = next(host for host in "abcdefghijklmnop" if shard_of(f"http://{host}.example", 3) == 2)
+    with crawl(fresh_redis, shards=3) as client, crawl(fresh_redis, shards=3) as other:
+        its = queues(client)
+        queues(other).tasks.put([page(1)])  # else it would have ended
+        assert not lease(its, wait_s=0.1).batches
+        with fresh_redis.client() as server:
+            server.config_resetstat()
+            if woken:
+                queues(other).tasks.put([image(1, host)])
+            scripts_before = server.info("commandstats").get("cmdstat_evalsha", {}).get("calls", 0)
+            found = lease(its, wait_s=0.2)
+            scripts = server.info("commandstats").get("cmdstat_evalsha", {}).get("calls", 0) - scripts_before
+            waits_at = waiting(fresh_redis)
+        if woken:
+            assert [task.url for batch in found.batches for task in batch.tasks] == [image(1, host).url]
+            assert waits_at == 0, "it has work, and is woken for nothing"
+        else:
+            assert (found.batches, scripts, waits_at) == ((), 0, 3)
