@@ -170,12 +170,12 @@ class TaskAdder:
         return later
 
     def _limit_reached(self, task: NewTask) -> str | None:
-        known = self._tally.tasks(task.kind)
         if task.kind is not TaskKind.IMAGE:  # there may be more routes than pages, and no end of them
-            return policy.MAX_PAGES if known >= self._scope.max_pages else None
-        if takes_a_place(task):  # that is no further picture
+            return policy.MAX_PAGES if self._tally.tasks(task.kind) >= self._scope.max_pages else None
+        most = self._scope.max_images
+        if not most or takes_a_place(task):  # that is no further picture
             return None
-        return policy.MAX_IMAGES if 0 < self._scope.max_images <= known else None
+        return policy.MAX_IMAGES if self._tally.tasks(task.kind) >= most else None
 
     def host_id(self, url: str) -> int:
         """The id of the host of a canonical URL; a new host is added to the file."""

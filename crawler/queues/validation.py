@@ -66,11 +66,10 @@ def is_url(url: str, kind: TaskKind = TaskKind.IMAGE) -> bool:
         )
     if kind is TaskKind.PAGE and url.startswith(DATA_HOST):
         return False
-    return (
-        len(url) <= MAX_URL_CHARS
-        and _URL.fullmatch(url) is not None
-        and (url.startswith(DATA_HOST) or _is_host(host_key(url)))
-    )
+    if len(url) > MAX_URL_CHARS or _URL.fullmatch(url) is None:
+        return False
+    name = host_key(url)
+    return name == DATA_HOST or _is_host(name)
 
 
 def is_host(name: str) -> bool:
@@ -91,7 +90,9 @@ def is_malformed(task: NewTask) -> bool:
     origin = task.origin
     if origin is None:
         return False
-    return not (all(is_url(a.url) for a in origin.alternatives) and _are_signs(origin.signs))
+    if origin.alternatives and not all(is_url(other.url) for other in origin.alternatives):
+        return True
+    return not _are_signs(origin.signs)
 
 
 def _are_signs(signs: str) -> bool:

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import re
 from math import inf
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.sizes import size_of
+from crawler.sizes import _may_have_marks, size_of
 from crawler.urls import canonical, host_key
 from tests.support.cpu_time import cpu_below
 
@@ -208,3 +209,15 @@ def test_time_is_linear(part: str) -> None:
     with cpu_below(0.5):
         size_of(url)
         size_of(url.replace("&", "?", 1))
+
+
+_ONE_EXPRESSION = re.compile(
+    r"[?=]|\dx\d|/[sw]\d|[/,][wh]_\d|/s-l\d|\dpx-|[a-z]:[a-z\d]|/(?:resize|width|scale-to|styles|cdn-cgi|is/image)"
+    r"|\._|-scaled\.|shop|google|ggpht|blogspot|gravatar|githubuser|flickr|ytimg|youtube"
+)
+
+
+@given(st.text("shopgle?=._-scaled.x0123:/,whs-lpxresizeab", max_size=12))
+def test_what_may_have_marks_is_told_as_by_one_slow_expression(rest: str) -> None:
+    url = f"https://{rest}"
+    assert _may_have_marks(url) is (_ONE_EXPRESSION.search(url, 8) is not None)
