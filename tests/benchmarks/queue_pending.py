@@ -2,9 +2,8 @@
 
     python -m tests.benchmarks.queue_pending [--tasks 10000,1000000,10000000] [--hosts 1000] [--folder /dev/shm]
 
-The rows are written to crawl.db directly, as adding ten million tasks takes half an hour; about 350 bytes each. Then the
-ledger opens the file in a process of its own, adds some tasks, and leases and settles as many. The largest number is
-compared with the smallest.
+The rows are written to crawl.db directly, as adding ten million tasks takes half an hour; about 350 bytes each. Then
+the ledger opens the file in a process of its own, adds some tasks, and leases and settles as many.
 """
 
 from __future__ import annotations
