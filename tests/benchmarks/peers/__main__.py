@@ -130,7 +130,7 @@ def versions(tools: Iterable[Tool]) -> dict[str, str]:
 
 def tell(results: Results, json_file: Path | None, markdown_file: Path | None) -> None:
     """The tables on stdout, and what else was asked for."""
-    console = Console(width=None if sys.stdout.isatty() else 160)
+    console = Console(width=None if sys.stdout.isatty() else 200)
     console.print(results.about())
     for table in results.tables():
         console.print()
