@@ -88,7 +88,7 @@ def test_whoever_stops_measuring_leaves_nothing(tmp_path: Path, monkeypatch: pyt
     command = ["sh", "-c", "sleep 60 & echo $! >pid; wait"]
     with pytest.raises(KeyboardInterrupt):
         measure.run(command, folder=tmp_path, environment=dict(os.environ))
-    assert not Path("/proc", (tmp_path / "pid").read_text().strip()).exists()
+    wait_until(lambda: not Path("/proc", (tmp_path / "pid").read_text().strip()).exists())
 
 
 @needs_linux
