@@ -140,6 +140,8 @@ class LedgerState:
         backlog that is allowed.
         """
         held = self.adder.sizes.held
+        if not held:  # as in most crawls, at each call
+            return 0
         may_wait = 0 if self.counters.pages_at_hand == 0 else self.queue.image_backlog // 2
         return min(max(0, held - may_wait), policy.RELEASED_AT_ONCE)
 
