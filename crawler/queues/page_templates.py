@@ -1,18 +1,20 @@
 """Which pages are worth a browser, by what rendering pages of the same template brought. Pure, for every engine.
 
 Rendering a page costs hundreds of times as much as reading it, so PROBES pages of a template are rendered to find out
-whether it is of use. A gain is *fresh* if no earlier page of the template had it: a script that puts the same logo on
-every page is a gain once. A template is skipped when its probes, or its last DRY_RENDERS, brought nothing fresh. As
-long as fresh gains come, its pages are rendered, with the behaviours that brought any.
+whether it is of use. A gain is *fresh* if no earlier page of the template's family had it: a script that puts the same
+logo on every page is a gain once. A template is skipped when its probes, or its last DRY_RENDERS, brought nothing
+fresh. As long as fresh gains come, its pages are rendered, with the behaviours that brought any.
 
 A template is named ``family/fine``. A new template is skipped at once if many renders of several templates of its
-family have brought nothing at all.
+family have brought nothing at all, or nothing fresh since the last gain. A manual of 5,751 pages had a template for
+nearly every page, and its script put the same two icons on each: all of them would have been rendered.
 
 A renderer claims a probe first, so that many at once do not probe more than PROBES pages. Claims expire.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Final, NamedTuple
 from zlib import crc32
 
@@ -51,15 +53,21 @@ class Family(msgspec.Struct, frozen=True, array_like=True):
     """The history of all templates of one family."""
 
     renders: Small = 0
+    """Pages that were rendered since the last one that brought something fresh."""
     gained: bool = False
-    templates: Annotated[tuple[Total, ...], Meta(max_length=policy.FAMILY_TEMPLATES)] = ()
-    """Hashes of the names of rendered templates: the first FAMILY_TEMPLATES."""
+    """Whether any render brought something."""
+    templates: Annotated[tuple[Total, ...], Meta(max_length=policy.GAINED_FAMILY_TEMPLATES)] = ()
+    """Hashes of the names of the templates of those pages: the first GAINED_FAMILY_TEMPLATES."""
+    found: Annotated[bytes, Meta(max_length=_HASH_BYTES * policy.MOST_FOUND)] = b""
+    """Hashes of the images found, the latest at the end."""
 
     @property
     def is_hopeless(self) -> bool:
-        if self.gained or self.renders < policy.FAMILY_RENDERS:
-            return False
-        return len(self.templates) >= policy.FAMILY_TEMPLATES
+        if self.gained:
+            renders, templates = policy.GAINED_FAMILY_RENDERS, policy.GAINED_FAMILY_TEMPLATES
+        else:
+            renders, templates = policy.FAMILY_RENDERS, policy.FAMILY_TEMPLATES
+        return self.renders >= renders and len(self.templates) >= templates
 
 
 class KnownTemplates(NamedTuple):
@@ -117,10 +125,8 @@ def told(known: KnownTemplates, outcome: RenderOutcome) -> KnownTemplates:
     if outcome.failed:
         failed = min(template.failed + 1, policy.FAILED_RENDERS)
         return known._replace(template=msgspec.structs.replace(template, claims=claims, failed=failed))
-    before = _hashes(template.found)
+    before = _hashes(template.found) | _hashes(known.family.found)
     is_fresh = any(found not in before for found in outcome.found)
-    latest = dict.fromkeys(outcome.found)
-    found = [*(one for one in before if one not in latest), *latest][-policy.MOST_FOUND :]
     gains = dict(template.gains)
     for name, images in outcome.gains.items():
         if images and (name in gains or len(gains) < policy.MOST_BEHAVIOURS):
@@ -131,26 +137,34 @@ def told(known: KnownTemplates, outcome: RenderOutcome) -> KnownTemplates:
             dry=0 if is_fresh else template.dry + 1,
             gained=template.gained or is_fresh,
             gains=gains,
-            found=b"".join(one.to_bytes(_HASH_BYTES, "big") for one in found),
+            found=_with_latest(template.found, outcome.found),
             claims=claims,
             told_of=(*template.told_of, outcome.task)[-policy.MOST_TOLD_OF :],
         ),
-        family=_told_family(known, is_fresh=is_fresh),
+        family=_told_family(known, outcome.found, is_fresh=is_fresh),
     )
 
 
-def _told_family(known: KnownTemplates, *, is_fresh: bool) -> Family:
-    family = known.family
-    if family.gained:  # there is nothing more to learn
-        return family
-    templates = family.templates
-    if (fine := crc32(known.name.encode())) not in templates and len(templates) < policy.FAMILY_TEMPLATES:
-        templates = (*templates, fine)
+def _told_family(known: KnownTemplates, found: Iterable[int], *, is_fresh: bool) -> Family:
+    family, templates = known.family, known.family.templates
+    kept = _with_latest(family.found, found)
+    if is_fresh:
+        return Family(gained=True, found=kept)
+    if (fine := crc32(known.name.encode())) not in templates:
+        templates = (*templates, fine)[: policy.GAINED_FAMILY_TEMPLATES]
     return Family(
-        renders=min(family.renders + 1, policy.FAMILY_RENDERS),
-        gained=is_fresh,
-        templates=() if is_fresh else templates,
+        renders=min(family.renders + 1, policy.GAINED_FAMILY_RENDERS),
+        gained=family.gained,
+        templates=templates,
+        found=kept,
     )
+
+
+def _with_latest(kept: bytes, found: Iterable[int]) -> bytes:
+    """The hashes of *kept* and *found*, the latest MOST_FOUND."""
+    latest = dict.fromkeys(found)
+    hashes = [*(one for one in _hashes(kept) if one not in latest), *latest][-policy.MOST_FOUND :]
+    return b"".join(one.to_bytes(_HASH_BYTES, "big") for one in hashes)
 
 
 def _hashes(found: bytes) -> dict[int, None]:

@@ -172,6 +172,9 @@ FAILED_RENDERS: Final = 6
 FAMILY_RENDERS: Final = 24
 FAMILY_TEMPLATES: Final = 8
 """So many of a family without any gain say that a further one has none."""
+GAINED_FAMILY_RENDERS: Final = 72
+GAINED_FAMILY_TEMPLATES: Final = 24
+"""So many of a family without a fresh gain say the same, where there were gains before."""
 MOST_TEMPLATES: Final = 2_000
 """Templates and families that are known of one host; the rest of its pages count as one template."""
 MOST_FOUND: Final = 400

@@ -26,7 +26,7 @@ pytestmark = [
 IMAGES, FEW = 300, 4
 """Of the crawl that is measured; of the one that tells what its start and end take."""
 MOST = 4.0
-"""Times the reference: on 2026-11-30 an image took 2.1 of it on a quiet machine, 2.6 beside others that took half of it.
+"""Times the reference: on 2026-11-30 an image took 2.1 of it on a quiet machine, 2.6 beside others.
 
 Lower it when images get cheaper: it is to be less than twice what a quiet machine shows.
 """

@@ -27,6 +27,8 @@ from crawler.queues.policy import (
     FAILED_RENDERS,
     FAMILY_RENDERS,
     FAMILY_TEMPLATES,
+    GAINED_FAMILY_RENDERS,
+    GAINED_FAMILY_TEMPLATES,
     MOST_BEHAVIOURS,
     MOST_FOUND,
     MOST_TEMPLATES,
@@ -173,12 +175,18 @@ def test_what_is_told_twice_counts_once() -> None:
 # --- families ---
 
 
-def hopeless(count: int = FAMILY_TEMPLATES, *, renders: int = PROBES) -> KnownTemplates:
-    """One more template of a family of which so many have brought nothing."""
-    known = KnownTemplates("family/0")
+def hopeless(
+    count: int = FAMILY_TEMPLATES,
+    *,
+    renders: int = PROBES,
+    found: tuple[int, ...] = (),
+    family: page_templates.Family | None = None,
+) -> KnownTemplates:
+    """One more template of a family of which so many have brought nothing but *found*."""
+    known = KnownTemplates("family/0", family=family or page_templates.Family())
     for number in range(count):
         known = KnownTemplates(f"family/{number}", family=known.family)
-        known = after(*(outcome() for _ in range(renders)), known=known)
+        known = after(*(outcome(*found, load=len(found)) for _ in range(renders)), known=known)
     return KnownTemplates("family/new", family=known.family)
 
 
@@ -207,6 +215,40 @@ def test_one_gain_saves_a_family() -> None:
     assert verdict(KnownTemplates("family/new", family=known.family)) is TemplateVerdict.UNKNOWN
     late = after(fresh(), known=hopeless())
     assert verdict(KnownTemplates("family/new", family=late.family)) is TemplateVerdict.UNKNOWN
+
+
+def test_the_same_icons_on_every_page_are_a_gain_once() -> None:
+    """A manual has a template for nearly every page, and a script that puts two icons on each."""
+    icons = (next(_hashes), next(_hashes))
+    gained = after(outcome(*icons, load=2), known=KnownTemplates("family/first")).family
+    again = after(
+        *(outcome(*icons, load=2) for _ in range(PROBES)), known=KnownTemplates(NAME, family=gained)
+    )
+    assert not again.template.gained
+    assert verdict(again) is TemplateVerdict.SKIP
+
+    def of_so_many(templates: int, renders: int) -> TemplateVerdict:
+        return verdict(hopeless(templates, renders=renders, found=icons, family=gained))
+
+    many, each = GAINED_FAMILY_TEMPLATES, GAINED_FAMILY_RENDERS // GAINED_FAMILY_TEMPLATES
+    assert of_so_many(many, each) is TemplateVerdict.SKIP
+    assert of_so_many(many, each - 1) is TemplateVerdict.UNKNOWN
+    assert of_so_many(many - 1, each + 1) is TemplateVerdict.UNKNOWN
+    late = after(fresh(), known=hopeless(many, renders=each, found=icons, family=gained)).family
+    assert verdict(KnownTemplates("family/new", family=late)) is TemplateVerdict.UNKNOWN
+    assert verdict(
+        KnownTemplates("family/new", family=hopeless(many, renders=each - 1, family=late).family)
+    ) is (TemplateVerdict.UNKNOWN), "what came before a gain does not count"
+
+
+def test_so_many_images_of_a_family_are_remembered() -> None:
+    first, *others = (next(_hashes) for _ in range(MOST_FOUND + 1))
+    family = after(outcome(first), *map(outcome, others[:-1]), known=KnownTemplates("family/0")).family
+    one_more = after(outcome(others[-1]), known=KnownTemplates("family/1", family=family)).family
+    for kept, is_fresh in ((family, False), (one_more, True)):
+        assert (
+            after(outcome(first), known=KnownTemplates("family/2", family=kept)).template.gained is is_fresh
+        )
 
 
 def test_who_renders_one_to_find_out_may_go_on() -> None:
@@ -259,7 +301,8 @@ def test_only_what_has_changed_is_kept() -> None:
     assert set(changes(before, claimed)) == {NAME}
     known = told(claimed, fresh())
     assert set(changes(claimed, known)) == {NAME, family_of(NAME)}
-    assert set(changes(known, told(known, outcome()))) == {NAME}, "its family has been saved already"
+    assert set(changes(known, told(known, outcome()))) == {NAME, family_of(NAME)}
+    assert set(changes(known, told(known, outcome(failed=True)))) == {NAME}
 
 
 @given(st.binary(max_size=40) | st.none(), st.binary(max_size=40) | st.none())
