@@ -6,6 +6,7 @@ same moment (AWS Architecture Blog, "Exponential Backoff And Jitter", 2015).
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -14,6 +15,8 @@ from typing import TypeVar
 import tenacity
 
 _T = TypeVar("_T")
+_TELL_AGAIN_S = 5.0
+"""Between two words of silence: while a server goes down, some calls still have an answer, and each ends a silence."""
 
 
 class Retrying:
@@ -106,6 +109,7 @@ class Patience(Retrying):
         self._warn_after_s = warn_after_s
         self._lock = threading.Lock()
         self._silent_since: float | None = None
+        self._told_at = -math.inf
 
     def __call__(self, call: Callable[[], _T]) -> _T:
         value = super().__call__(call)
@@ -124,9 +128,10 @@ class Patience(Retrying):
         if since_s < self._warn_after_s or error is None:
             return
         with self._lock:
-            if self._silent_since is not None:
+            now = time.monotonic()
+            if self._silent_since is not None or now - self._told_at < _TELL_AGAIN_S:
                 return
-            self._silent_since = time.monotonic()
+            self._silent_since = self._told_at = now
         self._on_silence(error, self.patience_s - since_s)
 
 

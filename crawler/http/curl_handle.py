@@ -38,6 +38,8 @@ _STOP: int = pycurl.PREREQFUNC_ABORT
 _IS_CONNECTED: int = pycurl.SOCKOPT_ALREADY_CONNECTED
 _BREAK = re.compile(r"[\0\r\n]")
 _UNSENDABLE = re.compile(r"[^\x21-\x7e]")
+_NUMBER = re.compile(r"\d+")
+_NAME_OF_CERTIFICATE = re.compile(r"(?:DNS|IP Address):\s*([^,\s]+)")
 _NO_SOCKET_S = 0.01
 _HTTP_2 = 3
 """CURL_HTTP_VERSION_2_0."""
@@ -46,7 +48,7 @@ _HTTP_2 = 3
 def unfit() -> str:
     """Why the libcurl that pycurl comes with can't be used; empty if it can."""
     told = pycurl.version_info()
-    version = tuple(int(part) for part in re.findall(r"\d+", told[1])[:2])
+    version = tuple(int(part) for part in _NUMBER.findall(told[1])[:2])
     if version < LEAST:
         return f"it has libcurl {told[1]}; {'.'.join(map(str, LEAST))} or later is needed"
     if not str(told[5]).startswith("OpenSSL"):
@@ -202,7 +204,7 @@ class CurlHandle:
         """Those that the server's certificate is for."""
         for name, value in self._certificate():
             if name == "X509v3 Subject Alternative Name":
-                return re.findall(r"(?:DNS|IP Address):\s*([^,\s]+)", value)
+                return _NAME_OF_CERTIFICATE.findall(value)
         return []
 
     @property

@@ -85,7 +85,7 @@ def test_the_same_command_goes_on_in_any_copy(tmp_path: Path, storage: str, last
         assert 5 <= before < len(digests)
         server.delay_s = 0.0
         whole = tree(tmp_path / "crawl")
-        assert sum(name.startswith(".index/") for name in whole) >= before
+        assert ".index/claims.db" in whole
         copied = 0
         for name in [*(COPIES.keys() - {last, "mv"}), last]:
             shutil.rmtree(tmp_path / "copy", ignore_errors=True)

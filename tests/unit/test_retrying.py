@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from crawler import retrying as module
 from crawler.retrying import Patience, Retrying
 from tests.support.queues import in_thread, wait_until
 
@@ -110,7 +111,8 @@ def failing(times: int, call: Callable[[], object] = lambda: "answer") -> Iterab
     return [*(OSError(str(n)) for n in range(times)), call()]
 
 
-def test_silence_is_told_once_and_so_is_its_end() -> None:
+def test_silence_is_told_once_and_so_is_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_TELL_AGAIN_S", 0.0)
     said = Said()
     patience = said.patience()
     for _ in range(2):
@@ -120,6 +122,15 @@ def test_silence_is_told_once_and_so_is_its_end() -> None:
         assert 9.0 < left_s <= 10.0
         assert 0.0 < after_s < 5.0
         said.clear()
+
+
+def test_a_silence_that_some_answers_break_is_told_once() -> None:
+    """While a server goes down, some connections of other threads still bring one."""
+    said = Said()
+    patience = said.patience()
+    for _ in range(5):
+        assert patience(Scripted(*failing(2))) == "answer"
+    assert len(said) == 2, "its begin and its end"
 
 
 def test_what_is_over_soon_is_not_told() -> None:
