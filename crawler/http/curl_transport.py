@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from crawler.config import FetchConfig
 from crawler.errors import BadResponse, ConnectionLost
 from crawler.http.address_guard import AddressGuard
-from crawler.http.bandwidth import Bandwidth
-from crawler.http.certificates import authorities, misnamed_for, usual_authorities
-from crawler.http.cookies import CookieJar
+from crawler.http.certificates import misnamed_for, usual_authorities
 from crawler.http.curl_answer import CurlAnswer
 from crawler.http.curl_errors import error_of, is_not_understood
 from crawler.http.curl_handle import CurlHandle, Dial, HandleSettings
@@ -25,7 +22,7 @@ from crawler.http.dialling import open_by_http, open_by_socks, open_socket
 from crawler.http.dns_cache import DnsCache
 from crawler.http.engine import Answer, Engine, IdleConnectionLost, Outgoing, SendAgain
 from crawler.http.engine_transport import EngineTransport
-from crawler.http.paced_reader import RATE_GRACE_S, Patience, ReadPace
+from crawler.http.paced_reader import Patience, ReadPace
 from crawler.http.proxies import Proxies, Proxy
 from crawler.http.status import lost_when
 from crawler.urls import host_key
@@ -34,30 +31,6 @@ _IDLE_HANDLES = 32
 """The most handles that are kept, each with connections of its own: a page in the browser asks for much at once."""
 _ODD_ORIGINS = 1000
 """The most origins that are remembered for requests."""
-
-
-class CurlTransport(EngineTransport):
-    """A Transport on libcurl; see :class:`crawler.http.Transport` for what it promises.
-
-    Its arguments are those of RequestsTransport. Raises ConfigError for headers, proxies and files that can't be used.
-    """
-
-    def __init__(
-        self,
-        config: FetchConfig,
-        guard: AddressGuard | None = None,
-        jar: CookieJar | None = None,
-        *,
-        seeds: Iterable[str] = (),
-        rate_grace_s: float = RATE_GRACE_S,
-        ca_file: Path | None = None,
-        bandwidth: Bandwidth | None = None,
-    ) -> None:
-        proxies = Proxies(config.proxy)
-        trusted = str(ca_file or (authorities() if config.verify_tls else ""))
-        pace = ReadPace(min_rate_bytes_s=config.min_rate_bytes_s, grace_s=rate_grace_s, bandwidth=bandwidth)
-        engine = CurlEngine(config, pace, guard, proxies, trusted=trusted)
-        super().__init__(engine, config, guard, jar, seeds=seeds, proxies=proxies, bandwidth=bandwidth)
 
 
 class CurlEngine:
@@ -200,3 +173,9 @@ class CurlEngine:
             self._odd[origin] = None
             if len(self._odd) > _ODD_ORIGINS:
                 del self._odd[next(iter(self._odd))]
+
+
+class CurlTransport(EngineTransport):
+    """A Transport on libcurl; its arguments are those of EngineTransport."""
+
+    make_engine = CurlEngine

@@ -10,7 +10,8 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Unpack
+from pathlib import Path
+from typing import ClassVar, Protocol, Unpack
 
 from crawler.config import FetchConfig
 from crawler.errors import (
@@ -26,9 +27,11 @@ from crawler.http import METHODS, Asked, BrowserRequest, Check, Exchanged, Excha
 from crawler.http.address_guard import AddressGuard
 from crawler.http.bandwidth import AHEAD_BYTES, Bandwidth
 from crawler.http.bot_challenges import MOST_BYTES, is_worth_a_look
+from crawler.http.certificates import authorities
 from crawler.http.content_encoding import content_of, is_worthless_in_part
 from crawler.http.cookies import CookieJar
 from crawler.http.engine import Answer, Engine, IdleConnectionLost, Outgoing, SendAgain, causes_of
+from crawler.http.paced_reader import RATE_GRACE_S, ReadPace
 from crawler.http.proxies import Proxies
 from crawler.http.request_headers import RequestHeaders, asks_unless
 from crawler.http.status import PROXY_LOGIN, proxy_error, status_error
@@ -54,34 +57,58 @@ _DRAIN_S, _DRAIN_BYTES = 1.0, 64 * 1024
 """The body of a redirect or an error is read up to here, so that its connection can be used again."""
 
 
+class MakeEngine(Protocol):
+    """Makes the engine of a transport. *trusted* is a file of certificate authorities; empty: the usual ones."""
+
+    def __call__(
+        self,
+        config: FetchConfig,
+        pace: ReadPace,
+        guard: AddressGuard | None,
+        proxies: Proxies,
+        *,
+        trusted: str,
+    ) -> Engine: ...
+
+
 class EngineTransport:
-    """A Transport on *engine*, which it closes in the end; see :class:`crawler.http.Transport` for what it promises.
+    """A Transport on an engine of its own; see :class:`crawler.http.Transport` for what it promises.
 
-    *guard* judges URLs whose names a proxy looks up; that of the engine judges addresses. *jar* keeps cookies; None:
-    they are dropped. *seeds* are canonical URLs, whose origins get the passwords of *config*. *bandwidth* is shared
-    with other transfers; None: no limit.
+    *guard* decides which addresses may be connected to; None: all. *jar* keeps cookies; None: they are dropped. *seeds*
+    are canonical URLs, whose origins get the passwords of *config*. *rate_grace_s*: each so many seconds after the
+    first byte must bring ``min_rate_bytes_s`` on average. *ca_file* has the certificate authorities to trust, in place
+    of the usual ones and of those in the environment (SSL_CERT_FILE …). *bandwidth* is shared with other transfers;
+    None: no limit.
 
-    Raises ConfigError for headers that can't be used.
+    Raises ConfigError for headers, proxies and files that can't be used.
     """
+
+    make_engine: ClassVar[MakeEngine]
 
     def __init__(
         self,
-        engine: Engine,
         config: FetchConfig,
-        guard: AddressGuard | None,
-        jar: CookieJar | None,
+        guard: AddressGuard | None = None,
+        jar: CookieJar | None = None,
         *,
-        seeds: Iterable[str],
-        proxies: Proxies,
-        bandwidth: Bandwidth | None,
+        seeds: Iterable[str] = (),
+        rate_grace_s: float = RATE_GRACE_S,
+        ca_file: Path | None = None,
+        bandwidth: Bandwidth | None = None,
     ) -> None:
         self._config = config
         self._bandwidth = bandwidth
         self._jar = jar
         self._headers = RequestHeaders(config, seeds=seeds, jar=jar)
-        self._proxies = proxies
+        self._proxies = Proxies(config.proxy)
         self._guard = guard
-        self._engine = engine
+        self._engine = self.make_engine(
+            config,
+            ReadPace(min_rate_bytes_s=config.min_rate_bytes_s, grace_s=rate_grace_s, bandwidth=bandwidth),
+            guard,
+            self._proxies,
+            trusted=str(ca_file or (authorities() if config.verify_tls else "")),
+        )
 
     def fetch(self, url: str, **asked: Unpack[Asked]) -> Fetched:
         """Fetch *url*, following redirects; the text of an error names the limit that was met."""

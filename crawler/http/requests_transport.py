@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import http.client
 import time
-from collections.abc import Iterable
-from pathlib import Path
 
 import requests
 from urllib3.exceptions import HTTPError
@@ -17,47 +15,14 @@ from urllib3.exceptions import HTTPError
 from crawler.config import FetchConfig
 from crawler.errors import TaskError
 from crawler.http.address_guard import AddressGuard
-from crawler.http.bandwidth import Bandwidth
-from crawler.http.certificates import authorities
-from crawler.http.cookies import CookieJar
 from crawler.http.engine import Answer, Outgoing
 from crawler.http.engine_transport import EngineTransport
-from crawler.http.paced_reader import RATE_GRACE_S, PacedResponse, ReadPace
+from crawler.http.paced_reader import PacedResponse, ReadPace
 from crawler.http.proxies import Proxies
 from crawler.http.requests_adapter import Adapter, wrapped
 
 _FOREIGN = (requests.RequestException, HTTPError, http.client.HTTPException, OSError, UnicodeError)
 """What requests and the libraries below it raise."""
-
-
-class RequestsTransport(EngineTransport):
-    """A Transport on requests; see :class:`crawler.http.Transport` for what it promises.
-
-    *guard* decides which addresses may be connected to; None: all. *jar* keeps cookies; None: they are dropped. *seeds*
-    are canonical URLs, whose origins get the passwords of *config*. *rate_grace_s*: each so many seconds after the
-    first byte must bring ``min_rate_bytes_s`` on average. *ca_file* has the certificate authorities to trust, in place
-    of the usual ones and of those in the environment (SSL_CERT_FILE …). *bandwidth* is shared with other transfers;
-    None: no limit.
-
-    Raises ConfigError for headers, proxies and files that can't be used.
-    """
-
-    def __init__(
-        self,
-        config: FetchConfig,
-        guard: AddressGuard | None = None,
-        jar: CookieJar | None = None,
-        *,
-        seeds: Iterable[str] = (),
-        rate_grace_s: float = RATE_GRACE_S,
-        ca_file: Path | None = None,
-        bandwidth: Bandwidth | None = None,
-    ) -> None:
-        proxies = Proxies(config.proxy)
-        trusted = str(ca_file or (authorities() if config.verify_tls else ""))
-        pace = ReadPace(min_rate_bytes_s=config.min_rate_bytes_s, grace_s=rate_grace_s, bandwidth=bandwidth)
-        engine = RequestsEngine(config, pace, guard, proxies, trusted=trusted)
-        super().__init__(engine, config, guard, jar, seeds=seeds, proxies=proxies, bandwidth=bandwidth)
 
 
 class RequestsEngine:
@@ -91,6 +56,12 @@ class RequestsEngine:
 
     def close(self) -> None:
         self._adapter.close()
+
+
+class RequestsTransport(EngineTransport):
+    """A Transport on requests; its arguments are those of EngineTransport."""
+
+    make_engine = RequestsEngine
 
 
 class _RequestsAnswer:

@@ -30,7 +30,7 @@ def open_transport(
     seeds: Iterable[str] = (),
     bandwidth: Bandwidth | None = None,
 ) -> Transport:
-    """The transport that the setting asks for; the arguments are those of RequestsTransport.
+    """The transport that the setting asks for; the arguments are those of EngineTransport.
 
     Raises ConfigError for settings that can't be used, and where libcurl is asked for and can't be used.
     """
