@@ -31,10 +31,12 @@ class Concurrency:
 
     def handled(self, waiting_s: float, cpu_s: float) -> None:
         """A task was handled: it waited *waiting_s* for servers and storages, and took *cpu_s* of its thread's CPU."""
+        if self.least == self._most:
+            return
         with self._lock:
             self._samples.append((waiting_s, cpu_s))
             self._count += 1
-            if self._count % _LOOK_EVERY or self.least == self._most:
+            if self._count % _LOOK_EVERY:
                 return
             # the lower quartile: on a machine with too much to do most tasks take longer than their servers do
             waiting = sorted(sample for sample, _ in self._samples)[len(self._samples) // 4]
