@@ -9,12 +9,13 @@ import socket
 import threading
 from contextlib import suppress
 from ipaddress import ip_address
-from typing import Self
+
+from tests.support.tcpserver import TcpServer
 
 _ADDRESS_BYTES = {1: 4, 4: 16}
 
 
-class SocksServer:
+class SocksServer(TcpServer):
     """*reply* other than 0 refuses to connect; *trickles* sends its own answers byte by byte; *bound* is what it says
     it is connected from, as that stands on the wire.
     """
@@ -36,29 +37,7 @@ class SocksServer:
         self._refused = refused
         self._trickles = trickles
         self._bound = bound
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._open: list[socket.socket] = []
-        self.port = self._listener.getsockname()[1]
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with suppress(OSError):  # a plain close would not wake who waits in accept
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        for sock in self._open:
-            with suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
-            sock.close()
-
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                sock, _ = self._listener.accept()
-                self._open.append(sock)
-                threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
+        super().__init__()
 
     def _serve(self, sock: socket.socket) -> None:
         with suppress(OSError, EOFError, UnicodeError):

@@ -8,10 +8,11 @@ import socket
 import ssl
 import threading
 from contextlib import suppress
-from typing import Self
+
+from tests.support.tcpserver import TcpServer
 
 
-class Proxy:
+class Proxy(TcpServer):
     """Connects, or passes a request on; to 127.0.0.1, whatever the name."""
 
     def __init__(
@@ -21,30 +22,7 @@ class Proxy:
         self._login = login
         self._refusal = refusal
         self._context = context
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._open: list[socket.socket] = []
-        self.port = self._listener.getsockname()[1]
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        # a plain close would not wake who waits in accept
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        for sock in self._open:
-            with suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
-            sock.close()
-
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                sock, _ = self._listener.accept()
-                self._open.append(sock)
-                threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
+        super().__init__()
 
     def _serve(self, sock: socket.socket) -> None:
         with suppress(OSError, ValueError):
