@@ -589,6 +589,10 @@ def templates(crawl: Crawl) -> Seen:
     for task in range(200, 240):
         tasks.tell_template(host=A, name=f"four/{task % 12}", outcome=RenderOutcome(task=task))
         yield ask(task + 500, f"four/new{task}")
+    for task in range(240, 290):
+        outcome = RenderOutcome(task=task, found=(1_000,))
+        tasks.tell_template(host=A, name=f"six/{task % 12}", outcome=outcome)
+        yield ask(task + 500, f"six/new{task}")
 
 
 Scenario = Callable[[Crawl], Seen]

@@ -105,10 +105,10 @@ CHANGED: dict[Scenario, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] =
     scenarios.that_wait_as_they_refuse: ({}, {"LOOKED_AT": 1, "SHOWN_WAITING": 20}, {"SHOWN_TROUBLED": 3}),
     scenarios.later_retries: ({"max_attempts": 3}, {}, {"LOOKED_AT": 3}),
     scenarios.receiving: ({}, {}, {"BURST_S": 1.5, "HORIZON_S": 7.0}),
-    scenarios.templates: ({}, {"FAMILY_RENDERS": 6}, {
+    scenarios.templates: ({}, {"FAMILY_RENDERS": 6, "GAINED_FAMILY_RENDERS": 20, "GAINED_FAMILY_TEMPLATES": 8}, {
         "PROBES": 2, "DRY_RENDERS": 3, "TEMPLATE_CLAIM_S": 30.0, "TEMPLATE_WAIT_S": 3.0, "FAILED_RENDERS": 3,
         "FAMILY_RENDERS": 18, "FAMILY_TEMPLATES": 4, "MOST_TEMPLATES": 3, "MOST_FOUND": 1,
-        "MOST_BEHAVIOURS": 1, "MOST_TOLD_OF": 1,
+        "GAINED_FAMILY_RENDERS": 30, "GAINED_FAMILY_TEMPLATES": 14, "MOST_BEHAVIOURS": 1, "MOST_TOLD_OF": 1,
     }),
 }  # fmt: skip
 """By scenario: settings, constants as they are else, and another value of each that it can tell of."""
@@ -441,6 +441,8 @@ def test_templates_go_by_their_numbers(monkeypatch: pytest.MonkeyPatch, number: 
     for name in ("PROBES", "DRY_RENDERS", "FAILED_RENDERS", "FAMILY_TEMPLATES"):
         monkeypatch.setattr(policy, name, number)
     monkeypatch.setattr(policy, "FAMILY_RENDERS", 2 * number)
+    monkeypatch.setattr(policy, "GAINED_FAMILY_RENDERS", 4 * number)
+    monkeypatch.setattr(policy, "GAINED_FAMILY_TEMPLATES", 3 * number)
     fresh = known = KnownTemplates("family/a")
     for task in range(number):
         known, answer = asked(known, task, 0.0)
@@ -467,8 +469,13 @@ def test_templates_go_by_their_numbers(monkeypatch: pytest.MonkeyPatch, number: 
         assert verdict(KnownTemplates("family/new", family=family.family), None) == "unknown"
         family = rendered(KnownTemplates(f"family/{task}", family=family.family), task)
     assert verdict(KnownTemplates("family/new", family=family.family), None) == "skip"
-    family = rendered(KnownTemplates("family/more", family=family.family), 60)
-    assert (family.family.renders, len(family.family.templates)) == (2 * number, number)
+    family = rendered(KnownTemplates("family/gains", family=family.family), 60, found=(1,))
+    for task in range(4 * number):
+        assert verdict(KnownTemplates("family/new", family=family.family), None) == "unknown"
+        family = rendered(KnownTemplates(f"family/{task}", family=family.family), task, found=(1,))
+    assert verdict(KnownTemplates("family/new", family=family.family), None) == "skip"
+    family = rendered(KnownTemplates("family/more", family=family.family), 61)
+    assert (family.family.renders, len(family.family.templates)) == (4 * number, 3 * number)
 
 
 ALONE = {
@@ -507,8 +514,8 @@ NUMBERS = {
     2000, "MOST_LEFT_OUT_BYTES": 16384, "MAX_BEHIND": 50, "SHOWN_WORKERS": 500, "SHOWN_HOSTS": 50,
     "SHOWN_TROUBLED": 20, "SHOWN_WAITING": 5, "SHOWN_RETRIES": 5, "LOOKED_AT": 50, "PROBES": 3, "DRY_RENDERS":
     5, "TEMPLATE_CLAIM_S": 120.0, "TEMPLATE_WAIT_S": 1.0, "FAILED_RENDERS": 6, "FAMILY_RENDERS": 24,
-    "FAMILY_TEMPLATES": 8, "MOST_TEMPLATES": 2000, "MOST_FOUND": 400, "MOST_BEHAVIOURS": 64, "MOST_TOLD_OF": 16,
-    "STANDSTILL_S": 10, "LEASE_STANDSTILL": 0.125, "QUIET_S": 1, "RECENT_S": 600, "ENDED_S": 86400, "SAMPLE_S":
+    "FAMILY_TEMPLATES": 8, "GAINED_FAMILY_RENDERS": 72, "GAINED_FAMILY_TEMPLATES": 24, "MOST_TEMPLATES": 2000,
+    "MOST_FOUND": 400, "MOST_BEHAVIOURS": 64, "MOST_TOLD_OF": 16, "STANDSTILL_S": 10, "LEASE_STANDSTILL": 0.125, "QUIET_S": 1, "RECENT_S": 600, "ENDED_S": 86400, "SAMPLE_S":
     15, "BUCKET_FIELDS": 120, "WOKEN_AT_ONCE": 1000, "GIVEN_BACK_AT_ONCE": 100, "TROUBLED_LOOKED_AT": 201,
 }  # fmt: skip
 
