@@ -32,10 +32,11 @@ _BUDGET = Budget(2**28)
 class NoProcess:
     """Has said all that it will ever say."""
 
-    returncode = 1
+    pid = 0
+    exitcode = 1
 
-    def wait(self, _: float | None = None) -> int:
-        return 1
+    def join(self, timeout: float | None = None) -> None:
+        pass
 
     def kill(self) -> None:
         pass
@@ -48,7 +49,7 @@ def child(said: bytes) -> Child:
     made._shared = SharedMemory()
     asked, told = os.pipe()
     heard, answered = os.pipe()
-    made._process = NoProcess()  # type: ignore[assignment]
+    made._process = NoProcess()
     made._requests, made._replies = os.fdopen(told, "wb", 0), os.fdopen(heard, "rb")
 
     def say() -> None:
@@ -97,7 +98,7 @@ def _pool(drawn: Drawn) -> None:
     """Through the pool, whose child it is: what it wants of memory is bounded by what there is."""
     said = drawn.rest()
     with (
-        patch("crawler.sandbox.pool.Child", lambda _: child(b"\1\0\0\0\0" + said)),
+        patch("crawler.sandbox.pool.Child", lambda *_: child(b"\1\0\0\0\0" + said)),
         DecoderPool(most=1, max_pixels=1000, timeout_s=5.0, budget=_BUDGET) as decoders,
     ):
         _judge(decoders)

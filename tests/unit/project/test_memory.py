@@ -7,6 +7,7 @@ a process of its own, so that what it holds is not counted.
 from __future__ import annotations
 
 import multiprocessing
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -223,7 +224,11 @@ def test_a_limit_that_is_exceeded_fails_a_test(tmp_path: Path) -> None:
     (tmp_path / "test_control.py").write_text(TOO_MUCH, encoding="utf-8")
     (tmp_path / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-rA", "-p", "no:cacheprovider", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60, check=False)
+    # options of this run are not that one's: it does not know our profiles of hypothesis
+    environ = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=tmp_path, timeout=60, check=False, env=environ
+    )
     assert done.returncode == 1, done.stdout + done.stderr
     assert "Test was limited to 6.0MiB but allocated 7.0MiB" in done.stdout
     assert "1 failed, 1 passed" in done.stdout
