@@ -49,10 +49,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """One for each core, and one more where half of the time is waiting; none where a file is named."""
-    if config.option.markexpr or config.option.all or config.option.thorough:
-        return cores() + 1
-    return 0 if marks.wants_rest(config) else cores()
+    """One for each core and one more, as half of the time is waiting; none where a file is named."""
+    chooses = config.option.markexpr or config.option.all or config.option.thorough
+    return 0 if marks.wants_rest(config) and not chooses else cores() + 1
 
 
 def cores() -> int:

@@ -51,6 +51,8 @@ class CurlAnswer:
         self.sent_at = handle.sent_at
         self.will_close = framing.will_close
         self._is_faulty = framing.is_faulty
+        self._left = framing.length
+        """Bytes of the content that are still to come; None if only chunks or the connection's end tell."""
         self._is_complete = framing.length == 0
         self._chunks: Response | None = None
         if framing.is_chunked:
@@ -63,7 +65,7 @@ class CurlAnswer:
 
     def read(self, amt: int, *, decode_content: bool) -> bytes:  # noqa: ARG002 - libcurl decodes nothing
         if self._chunks is None:
-            return self.next_bytes()
+            return self.next_bytes() if self._left is None else self._next_within(self._left)
         try:
             data = self._chunks.read(amt)
         except http.client.IncompleteRead as exc:
@@ -71,6 +73,20 @@ class CurlAnswer:
                 f"the server closed the connection within the answer: {plain(exc)}"
             ) from exc
         self._is_complete = self._is_complete or not data
+        return data
+
+    def _next_within(self, left: int) -> bytes:
+        """What comes next of a body whose length is known.
+
+        libcurl minds that length only where no ``Transfer-Encoding`` stands beside it, ``identity`` included.
+        """
+        if not left:
+            return b""
+        data = self.next_bytes()[:left]
+        if not data:
+            raise TruncatedTransfer(f"the server closed the connection {left} bytes before the answer's end")
+        self._left = left - len(data)
+        self._is_complete = not self._left
         return data
 
     def next_bytes(self) -> bytes:

@@ -1,8 +1,8 @@
 """The pool of child processes of one worker: hands out free children, kills late ones, replaces dead ones.
 
 Invariants, all guarded by the pool's mutex: a child is in ``_alive`` from its start until it is discarded; it is in
-``_idle`` only while no thread uses it; ``len(_alive) + _starting`` never exceeds *most*; ``child.due`` is set only
-while the child computes, not while it waits for memory or for us.
+``_idle`` only while no thread uses it, and whoever uses it ends it; ``len(_alive) + _starting`` never exceeds *most*;
+``child.due`` is set only while the child computes, not while it waits for memory or for us.
 """
 
 from __future__ import annotations
@@ -252,10 +252,10 @@ class Pool(AbstractContextManager["Pool"]):
         finally:
             with self._mutex:
                 self._starting -= 1
-                if started is not None:
-                    self._alive.add(started)
-                else:
+                if started is None:
                     self._child_free.notify()
+                elif not self._closing.is_set():
+                    self._alive.add(started)
         if self._closing.is_set():
             started.end()
             raise InternalError(f"the {self._what}s are closed")
@@ -304,8 +304,11 @@ class Pool(AbstractContextManager["Pool"]):
 
     def _offer(self, child: Child) -> None:
         with self._mutex:
-            self._idle.append(child)
-            self._child_free.notify()
+            if not self._closing.is_set():
+                self._idle.append(child)
+                self._child_free.notify()
+                return
+        child.end()
 
     def _watch(self) -> None:
         """Kill late children.
@@ -328,15 +331,20 @@ class Pool(AbstractContextManager["Pool"]):
                         sleep_s = min(sleep_s, child.due - now)
 
     def close(self) -> None:
-        """End all children, also busy ones; may be called twice."""
+        """End all children, also busy ones; may be called twice.
+
+        Busy ones are killed here and ended by the threads that use them: those still hold their pipes.
+        """
         self._closing.set()
         with self._mutex:
             self._child_free.notify_all()
             self._large_done.notify_all()
-            alive = set(self._alive)
+            idle = set(self._idle)
+            for child in self._alive - idle:
+                child.kill()
             self._alive.clear()
             self._idle.clear()
-        _end(alive)
+        _end(idle)
 
     def __exit__(self, *error: object) -> None:
         self.close()

@@ -86,6 +86,8 @@ def made(kind: str, url: str) -> tuple[Any, ...]:
 
 @example(b"HTTP/1.1 200 OK\r\nX: a\0b\r\nContent-Length: 5\r\n\r\nhello")
 @example(b"HTTP/1.1 302 X\r\nLocation:\r\nLocation: /x\r\nLocation: /y\r\nContent-Length: 0\r\n\r\n")
+@example(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: identity\r\n\r\nhel")
+@example(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: identity\r\n\r\nhello, and more")
 @settings(max_examples=60)
 @given(answers)
 def test_all_make_the_same_of_it(server: Saying, answer: bytes) -> None:

@@ -30,6 +30,7 @@ from crawler.errors import (
     TooMuchMemory,
     TruncatedImage,
 )
+from crawler.sandbox.child import Child
 from crawler.sandbox.child_main import SHARED_BYTES
 from crawler.sandbox.memory_budget import Budget
 from tests.support.cpu_time import soon
@@ -313,6 +314,37 @@ def test_closing_ends_all_and_leaves_no_zombies() -> None:
     assert set(children()) <= before
     with pytest.raises(InternalError, match="closed"):
         pool.verify(HEAD)
+
+
+@LINUX
+def test_a_child_is_ended_by_who_uses_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once the pool was closed by one thread, the pipes of a busy child were closed under the thread that read them."""
+    enders: dict[Child, set[int]] = {}
+    end = Child.end
+
+    def watched(child: Child) -> int:
+        enders.setdefault(child, set()).add(threading.get_ident())
+        return end(child)
+
+    monkeypatch.setattr(Child, "end", watched)
+    pool = decoders(most=2)
+    pool.verify(HEAD + b"ok")
+    errors: list[BaseException] = []
+
+    def ask() -> None:
+        try:
+            pool.verify(HEAD + b"hang")
+        except BaseException as exc:  # noqa: BLE001 - what it is, is what is tested
+            errors.append(exc)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    while not any(decoder.due for decoder in pool._pool._alive):
+        time.sleep(0.01)
+    pool.close()
+    thread.join()
+    assert [type(error) for error in errors] == [InternalError]
+    assert list(enders.values()) == [{thread.ident}]
 
 
 _ORPHANING = """

@@ -33,7 +33,8 @@ class Echo:
         self.listener = RpcTransport().listen(("127.0.0.1", 0))
         self.accepted: list[Connection] = []
         self.gone: list[Connection] = []
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._accepting.start()
 
     def _accept(self) -> None:
         with suppress(OSError):
@@ -56,6 +57,7 @@ class Echo:
 
     def close(self) -> None:
         self.listener.close()
+        self._accepting.join()
         for peer in self.accepted:
             peer.interrupt()
         wait_until(lambda: len(self.gone) == len(self.accepted))
