@@ -13,7 +13,7 @@ import pytest
 from hypothesis import settings
 
 from crawler.config import ENVIRONMENT_PREFIX
-from tests.support import marks
+from tests.support import marks, measured
 from tests.support.cpu_time import allowed_s, spent, untraced
 from tests.support.redisserver import Cluster, RedisServer, cluster, need_server
 
@@ -123,6 +123,17 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 def _untraced(request: pytest.FixtureRequest) -> Iterator[None]:
     with untraced() if request.node.get_closest_marker("untraced") else nullcontext():
         yield
+
+
+@pytest.fixture(autouse=True)
+def _measured(
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    if request.node.get_closest_marker("measured"):
+        for name, value in measured.environment(tmp_path_factory.mktemp("coverage")).items():
+            monkeypatch.setenv(name, value)
 
 
 # --- one server of each kind a session, and the same ones mended and emptied for each test ---

@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pytest
+
 from crawler.catalog import Catalog
 from crawler.cli.demo import sample_site
 from tests.e2e.running import image_crawler, records
@@ -15,6 +17,7 @@ EXPECTED = json.loads((sample_site() / "expected.json").read_text(encoding="utf-
 TOTAL = len(EXPECTED["images"]) + sum(map(len, EXPECTED["same_bytes"]))
 
 
+@pytest.mark.measured
 def test_the_demo_comes_to_what_is_expected(tmp_path: Path) -> None:
     outcome = image_crawler("demo", folder=tmp_path)
     assert outcome.code == 0, outcome.err

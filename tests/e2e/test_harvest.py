@@ -65,6 +65,7 @@ def crawling(server: SiteServer, folder: Path, stack: ExitStack) -> Running:
     return crawl
 
 
+@pytest.mark.measured
 def test_harvesters_from_outside_share_the_pages_of_a_crawl(tmp_path: Path) -> None:
     digests = make_site(tmp_path / "site", pages=120, images_per_page=2)
     with serving(tmp_path / "site", delay_s=0.2) as server, ExitStack() as stack:

@@ -148,6 +148,7 @@ def test_render_on_a_machine_without_one_ends_at_once(tmp_path: Path) -> None:
 # --- here ---
 
 
+@pytest.mark.measured
 def test_a_crawl_starts_renderers_when_a_page_wants_one(tmp_path: Path, site: dict[str, str]) -> None:
     with serving(tmp_path / "site") as server:
         crawl = image_crawler(

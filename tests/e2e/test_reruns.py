@@ -48,6 +48,7 @@ def a_place(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Place]:
         yield Place(tmp_path, site, digests, queue)
 
 
+@pytest.mark.measured
 def test_a_limit_that_is_raised_lets_the_rest_in_and_one_that_is_lowered_is_refused(place: Place) -> None:
     assert place.crawl("--max-images", "5").code == 0
     assert len(place.saved()) == 5
@@ -94,6 +95,7 @@ def test_what_waits_is_left_out_by_a_pattern_that_is_given_later(place: Place) -
         assert [run.outcome for run in catalog.runs()] == ["stopped", "finished", "finished"]
 
 
+@pytest.mark.measured
 def test_images_that_a_filter_refused_are_fetched_once_it_is_gone(place: Place) -> None:
     assert place.crawl("--min-width-px", "100").code == 1, "none is that wide"
     outcome = place.crawl()

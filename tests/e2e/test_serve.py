@@ -154,6 +154,7 @@ def ended(started: Running, code: int = 0) -> Outcome:
 # --- joining ---
 
 
+@pytest.mark.measured
 def test_two_workers_finish_a_crawl(place: Place) -> None:
     workers = [place.work(), place.work()]  # they wait for it
     place.server.delay_s = 0.1
