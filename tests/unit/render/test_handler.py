@@ -74,6 +74,14 @@ def test_where_a_page_would_have_gone_is_a_link_and_its_routes_are_pages_to_be_r
     ]
 
 
+def test_a_page_brings_no_link_to_itself() -> None:
+    """Else each page of a kind would bring something new, and the crawl would render all of them."""
+    html = f"<a href='#made-by-script'>x</a><a href='{URL}'>y</a><a href='page#z'>z</a><a href='other'>o</a>"
+    result = compared(rendered("<p>", html, left_for=(f"{URL}#part", URL)))
+    assert links(result) == {"dir/other": ""}
+    assert result.new_links == (f"{HOME}dir/other",)
+
+
 @pytest.mark.parametrize(
     "fragment", ["/" + "x" * 2000, "/", "plain", "/\x1b[31m\u202e b", "!<a>", "/é\ufffd"]
 )
