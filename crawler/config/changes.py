@@ -100,6 +100,7 @@ _NOT_REACHED = (
     *("connect-failed", "connect-timeout", "connection-lost", "host-down", "host-not-found"),
     *("name-lookup-failed", "forbidden"),
 )
+_NOT_LET_IN = ("forbidden", "login-required", "bot-challenge")
 _SAID_OF_A_USE = ("tdmrep", "content-usage", "content-signal", "data-mining", "training-mining")
 
 EFFECTS: dict[str, _Effect] = {
@@ -156,10 +157,10 @@ EFFECTS: dict[str, _Effect] = {
     "min_rate_bytes_s": _of_all("too-slow", lets_in=_falls),
     "max_redirects": _of_all("too-many-redirects", lets_in=_rises),
     "verify_tls": _of_all("tls-failed", lets_in=_turned(to=False)),
-    "headers": _of_all("forbidden", lets_in=_given),
-    "keep_cookies": _of_all("forbidden", "too-many-redirects", lets_in=_given),
-    "login": _of_all("forbidden", lets_in=_given),
-    "netrc": _of_all("forbidden", lets_in=_given),
+    "headers": _of_all(*_NOT_LET_IN, lets_in=_given),
+    "keep_cookies": _of_all(*_NOT_LET_IN, "too-many-redirects", lets_in=_given),
+    "login": _of_all(*_NOT_LET_IN, lets_in=_given),
+    "netrc": _of_all(*_NOT_LET_IN, lets_in=_given),
     "proxy": _of_all(*_NOT_REACHED, lets_in=_given),
     "allow_addresses": _of_all("forbidden-address", lets_in=_more),
     "images": _Effect(lets_in=_along("best", "all"), keeps_out=True, reads=Reads.ALL),

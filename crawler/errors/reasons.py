@@ -68,7 +68,7 @@ class NotFound(FetchError, reason="not-found"):
 
 
 class LoginRequired(FetchError, reason="login-required"):
-    """401: a login is needed. Give --login, or the cookies of a browser that is logged in (--cookies)."""
+    """401: a login is needed."""
 
 
 class Forbidden(FetchError, reason="forbidden"):
@@ -77,7 +77,7 @@ class Forbidden(FetchError, reason="forbidden"):
 
 class BotChallenge(FetchError, reason="bot-challenge"):
     """A protection against bots answered in place of the content (Cloudflare, AWS WAF, DataDome, Anubis …). It is not
-    requested again. Give the cookies of a browser that was let through (--cookies), or ask the site's owner.
+    requested again.
     """
 
 
@@ -183,7 +183,7 @@ class PageCrashed(Rejection, reason="page-crashed"):
 
 
 class NoBrowser(Rejection, reason="no-browser"):
-    """The page needs a browser, and there is none. Install Chromium, then give the same command again."""
+    """The page needs a browser, and there is none."""
 
 
 class NoGain(Rejection, reason="no-gain"):

@@ -5,11 +5,11 @@ test_errors.py compares them.
 
 from __future__ import annotations
 
-import inspect
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from crawler.errors import LEFT_OUT, REASONS, FetchError, TaskError
+from crawler.errors import ADVICE, LEFT_OUT, REASONS, FetchError, meaning
 
 PAGE = Path(__file__).parents[2] / "docs" / "reasons.md"
 
@@ -31,11 +31,13 @@ def _lines() -> Iterator[str]:
     yield "Each is the `reason` of a record. `inspect DIR --failures` lists them, `explain DIR URL` shows one."
     yield "Where it says so, a worker tries again within seconds, and the queue later, until no attempts are left."
     yield ""
-    yield "| reason | status | tried again | what it means |"
-    yield "|---|---|---|---|"
+    yield "`DIR` is the crawl's folder. *The same command* is that which crawled: it takes up what new options let in."
+    yield ""
+    yield "| reason | status | tried again | what it means | what to do |"
+    yield "|---|---|---|---|---|"
     for slug, error in sorted(REASONS.items()):
         status = "failed" if issubclass(error, FetchError) else "rejected"
-        yield f"| `{slug}` | {status} | {'yes' if error.retryable else ''} | {_told(error)} |"
+        yield f"| `{slug}` | {status} | {'yes' if error.retryable else ''} | {meaning(slug)} | {_typed(ADVICE[slug])} |"
     yield ""
     yield "## Left out: what a page offers and was not taken on"
     yield ""
@@ -47,8 +49,12 @@ def _lines() -> Iterator[str]:
         yield f"| `{slug}` | {left_out.meaning} | {f'`{left_out.option}`' if left_out.option else ''} |"
 
 
-def _told(error: type[TaskError]) -> str:
-    return " ".join((inspect.cleandoc(error.__doc__ or "")).split())
+def _typed(advice: str) -> str:
+    """*advice* as a sentence, with its commands and options as code."""
+    return (
+        re.sub(r"image-crawler retry DIR(?: --reason [a-z-]+| --renders)?|--[a-z-]+", r"`\g<0>`", advice)
+        + "."
+    )
 
 
 if __name__ == "__main__":

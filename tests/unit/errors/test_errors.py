@@ -9,7 +9,10 @@ import pytest
 
 from crawler import errors
 from crawler.cli.crawl import crawl
-from crawler.errors import LEFT_OUT, REASONS, CrawlerError, FetchError, Rejection, TaskError
+from crawler.cli.retry import retry
+from crawler.config import SETTINGS
+from crawler.config.changes import EFFECTS
+from crawler.errors import ADVICE, LEFT_OUT, REASONS, CrawlerError, FetchError, Rejection, TaskError, meaning
 from tests.generators import reasons
 
 ALL = [cls for _, cls in inspect.getmembers(errors, inspect.isclass) if issubclass(cls, CrawlerError)]
@@ -68,6 +71,52 @@ def test_what_lets_in_what_was_left_out_is_an_option() -> None:
     named = {name for left_out in LEFT_OUT.values() for name in re.findall(r"--[a-z-]+", left_out.option)}
     assert named
     assert named <= options
+
+
+def test_every_reason_has_an_advice() -> None:
+    assert ADVICE.keys() == REASONS.keys()
+    for reason, advice in ADVICE.items():
+        assert 20 < len(advice) <= 120, reason
+        assert advice[0].isupper(), reason
+        assert not advice.endswith("."), reason
+        assert not re.search(r"[{}]", advice), reason
+
+
+def test_an_advice_names_options_that_there_are() -> None:
+    options = {
+        name
+        for command in (crawl, retry)
+        for param in command.params
+        for name in (*param.opts, *param.secondary_opts)
+    }
+    for reason, advice in ADVICE.items():
+        assert set(re.findall(r"--[a-z-]+", advice)) <= options, reason
+        again = re.findall(r"--reason ([a-z-]+)", advice)
+        assert again in ([], [reason]), reason
+
+
+def test_the_same_command_with_an_option_tries_again_what_it_is_advised_for() -> None:
+    keys = {
+        flag: key
+        for key, setting in SETTINGS.items()
+        for flag in (setting.flag, setting.flag.replace("--", "--no-", 1))
+    }
+    tried = 0
+    for reason, advice in ADVICE.items():
+        _, same, options = advice.partition("he same command with")
+        for flag in re.findall(r"--[a-z-]+", options.partition(";")[0]) if same else ():
+            if flag == "--cookies":  # of the run; what makes it tried again is --keep-cookies
+                continue
+            effect = EFFECTS[keys[flag]]
+            assert reason in effect.images + effect.pages, f"{reason}: {flag}"
+            tried += 1
+    assert tried > 30
+
+
+def test_a_meaning_is_one_line_and_that_of_the_class() -> None:
+    assert meaning("not-found") == "404 or 410."
+    assert "\n" not in meaning("host-down")
+    assert meaning("no such reason") == ""
 
 
 def test_the_page_of_reasons_is_made_of_them() -> None:
