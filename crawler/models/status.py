@@ -102,6 +102,16 @@ class Retry(Value):
     http_status: Small = 0
 
 
+class Failure(Value):
+    """The latest URL of a kind that was not had, for one reason."""
+
+    kind: TaskKind
+    reason: Slug
+    url: Annotated[str, Meta(max_length=SHOWN_URL)] = ""
+    """Its first SHOWN_URL characters."""
+    ago_s: Duration = 0.0
+
+
 class Counts(Value):
     """Numbers of tasks of one kind, by state."""
 
@@ -160,6 +170,8 @@ class Stats(Value):
     """
     retries: Annotated[tuple[Retry, ...], Meta(max_length=64)] = ()
     """The next retry of each host, in the order in which they are due."""
+    failures: Annotated[tuple[Failure, ...], Meta(max_length=64)] = ()
+    """The latest failures of each kind for each reason, the latest first; none of before the queue was opened."""
     held_images: Total = 0
     """Number of delayed images that wait until no page can name a larger size of the same picture."""
     backlogged: bool = False

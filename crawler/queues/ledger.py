@@ -290,6 +290,7 @@ class Ledger(LedgerRuns, Queue):
             "up_s": now - self._started,
             "waiting": hosts_that_wait(state.politeness, state.watch, self._db, now=now),
             "retries": state.delayed.next_retries(max_attempts=self._queue.max_attempts),
+            "failures": state.failures.shown(now=now),
             "held_images": state.adder.sizes.held,
             "backlogged": state.is_backlogged,
             "paused": self._paused,

@@ -17,6 +17,7 @@ from crawler.queues.delayed import DelayedTasks
 from crawler.queues.host_health import HostHealth
 from crawler.queues.host_pauses import HostPauses
 from crawler.queues.host_watch import HostWatch
+from crawler.queues.latest_failures import LatestFailures
 from crawler.queues.long_poll import LongPoll
 from crawler.queues.politeness import Politeness
 from crawler.queues.refresh import Refresh
@@ -36,7 +37,8 @@ class LedgerState:
       there are leases (see leases.py);
     - ``next_seq`` is greater than the number of every record.
 
-    ``load`` restores them from the file. Host health, throttle and pauses are not in the file, and stay.
+    ``load`` restores them from the file. Host health, throttle, pauses and latest failures are not in
+    the file, and stay.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class LedgerState:
         self.delayed = DelayedTasks(db, clock)
         self.health = HostHealth(per_host=queue.per_host, patience_s=queue.host_patience_s)
         self.throttle = Throttle(patience_s=queue.host_patience_s)
+        self.failures = LatestFailures()
         self.wake_all = False
         """All workers that wait are to be woken when the transaction ends, whatever their kind."""
         self._scope = scope

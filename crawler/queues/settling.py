@@ -314,6 +314,8 @@ class Settling:
     ) -> None:
         """Settle a task for good, with its record."""
         state = self._state
+        if record.reason:
+            state.failures.note(kind, record.reason, record.url, now=state.clock())
         if state.refresh.happen or state.refresh.may_share(record):
             record = self._compared(task_id, kind, record)
         record, next_size = with_next_size(record)

@@ -1067,6 +1067,26 @@ def test_the_next_tries_are_told_with_their_reasons(make: Callable[..., Queues])
     assert [retry.reason for retry in queues.tasks.stats().retries] == ["too-slow"], "the other one is ready"
 
 
+def test_the_latest_failure_for_each_reason_is_told(make: Callable[..., Queues]) -> None:
+    queues = make(max_attempts=2)
+    queues.tasks.put([page(1), *images(5)])
+    assert queues.tasks.stats().failures == ()
+    (one,) = take(queues, HARVESTER)
+    first, second, third, again, well = take(queues)
+    queues.results.put([failed(first, "not-found"), failed(second, "too-slow")])
+    queues.pass_time(5.0)
+    queues.results.put([failed(again, "server-error", retry_in_s=8.0), saved(well)])
+    queues.results.put([failed(third, "not-found")])
+    queues.results.put([failed(one, "not-found")])
+    failures = queues.tasks.stats().failures
+    assert [(failure.kind, failure.reason, failure.url) for failure in failures] == [
+        (TaskKind.PAGE, "not-found", one.url),
+        (TaskKind.IMAGE, "not-found", third.url),
+        (TaskKind.IMAGE, "too-slow", second.url),
+    ], "what is tried again has not failed yet"
+    assert failures[1].ago_s < 5.0 <= failures[2].ago_s
+
+
 def test_hosts_that_are_not_asked_as_fast_as_could_be_are_told(make: Callable[..., Queues]) -> None:
     queues = make(per_host=4)
     queues.tasks.put([page(1), *images(5, host="c")])

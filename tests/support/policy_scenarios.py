@@ -509,6 +509,17 @@ def shown_in_trouble(crawl: Crawl) -> Seen:
     yield len(status.hosts), len(status.retries)
 
 
+def shown_failures(crawl: Crawl) -> Seen:
+    """Four URLs that fail, each for a reason of its own."""
+    crawl.put(*images(4))
+    for task, reason in zip(
+        crawl.take(count=4), ("not-found", "forbidden", "too-slow", "bad-redirect"), strict=True
+    ):
+        crawl.settle(task, reason)
+    failures = crawl.queues.tasks.stats().failures
+    yield len(failures), {len(one.url) for one in failures}
+
+
 def that_wait(crawl: Crawl) -> Seen:
     """Eight hosts between two requests."""
     for number in range(8):

@@ -272,8 +272,10 @@ def failed(task: Task, reason: str = "server-error", **more: object) -> Result:
 
 
 def books(queues: Queues) -> Stats:
-    """The figures, without the workers: when these were last seen is another thing each moment. So is the time."""
-    return msgspec.structs.replace(queues.tasks.stats(), workers=(), up_s=0.0)
+    """The figures, without the workers: when these were last seen is another thing each moment. So is each time."""
+    stats = queues.tasks.stats()
+    failures = tuple(msgspec.structs.replace(one, ago_s=0.0) for one in stats.failures)
+    return msgspec.structs.replace(stats, workers=(), up_s=0.0, failures=failures)
 
 
 def tokens(tasks: Sequence[Task]) -> list[Token]:

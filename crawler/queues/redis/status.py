@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from crawler.models import Counts, HostStatus, Retry, Stats, TaskState, WorkerStatus
+from crawler.models import Counts, Failure, HostStatus, Retry, Stats, TaskState, WorkerStatus
 from crawler.monitoring.rate import MOST_PER_S
 from crawler.queues import policy
 from crawler.queues.redis.codec import KINDS, flat, host_report, utf8
@@ -75,6 +75,7 @@ def figures(answers: Sequence[Any], shards: Shards) -> dict[str, Any]:
         "up_s": max(float(answer[11]) for answer in answers),
         "waiting": tuple(waiting[: policy.SHOWN_WAITING]),
         "retries": tuple(retries[: policy.SHOWN_RETRIES]),
+        "failures": _failures(answers),
         "held_images": sum(answer[16] for answer in answers),
         "backlogged": sum(answer[17] for answer in answers) >= max(1, last[18]),
         "paused": any(answer[6] for answer in answers),
@@ -97,6 +98,19 @@ def host_status(found: Sequence[Any]) -> HostStatus:
         crawl_delay_s=float(crawl_delay_s),
     )
     return in_trouble(status, host_report(condition)[1]) if condition else status
+
+
+def _failures(answers: Sequence[Any]) -> tuple[Failure, ...]:
+    """The latest of each kind and reason, of all shards."""
+    latest: dict[str, Failure] = {}
+    for name, ago_s, url in (one for answer in answers for one in answer[20]):
+        letter, _, reason = utf8(name).partition(":")
+        with suppress(*FLAWS):  # somebody else has written there
+            said = {"kind": KINDS.get(letter), "reason": reason, "url": utf8(url), "ago_s": float(ago_s)}
+            one = msgspec.convert(said, Failure)
+            before = latest.get(utf8(name))
+            latest[utf8(name)] = one if before is None or one.ago_s < before.ago_s else before
+    return tuple(sorted(latest.values(), key=lambda one: one.ago_s)[: policy.SHOWN_FAILURES])
 
 
 def _retry(found: Sequence[Any]) -> Retry:

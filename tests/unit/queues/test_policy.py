@@ -97,6 +97,7 @@ CHANGED: dict[Scenario, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] =
     scenarios.shown: ({"max_attempts": 3, "delay_s": 10.0}, {}, {
         "SHOWN_WORKERS": 3, "SHOWN_HOSTS": 3, "SHOWN_WAITING": 7, "SHOWN_RETRIES": 7,
     }),
+    scenarios.shown_failures: ({}, {}, {"SHOWN_FAILURES": 2, "SHOWN_URL": 12}),
     scenarios.shown_in_trouble: ({"max_attempts": 3, "per_host": 8}, {"SHOWN_HOSTS": 1}, {
         "SHOWN_TROUBLED": 3,
     }),
@@ -512,6 +513,7 @@ NUMBERS = {
     "REFUSED_RESULT_S": 2.0, "REPLY_BYTES": 1048576, "MAX_RECORDS": 200, "GONE_WORKERS": 10000, "MOST_COOKIES": 3000,
     "MOST_COOKIES_OF_DOMAIN": 50, "COOKIES_AT_ONCE": 100, "MOST_LEFT_OUT": 100000, "MOST_LEFT_OUT_OF_EACH":
     2000, "MOST_LEFT_OUT_BYTES": 16384, "MAX_BEHIND": 50, "SHOWN_WORKERS": 500, "SHOWN_HOSTS": 50,
+    "SHOWN_FAILURES": 16, "SHOWN_URL": 300,
     "SHOWN_TROUBLED": 20, "SHOWN_WAITING": 5, "SHOWN_RETRIES": 5, "LOOKED_AT": 50, "PROBES": 3, "DRY_RENDERS":
     5, "TEMPLATE_CLAIM_S": 120.0, "TEMPLATE_WAIT_S": 1.0, "FAILED_RENDERS": 6, "FAMILY_RENDERS": 24,
     "FAMILY_TEMPLATES": 8, "GAINED_FAMILY_RENDERS": 72, "GAINED_FAMILY_TEMPLATES": 24, "MOST_TEMPLATES": 2000,

@@ -3,7 +3,7 @@
 -- Arguments:
 --   with_hosts whether hosts are wanted as well
 -- Returns {states, counters, totals, dropped, workers, worker_count, paused, halted, stopped, hosts, host_count, up_s,
--- rates, known, waiting, retries, held, waiting_images, image_backlog, paused_by}, as status.py reads them.
+-- rates, known, waiting, retries, held, waiting_images, image_backlog, paused_by, missed}, as status.py reads them.
 --- include tick, finish
 
 local with_hosts = bool()
@@ -86,6 +86,18 @@ local function next_retries()
   end
   return retries
 end
+-- the latest failure for each reason, of so many as there are reasons
+local function missed()
+  local found = {}
+  local names = call('HGETALL', P .. 'missed')
+  for at = 1, #names, 2 do
+    local legible, last = pcall(unpacked, names[at + 1])
+    if legible and type(last) == 'table' and tonumber(last[1]) and type(last[2]) == 'string' then
+      found[#found + 1] = {names[at], string.format('%.6f', max(0, now - tonumber(last[1]))), last[2]}
+    end
+  end
+  return found
+end
 local waiting, retries = that_wait(), next_retries()
 local halted, paused, stopped = halted_now()
 local hosts_in_all = call('ZCARD', P .. 'load')
@@ -103,6 +115,6 @@ reply[1] = {
   states, call('HGETALL', P .. 'c'), call('HGET', P .. 'm', 'totals') or '', call('HGETALL', P .. 'x'), found_workers,
   workers_in_all, paused and 1 or 0, halted or '', stopped and 1 or 0, shown, hosts_in_all, up_s, rates,
   S.known.p + S.known.i + S.known.b, waiting, retries, S.held,
-  S.n.ir + S.n.id, CFG.image_backlog, paused or '',
+  S.n.ir + S.n.id, CFG.image_backlog, paused or '', missed(),
 }
 return reply

@@ -35,7 +35,7 @@ KEYS = [
     "m", "c", "x", "hosts", "tasks", "q:i:http://a.example", "r:i:http://a.example", "due:i", "due:p", "cool", "off",
     "delayed", "load", "runs", "slow", "shut", "workers", "alive", "wait:i", "hungry:i", "gone", "out", "words", "left",
     "pictures", "held", "ck", "ck:seq", "ck:domains", "recent", "pushed", "guests", "files", "filed", "doms", "domains",
-    "full", "blocked:a.example",
+    "full", "missed", "blocked:a.example",
 ]  # fmt: skip
 TYPES: dict[str, tuple[Any, ...]] = {
     "string": ("SET", "garbage"),

@@ -495,6 +495,7 @@ def figures(stats: object) -> dict[str, object]:
     )  # fmt: skip
     found = {name: getattr(stats, name) for name in names}
     found["waiting"] = Counter(shown(host) for host in stats.waiting)  # type: ignore[attr-defined]
+    found["failures"] = {(one.kind, one.reason): round(one.ago_s, 3) for one in stats.failures}  # type: ignore[attr-defined]
     found["retries"] = {retry.host: round(retry.due_s, 3) for retry in stats.retries}  # type: ignore[attr-defined]
     return {name: +Counter(value) if isinstance(value, dict) else value for name, value in found.items()}
 

@@ -35,6 +35,7 @@
 --   left       stream   URLs that were left out: r reason, c kind, h host, b text as of a task; not all, see drop_url()
 --   pictures   hash     sizes of pictures (see picture_sizes.lua);   held  zset, of those that wait for a larger one
 --   ck, ck:seq, ck:DOMAIN     the crawl's cookies
+--   missed     hash     KIND:REASON -> when, and for which URL, a task failed last for that
 --   recent     zset     pages settled lately, read or rendered, of a queue in several parts
 --   pushed     set      what has been put back while a lost queue is made anew
 --

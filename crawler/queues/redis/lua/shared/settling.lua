@@ -55,6 +55,14 @@ local function keep(id, one, before, state, status, reason, size, fields, has_ne
     end
   end
   tally(deltas, 1)
+  if reason ~= '' then
+    -- the path alone: what a text has behind it, such as an earlier record, cmsgpack may not know
+    local legible, _, path = pcall(cmsgpack.unpack_one, one.b, string.byte(one.b) == 220 and 3 or 1)
+    if legible and type(path) == 'string' then
+      local url = string.sub(one.h .. path, 1, POLICY.SHOWN_URL)
+      call('HSET', P .. 'missed', kind .. ':' .. reason, pack({string.format('%.6f', now), url}))
+    end
+  end
   call('XADD', P .. 'out', next_seq(), 'i', id, 'k', one.k, 'n', one.n, 'a', one.a, 'c', kind, 'd', one.d, 's', state,
     't', pack(deltas), unpack(fields))
   S.out = S.out + 1
