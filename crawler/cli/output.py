@@ -117,12 +117,16 @@ def _clean_segment(segment: Segment, own_links: Container[str]) -> Segment:
 
 
 class _Picture(Live):
-    """A live display that leaves nothing behind when the terminal gets narrower.
+    """A live display that leaves nothing behind when its window changes its size.
 
-    The terminal then breaks long rows into several, which rich does not know of and would not remove.
+    On a narrower one the terminal breaks long rows into several, which rich does not know of and would not remove. Some
+    may have scrolled away, out of reach: how many is each terminal's own affair. Many bring them back on a larger
+    window, which is therefore cleared.
     """
 
     _widths: tuple[int, ...] = ()
+    _lost_at: tuple[int, int] | None = None
+    """Columns and rows of the window when rows may have been lost; None if all were removed."""
 
     def __init__(self, above: _Above, **options: Any) -> None:
         super().__init__(**options)
@@ -134,11 +138,18 @@ class _Picture(Live):
 
     def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
         drawn = super().process_renderables(renderables)
-        if not self._alt_screen:
-            width = max(1, self.console.width)
-            broken = sum((row - 1) // width for row in self._widths if row > width)
-            up = [(ControlType.CURSOR_UP, 1), (ControlType.ERASE_IN_LINE, 2)] * broken
-            drawn.insert(1, Control(*up))
+        if self._alt_screen:
+            return drawn
+        width, height = (max(1, side) for side in self.console.size)
+        broken = sum((row - 1) // width for row in self._widths if row > width)
+        if self._lost_at is not None and (width > self._lost_at[0] or height > self._lost_at[1]):
+            self._lost_at = None
+            drawn[0] = Control(ControlType.HOME, ControlType.CLEAR)
+            return drawn
+        if broken or len(self._widths) > height:
+            self._lost_at = (width, height)
+        up = [(ControlType.CURSOR_UP, 1), (ControlType.ERASE_IN_LINE, 2)] * broken
+        drawn.insert(1, Control(*up))
         return drawn
 
     def get_renderable(self) -> RenderableType:
@@ -155,13 +166,21 @@ class _Measured:
         self._drawn, self._tell = drawn, tell
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        lines = console.render_lines(self._drawn, options, pad=False)
+        lines = list(map(_without_blank_end, console.render_lines(self._drawn, options, pad=False)))
         # what does not fit is not drawn
         self._tell(tuple(Segment.get_line_length(line) for line in lines[: options.size.height]))
         for number, line in enumerate(lines):
             if number:
                 yield Segment.line()
             yield from line
+
+
+def _without_blank_end(line: list[Segment]) -> list[Segment]:
+    """*line* without blanks at its end: on a narrower window they would be rows of their own."""
+    kept = list(line)
+    while kept and not kept[-1].text.rstrip(" ") and not (kept[-1].style and kept[-1].style.bgcolor):
+        kept.pop()
+    return kept
 
 
 class _Above:

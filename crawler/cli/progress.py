@@ -10,8 +10,9 @@ from rich.console import Console
 from rich.text import Text
 
 from crawler.cli import crawl_tables, tables
-from crawler.cli.live_panel import ESTIMATE_WINDOW_S, RATE_WINDOW_S, LivePanel
+from crawler.cli.live_panel import LivePanel
 from crawler.cli.output import clean, is_terminal, live
+from crawler.cli.progress_grid import ESTIMATE_WINDOW_S, RATE_WINDOW_S
 from crawler.models import Stats
 from crawler.monitoring import wait_reasons
 from crawler.monitoring.rate import Rate
@@ -64,6 +65,7 @@ class ProgressLines:
         self._rate = Rate(window_s=RATE_WINDOW_S)
         self._lately = Rate(window_s=ESTIMATE_WINDOW_S, spacing_s=1.0)
         self._said: object = None
+        self._failed: object = None
 
     def show(self, stats: Stats) -> None:
         now = self._clock()
@@ -82,6 +84,11 @@ class ProgressLines:
         self._said, self._last = state, now
         self._every_s = min(PLAIN_AT_REST_S, 2 * self._every_s)
         self._console.print(" ".join(self._words(stats, now, rate, lately)), soft_wrap=True, highlight=False)
+        failed = next((one for one in stats.failures if one.reason not in crawl_tables.EXPECTED), None)
+        if failed is not None and (failed.reason, failed.url) != self._failed:
+            self._failed = (failed.reason, failed.url)
+            told = f"    last failed: {clean(failed.reason)} {clean(failed.url)}"
+            self._console.print(Text(told), soft_wrap=True, highlight=False)
         for wait in waiting:
             self._console.print(Text(f"    {clean(wait.text)}"), soft_wrap=True, highlight=False)
 
@@ -95,6 +102,6 @@ class ProgressLines:
         yield f"{crawl_tables.settled(stats.images):,} of {stats.images.discovered:,} images"
         came = ", ".join(f"{count:,} {status}" for status, count in stats.image_status.items())
         yield f"({clean(came) or 'none yet'}),"
-        seconds, _ = wait_reasons.time_to_go(stats, lately)
-        to_go = f", about {wait_reasons.span(seconds)} to go" if seconds is not None else ""
+        is_known = wait_reasons.time_to_go(stats, lately)[0] is not None
+        to_go = f", {wait_reasons.estimate(stats, lately)}" if is_known else ""
         yield f"{rate:.0f}/s, {tables.size(stats.saved_bytes)} saved{to_go}"

@@ -123,8 +123,7 @@ def _show(stats: Stats, now: Condition, *, as_json: bool, address: str = "") -> 
         out.print(status_tables.rates(stats))
         for wait in wait_reasons.waits(stats, invitation=address) if not stats.paused else ():
             out.print(Text(clean(wait.text), "bold yellow" if wait.is_for_you else "yellow"))
-        seconds, why_none = wait_reasons.time_to_go(stats, stats.images_per_s)
-        if told := f"about {wait_reasons.span(seconds)} to go" if seconds is not None else why_none:
+        if told := wait_reasons.estimate(stats, stats.images_per_s):
             out.print(Text(told, "dim"))
     out.print()
     tables.side_by_side(out, *_parts(out, stats))

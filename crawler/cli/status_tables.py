@@ -123,8 +123,10 @@ def _state(host: HostStatus) -> Text:
 
 
 def workers_table(out: Console, status: Status, *, most: int = WORKERS_SHOWN, is_low: bool = False) -> Table:
-    """A row for each worker, or for each machine if there are too many."""
+    """A row for each worker, or for each machine if there are too many; those in trouble come first if *is_low*."""
     named = _crews(told_apart(status.workers), most)
+    if is_low:
+        named.sort(key=lambda crew: (not any(who.seen_s > _SILENT_S for who in crew[1]),))
     crews = [crew for _, crew in named[:most]]
     column = partial(_column, crews)
     columns = [

@@ -16,17 +16,17 @@ from rich.table import Table
 from rich.text import Text
 
 from crawler.cli import crawl_tables, status_tables, tables
-from crawler.cli.live_panel import (
+from crawler.cli.output import clean, live
+from crawler.cli.panel_blocks import (
     Block,
-    Figures,
-    bars_of,
     chosen,
-    estimate_of,
-    reasons_of,
-    statuses_of,
+    estimate_blocks,
+    failure_blocks,
+    grid_block,
+    outcome_blocks,
     wait_blocks,
 )
-from crawler.cli.output import clean, live
+from crawler.cli.progress_grid import Figures, Histories
 from crawler.models import Status
 from crawler.monitoring import wait_reasons
 
@@ -40,27 +40,29 @@ _LEAST_ROWS_OF_HOSTS = 4
 
 
 class StatusScreen:
-    """The screen for *status*; *note* is the last message. *invitation*, *go_on*: see ``wait_reasons.waits``."""
+    """The screen for *status* and its *figures*; *note* is the last message. *invitation*, *go_on*: see
+    ``wait_reasons.waits``.
+    """
 
-    def __init__(self, status: Status, *, note: str = "", invitation: str = "", go_on: str = "") -> None:
-        self._status, self._note = status, note
+    def __init__(
+        self, status: Status, figures: Figures, *, note: str = "", invitation: str = "", go_on: str = ""
+    ) -> None:
+        self._status, self._figures, self._note = status, figures, note
         self._waiting = wait_reasons.waits(status, invitation=invitation, go_on=go_on)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         width, height = options.max_width, options.size.height
-        status = self._status
-        figures = _figures(status)
-        bars = bars_of(status, figures, width)
-        estimate = estimate_of(status, figures)
-        reasons = reasons_of(status)
+        status, figures = self._status, self._figures
         blocks = [
             Block(part=_row(crawl_tables.state(status))),
             Block(rank=4, part=_row(_summary(status))),
-            *([Block(rank=5, part=estimate)] if estimate else []),
-            *wait_blocks(console, self._waiting[:_WAITS_SHOWN], width, ranks=(2, 6)),
-            Block(rank=1, part=bars, rows=bars.row_count),
-            Block(rank=3, part=statuses_of(status)),
-            *([Block(rank=7, part=reasons)] if reasons else []),
+            Block(rank=12, part=Text()),
+            grid_block(status, figures, width, height, rank=1),
+            *estimate_blocks(console, status, figures, width, ranks=(5, 11)),
+            Block(rank=13, part=Text()),
+            *outcome_blocks(status, width, height, ranks=(3, 8)),
+            *failure_blocks(status, width, ranks=(7, 10)),
+            *wait_blocks(console, self._waiting, width, most=_WAITS_SHOWN, ranks=(2, 6)),
         ]
         note = [_row(Text(clean(self._note), "yellow"))] if self._note else []
         shown = chosen(blocks, height - len(note) - self._least(height))
@@ -72,8 +74,12 @@ class StatusScreen:
 
     def _least(self, height: int) -> int:
         """Rows kept for tables: workers are visible on the lowest screen."""
-        workers = len(self._status.workers)
-        return min(1 + workers, max(_LEAST_ROWS, height // 4)) if workers else 0
+        status = self._status
+        workers, hosts = len(status.workers), len(status.hosts)
+        if not (workers or hosts):
+            return 0
+        wanted = (1 + workers if workers else 0) + (1 + hosts if hosts else 0)
+        return min(wanted, max(_LEAST_ROWS, (height - 6) // 2))
 
     def _tables(self, console: Console, height: int) -> Iterator[RenderableType]:
         """Workers and hosts in *rows*: side by side if they fit, else one below the other."""
@@ -94,8 +100,7 @@ class StatusScreen:
         )
         there = [part for part in (workers, hosts) if part.things]
         row: list[Table] = [part.within(height) for part in there]
-        queue = crawl_tables.queue_table(status)
-        queue.title, queue.box, queue.columns[0].header = None, None, Text("Queue", "bold")
+        queue = tables.compact(crawl_tables.queue_table(status))
         if _rows_of(queue) <= height and _width(console, *row, queue) <= console.width:
             row.append(queue)
         if len(row) > 1 and _width(console, *row) <= console.width:
@@ -113,18 +118,15 @@ class _Grown:
         self._table, self.things = table, things
 
     def within(self, rows: int) -> Table:
-        """The table in at most that many rows, with its header and the number of rows it lacks."""
-        made = self._table(max(1, rows - 1))
-        if _rows_of(made) > rows:
-            made = self._table(max(1, rows - 2))
-        if _rows_of(made) > rows:
-            made.caption = None
-        return made
+        """The table in at most that many rows, with its header, which says how many there are in all."""
+        return self._table(max(1, rows - 1))
 
 
 def _below(workers: _Grown, hosts: _Grown, height: int) -> Iterator[RenderableType]:
     """Workers above hosts. Workers get rows first; hosts get a few in any case."""
     for_hosts = min(1 + hosts.things, _LEAST_ROWS_OF_HOSTS)
+    if 1 + workers.things + 1 + _LEAST_ROWS + 1 <= height:
+        for_hosts = min(1 + hosts.things, height - workers.things - 2)
     first = workers.within(max(_LEAST_ROWS, height - 1 - for_hosts))
     yield first
     left = height - _rows_of(first) - 1
@@ -139,11 +141,16 @@ def watch(
     """Show *states* as they come, on a screen of their own, until they end; the last one stays visible."""
     notes: list[str] = []
     board: StatusScreen | None = None
+    histories = Histories()
     try:
         with live(out, screen=True, say=notes.append) as drawn:
             for status in states:
                 board = StatusScreen(
-                    status, note=notes[-1] if notes else "", invitation=invitation, go_on=go_on
+                    status,
+                    histories.note(status, now=time.monotonic()),
+                    note=notes[-1] if notes else "",
+                    invitation=invitation,
+                    go_on=go_on,
                 )
                 notes.clear()
                 drawn.update(board, refresh=True)
@@ -166,18 +173,6 @@ def _wait(for_s: float, draw: Callable[[], None]) -> None:
             draw()
 
 
-def _figures(status: Status) -> Figures:
-    return Figures(
-        elapsed_s=status.up_s,
-        pages_per_s=status.pages_per_s,
-        renders_per_s=status.renders_per_s,
-        images_per_s=status.images_per_s,
-        bytes_per_s=status.saved_bytes_per_s,
-        lately_per_s=status.images_per_s,
-        mean_per_s=status.mean_images_per_s,
-    )
-
-
 def _summary(status: Status) -> Text:
     return Text(f"{status_tables.workers(status)}, up {status_tables.up(status)}", "dim")
 
@@ -188,7 +183,7 @@ def _row(text: Text) -> Text:
 
 
 def _rows_of(table: Table) -> int:
-    return table.row_count + 1 + (table.caption is not None) + 2 * (table.title is not None)
+    return table.row_count + 1
 
 
 def _width(console: Console, *parts: Table) -> int:

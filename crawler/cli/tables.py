@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO
 
 import click
@@ -134,6 +134,13 @@ def figures(title: str, *headers: str) -> Table:
     return table
 
 
+def compact(table: Table) -> Table:
+    """*table*, which ``figures`` has made, with its title as the first header and without a rule: two rows less."""
+    title, table.title, table.box = str(table.title), None, None
+    table.columns[0].header, table.columns[0].header_style = title, "bold"
+    return table
+
+
 @dataclass(frozen=True, kw_only=True)
 class Column:
     """A column of a table that fits its terminal."""
@@ -151,9 +158,14 @@ def fitted(
 ) -> Table:
     """A table no wider than the terminal: columns are dropped before a figure is cut off.
 
-    *more*, shown below it, is how many rows it lacks. If *is_low*, the title is the first header; each row is one line.
+    *more*, shown below it, is how many rows it lacks. If *is_low*, the title is the first header and says so, and each
+    row is one line.
     """
     kept = list(columns)
+    if is_low and more > 0:
+        title, more = f"{title}, {len(columns[0].cells):,} of {len(columns[0].cells) + more:,}", 0
+    if is_low:
+        kept[0] = replace(kept[0], header=title)
     while True:
         natural = _fitted(title, kept, [_width(column) for column in kept], more=more, is_low=is_low)
         # at its natural width, whatever the terminal's is
@@ -174,9 +186,8 @@ def _fitted(
     if is_low:
         table.title, table.box = None, None
     for number, (column, width) in enumerate(zip(columns, widths, strict=True)):
-        header = title if is_low and number == 0 else column.header
         table.add_column(
-            Text(header, "bold" if is_low and number == 0 else "dim"),
+            Text(column.header, "bold" if is_low and number == 0 else "dim"),
             justify="left" if column.is_text else "right",
             no_wrap=is_low or number > 0,
             overflow="ellipsis" if is_low or number else "fold",

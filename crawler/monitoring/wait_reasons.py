@@ -85,27 +85,57 @@ def waits(stats: Stats, *, invitation: str = "", go_on: str = "") -> tuple[Wait,
     return (*_without_workers(stats, invitation), *_hosts(stats), *_as_a_whole(stats))
 
 
-def time_to_go(stats: Stats, images_per_s: float) -> tuple[float | None, str]:
-    """Seconds until the rest is done at *images_per_s*; or None, and why there is no estimate.
+def estimate(stats: Stats, images_per_s: float) -> str:
+    """``about 81 s to go``, at *images_per_s*; or why that can't be said. Empty where nothing is left.
 
-    Returns None and "" where nothing is left.
+    What waits for a host in trouble, or failed before, is named and not estimated: nobody knows when it ends.
     """
-    left = stats.images.unsettled
+    seconds, why_none = time_to_go(stats, images_per_s)
+    if seconds is None:
+        return why_none
+    waiting = _waiting_images(stats)
+    without = (
+        f", without the {counted(waiting, 'image')} that wait{'s' if waiting == 1 else ''}" if waiting else ""
+    )
+    return f"about {span(seconds)} to go{without}"
+
+
+def time_to_go(stats: Stats, images_per_s: float) -> tuple[float | None, str]:
+    """Seconds until the rest is done at *images_per_s*, without images that wait for a host in trouble, or for another
+    try; or None, and why there is no estimate.
+
+    Returns None and "" where nothing is left. While pages are being read there is no estimate: the reason then tells
+    what the images known so far take.
+    """
     if stats.drained or stats.halted is not None or stats.paused or stats.silent_s:
         return None, ""
     if stats.pages.unsettled or stats.renders.unsettled:
-        return None, "no estimate: pages are still being read" if stats.images.discovered else ""
-    # of what hosts in trouble have, and of what has failed before, nobody knows when it ends: the next try is told of
-    troubled = [host for host in stats.waiting if _has_no_pace(host)]
-    left -= sum(host.images + host.in_flight for host in troubled)
-    left -= max(0, stats.images.delayed - stats.held_images)
+        return None, _while_pages_are_read(stats, images_per_s)
+    left = stats.images.unsettled - _waiting_images(stats)
     if left <= 0:
         return None, ""
-    slowest = max((_host_s(host) for host in stats.waiting if host not in troubled), default=0.0)
+    slowest = max((_host_s(host) for host in stats.waiting if not _has_no_pace(host)), default=0.0)
     if images_per_s < _LEAST_RATE_PER_S:
         is_explained = slowest or waits(stats)
         return (slowest or None), "" if is_explained else "no estimate: no image comes at the moment"
     return max(left / images_per_s, slowest), ""
+
+
+def _waiting_images(stats: Stats) -> int:
+    """Images of hosts in trouble, and those that have failed before: the next try is told of, and no more."""
+    troubled = sum(host.images + host.in_flight for host in stats.waiting if _has_no_pace(host))
+    return troubled + max(0, stats.images.delayed - stats.held_images)
+
+
+def _while_pages_are_read(stats: Stats, images_per_s: float) -> str:
+    """What can be said of the time left while any page may name more images."""
+    if not stats.images.discovered:
+        return ""
+    left = stats.images.unsettled - _waiting_images(stats)
+    if left <= 0 or images_per_s < _LEAST_RATE_PER_S:
+        return "no estimate: pages are still being read"
+    known = counted(left, "image") + " known so far"
+    return f"{span(left / images_per_s)} for the {known}; pages are still being read"
 
 
 def _has_no_pace(host: HostStatus) -> bool:

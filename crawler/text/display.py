@@ -35,6 +35,7 @@ STAND_INS = {
     "→": ">",
     "\u00d7": "x",  # times
     "≈": "~",
+    **dict(zip("▁▂▃▄▅▆▇", "_.:-=+#", strict=True)),  # bars, from low to high
     "\u00a0": " ",
     **dict.fromkeys("\u2018\u2019", "'"),
     **dict.fromkeys("\u201c\u201d", '"'),

@@ -13,7 +13,7 @@ from rich.text import Text
 from crawler.cli.live_panel import LivePanel
 from crawler.cli.output import live
 from crawler.cli.progress import PLAIN_AT_REST_S, PLAIN_EVERY_S, ProgressLines, progress
-from crawler.models import Counts, HostStatus, Stats, TaskKind, WorkerStatus
+from crawler.models import Counts, Failure, HostStatus, Stats, TaskKind, WorkerStatus
 
 SEED = "https://garden.example/"
 
@@ -81,9 +81,10 @@ def drawn(stats: Stats, width: int = 80, seeds: tuple[str, ...] = (SEED,), *, he
 
 @pytest.mark.parametrize("width", [40, 80, 120])
 def test_the_picture_fits_its_terminal_and_keeps_its_height(width: int) -> None:
-    lines = drawn(BUSY, width)
+    lines = drawn(BUSY, width, height=60)
     assert max(map(len, lines)) <= width
-    assert len(lines) == len(drawn(BUSY, 200)), "nothing is wrapped, which would make the picture jump"
+    later = msgspec.structs.replace(BUSY, saved_bytes=7 * 2**40, images=Counts(ready=9, done=7_654_321))
+    assert len(lines) == len(drawn(later, width, height=60)), "the picture does not jump"
 
 
 @pytest.mark.parametrize("width", [80, 120])
@@ -186,6 +187,17 @@ def test_lines_say_what_is_waited_for() -> None:
     ]
 
 
+def test_lines_say_what_failed_last_once() -> None:
+    clock, out = Clock(), console(terminal=False)
+    lines = ProgressLines(out, clock)
+    for number in range(3):
+        clock.now += PLAIN_EVERY_S
+        lines.show(msgspec.structs.replace(FAILING, saved_bytes=number))
+    text = out.export_text()
+    assert text.count("last failed") == 1
+    assert f"    last failed: not-found {DEEP}\n" in text
+
+
 def test_lines_grow_rare_while_nothing_changes_and_come_at_once_when_something_does() -> None:
     clock, out = Clock(), console(terminal=False)
     lines = ProgressLines(out, clock)
@@ -234,7 +246,9 @@ def test_the_picture_fits_any_height_and_what_matters_most_stays(stats: Stats, h
 
 
 def test_a_missing_sitemap_is_no_failure() -> None:
-    text = "\n".join(drawn(Stats(pages=Counts(done=1), page_reasons={"no-sitemap": 1})))
+    missing = Failure(kind=TaskKind.PAGE, reason="no-sitemap", url=f"{SEED}sitemap.xml")
+    stats = Stats(pages=Counts(done=1), page_reasons={"no-sitemap": 1}, failures=(missing,))
+    text = "\n".join(drawn(stats))
     assert "sitemap" not in text
 
 
@@ -246,7 +260,105 @@ def test_what_is_left_is_estimated_once_all_pages_are_read() -> None:
         picture.draw(Stats(pages=Counts(done=1), images=Counts(ready=1000 - number * 5, done=number * 5)))
     out = console()
     out.print(picture.draw(Stats(pages=Counts(done=1), images=Counts(ready=805, done=195))))
-    assert "about 81 s to go, 9.8 images/s since the start" in out.export_text()
+    text = out.export_text()
+    assert "about 81 s to go" in text
+    (row,) = [line.split() for line in text.splitlines() if "Images" in line]
+    assert row[-3:-1] == ["10/s", "9.8/s"], "now, and on average"
+
+
+DEEP = "http://cdn.example/wp-content/uploads/2026/05/a-very-long-way/plate-13.jpg"
+FAILING = msgspec.structs.replace(
+    BUSY,
+    failures=(
+        Failure(kind=TaskKind.IMAGE, reason="not-found", url=DEEP, ago_s=3.2),
+        Failure(kind=TaskKind.IMAGE, reason="truncated-image", url=f"{SEED}t.png", ago_s=70.0),
+    ),
+)
+
+
+@pytest.mark.parametrize("width", [44, 60, 80, 200])
+def test_what_failed_last_is_told_with_its_reason(width: int) -> None:
+    text = "\n".join(drawn(FAILING, width))
+    assert "not-found 4 s ago" in text
+    assert "plate-13.jpg" in text, "the end of a long URL tells it from others"
+    if width > 60:
+        assert "last failed: not-found 4 s ago" in text
+        assert "before it: truncated-image 70 s ago  garden.example/t.png" in text
+    assert DEEP.removeprefix("http://") in "\n".join(drawn(FAILING, 200))
+
+
+def gone_on_for(seconds: float, width: int = 120, *, per_s: int = 10, height: int = 30) -> list[str]:
+    clock = Clock()
+    picture = LivePanel((SEED,), clock)
+    done = 0
+    while clock.now < 100 + seconds:
+        clock.now += 0.5
+        done += per_s // 2
+        state = Stats(
+            pages=Counts(leased=1, done=9), images=Counts(ready=5000, done=done), saved_bytes=done << 20
+        )
+        drawing = picture.draw(state)
+    out = console(width, height)
+    out.print(drawing)
+    return out.export_text().splitlines()
+
+
+def test_rates_of_the_last_minutes_are_small_bars() -> None:
+    lines = gone_on_for(90)
+    (images,) = [line for line in lines if "Images" in line]
+    (saved,) = [line for line in lines if "Saved" in line]
+    assert images.rstrip().endswith("▇" * 30), "as fast as ever"
+    assert saved.rstrip().endswith("▇" * 30)
+    (header,) = [line for line in lines if "average" in line]
+    assert header.split() == ["now", "average", "last", "90", "s"]
+    assert len(header.rstrip()) == len(images.rstrip()), "above the bars"
+
+
+def test_while_pages_are_read_what_is_known_is_estimated_and_no_more() -> None:
+    text = "\n".join(gone_on_for(60))
+    assert "9 min for the 5,000 images known so far; pages are still being read" in text
+    assert "to go" not in text
+
+
+def test_on_a_wide_terminal_workers_stand_beside_the_figures() -> None:
+    lines = drawn(BUSY, 200)
+    (line,) = [line for line in lines if "downloader 1" in line]
+    assert "7 of 10" in line
+    assert len(lines) < len(drawn(BUSY, 120))
+
+
+@pytest.mark.parametrize("width", [44, 80, 200])
+@pytest.mark.parametrize("height", [9, 12, 24, 60])
+def test_who_is_not_shown_is_counted(width: int, height: int) -> None:
+    """Eight machines were shown, and nobody was told of the others."""
+    crowd = tuple(worker(TaskKind.IMAGE, pid, done=1, machine=f"m{pid % 20}") for pid in range(200))
+    lines = drawn(msgspec.structs.replace(BUSY, workers=crowd, worker_count=200), width, height=height)
+    assert len(lines) <= height
+    text = "\n".join(lines)
+    named = sum(line.count("(10 workers)") for line in lines)
+    if named:
+        assert f"and {200 - 10 * named} workers more" in text
+    else:
+        assert "200 downloaders" in text or "200 workers" in text
+
+
+def test_workers_in_trouble_come_first() -> None:
+    silent = msgspec.structs.replace(worker(TaskKind.IMAGE, 99, f"{SEED}x.png"), seen_s=45.0)
+    well = tuple(worker(TaskKind.IMAGE, pid) for pid in range(5))
+    lines = drawn(msgspec.structs.replace(BUSY, workers=(*well, silent)), 80, height=40)
+    (first, *_) = [line for line in lines if "downloader" in line]
+    assert "downloader 6" in first
+    assert "silent for 45 s" in first
+
+
+@pytest.mark.parametrize("width", range(30, 80, 3))
+def test_outcomes_that_do_not_fit_are_counted(width: int) -> None:
+    for height in (9, 30):
+        text = "\n".join(drawn(BUSY, width, height=height))
+        shown = [name for name in ("saved", "duplicate", "rejected", "failed", "dead") if f" {name}" in text]
+        assert shown[0] == "saved"
+        if len(shown) < 5:
+            assert f"+{5 - len(shown)} more" in text, text
 
 
 # --- which of them ---
@@ -298,6 +410,33 @@ def test_a_picture_on_a_window_made_narrower_leaves_nothing_behind() -> None:
         out.width = 25
         drawn_on.update(Text("z"), refresh=True)
         assert rows_up(file.getvalue()[before:]) == 1 + 2 + 1, "70 columns are three rows of 25, 30 are two"
+
+
+def test_a_picture_that_had_no_room_leaves_nothing_behind_when_it_has_some_again() -> None:
+    """Rows that scroll away are out of reach; a larger window brings them back."""
+    out = console(80, 10)
+    file: io.StringIO = out.file  # type: ignore[assignment]
+    picture = Text("\n".join("x" * 70 for _ in range(8)))
+
+    def drawn_at(width: int, height: int) -> str:
+        out.width, out.height = width, height
+        before = len(file.getvalue())
+        drawn_on.update(picture, refresh=True)
+        return file.getvalue()[before:]
+
+    with live(out) as drawn_on:
+        assert "\x1b[2J" not in drawn_at(80, 10) + drawn_at(80, 12) + drawn_at(75, 12), "all was within reach"
+        assert "\x1b[2J" not in drawn_at(30, 10), "24 rows, of which some have scrolled away"
+        assert "\x1b[2J" not in drawn_at(30, 10)
+        assert drawn_at(80, 10).startswith("\x1b[H\x1b[2J")
+        assert "\x1b[2J" not in drawn_at(90, 20), "once"
+
+
+def test_blanks_at_the_end_of_a_row_are_not_drawn() -> None:
+    out = console(80)
+    with live(out) as drawn_on:
+        drawn_on.update(Text("a" + " " * 40 + "\n" + "b"), refresh=True)
+    assert "a \n" not in out.file.getvalue()  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("to_a_terminal", [True, False])

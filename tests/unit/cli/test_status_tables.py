@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from crawler import cli
 from crawler.cli import crawl_tables, status_tables
 from crawler.cli import status as status_module
 from crawler.cli.crawl_run import run
+from crawler.cli.progress_grid import Histories
 from crawler.cli.status_watch import StatusScreen
 from crawler.config import Config, QueueConfig, ScopeConfig
 from crawler.crawlfile.layout import CrawlFolder
@@ -247,11 +249,19 @@ BOARD = Status(
 )  # fmt: skip
 
 
+def board(status: Status = BOARD, *, note: str = "") -> StatusScreen:
+    histories = Histories()
+    for number in range(30):
+        images = msgspec.structs.replace(status.images, done=number * 41)
+        figures = histories.note(msgspec.structs.replace(status, images=images), now=2.0 * number)
+    return StatusScreen(status, figures, note=note)
+
+
 @pytest.mark.parametrize("width", [44, 80, 120, 200])
 @pytest.mark.parametrize("height", range(10, 51, 4))
 @pytest.mark.parametrize("note", ["", "no answer from 192.0.2.7 so far"])
 def test_the_board_fits_any_screen_with_workers_in_view(width: int, height: int, note: str) -> None:
-    lines = drawn(StatusScreen(BOARD, note=note), width, height)
+    lines = drawn(board(note=note), width, height)
     assert len(lines) <= height
     assert max(map(len, lines)) <= width
     text = "\n".join(lines)
@@ -263,19 +273,40 @@ def test_the_board_fits_any_screen_with_workers_in_view(width: int, height: int,
 
 
 def test_the_board_has_everything_on_a_usual_terminal_and_hosts_in_trouble_first() -> None:
-    lines = drawn(StatusScreen(BOARD), 80, 24)
+    lines = drawn(board(), 80, 24)
     assert sum("downloader" in line for line in lines) == 4
     start = next(number for number, line in enumerate(lines) if line.startswith("Hosts"))
     assert [line.split()[0] for line in lines[start + 1 : start + 3]] == ["cdn.example", "busy.example"]
-    assert lines[-1].startswith("and ")
+    assert lines[start].startswith(f"Hosts, {len(lines) - start - 1} of 22"), "how many are hidden is said"
 
 
 def test_the_board_uses_width_where_there_is_some() -> None:
-    (line,) = [line for line in drawn(StatusScreen(BOARD), 200, 30) if "Workers" in line]
+    (line,) = [line for line in drawn(board(), 200, 30) if "Workers" in line]
     assert "Hosts" in line
     assert "Queue" in line
-    (line,) = [line for line in drawn(StatusScreen(BOARD), 80, 30) if "Workers" in line]
+    (line,) = [line for line in drawn(board(), 80, 30) if "Workers" in line]
     assert "Hosts" not in line
+
+
+@pytest.mark.parametrize(("width", "height"), [(44, 10), (44, 24), (80, 24), (200, 14)])
+def test_the_board_says_how_many_rows_it_lacks(width: int, height: int) -> None:
+    many = tuple(a_worker(n, f"m{n % 12}") for n in range(24))
+    lines = drawn(board(msgspec.structs.replace(BOARD, workers=many, worker_count=24)), width, height)
+    for title, count in (("Workers", 12), ("Hosts", 22)):
+        (head,) = [line[line.index(title) :] for line in lines if title in line] or [f"{title}, 0 of {count}"]
+        assert re.match(rf"{title}, \d+ of {count}\b", head), head
+
+
+def test_workers_that_are_silent_come_first() -> None:
+    workers = (*(a_worker(n) for n in range(9)), a_worker(77, "zzz", seen_s=42.0))
+    lines = drawn(board(msgspec.structs.replace(BOARD, workers=workers, worker_count=10)), 80, 40)
+    start = next(number for number, line in enumerate(lines) if line.startswith("Workers"))
+    assert lines[start + 1].startswith("zzz downloader 77")
+
+
+def test_the_board_has_a_history_of_what_it_has_seen() -> None:
+    (row,) = [line for line in drawn(board(), 120, 30) if line.startswith("  Images")]
+    assert "▇▇▇▇▇" in row
 
 
 # --- the commands, at a crawl that runs ---

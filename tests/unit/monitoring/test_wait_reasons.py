@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from crawler import errors
 from crawler.config import Config
 from crawler.models import Counts, HostStatus, ImageRecord, ImageStatus, Retry, Stats, TaskKind, WorkerStatus
-from crawler.monitoring.wait_reasons import WHAT_HAPPENED, span, time_to_go, waits
+from crawler.monitoring.wait_reasons import WHAT_HAPPENED, estimate, span, time_to_go, waits
 from crawler.queues.host_evidence import Evidence, evidence
 from crawler.queues.policy import Trouble
 from crawler.run.supervisor import Crawl
 
 H = "https://cdn.example"
-READING = "no estimate: pages are still being read"
+READING = "pages are still being read"
 CREW = (WorkerStatus(id="d", kind=TaskKind.IMAGE), WorkerStatus(id="h", kind=TaskKind.PAGE))
 
 
@@ -215,8 +215,12 @@ def test_a_crawl_that_is_over_waits_for_nothing() -> None:
     ("facts", "rate", "seconds", "why"),
     [
         ({"images": Counts(ready=470)}, 47.0, 10.0, ""),
-        ({"images": Counts(ready=470), "pages": Counts(leased=1)}, 47.0, None, READING),
-        ({"images": Counts(ready=9), "renders": Counts(ready=1)}, 47.0, None, READING),
+        ({"images": Counts(ready=470), "pages": Counts(leased=1)}, 0.0, None, f"no estimate: {READING}"),
+        ({"images": Counts(done=470), "pages": Counts(leased=1)}, 47.0, None, f"no estimate: {READING}"),
+        ({"images": Counts(ready=470), "pages": Counts(leased=1)}, 47.0, None,
+         f"10 s for the 470 images known so far; {READING}"),
+        ({"images": Counts(ready=1), "renders": Counts(ready=1)}, 47.0, None,
+         f"1 s for the 1 image known so far; {READING}"),
         ({"images": Counts(), "pages": Counts(leased=1)}, 0.0, None, ""),
         ({"images": Counts(ready=470)}, 0.0, None, "no estimate: no image comes at the moment"),
         ({"images": Counts(ready=20), "waiting": (HostStatus(name=H, images=19, delay_s=10.0),)}, 5.0, 180.0, ""),
@@ -237,6 +241,24 @@ def test_an_estimate_is_given_where_one_is_honest(
     facts: dict[str, object], rate: float, seconds: float | None, why: str
 ) -> None:
     assert time_to_go(stats(**facts), rate) == (seconds, why)
+
+
+@pytest.mark.parametrize(
+    ("facts", "text"),
+    [
+        ({"images": Counts(ready=470)}, "about 10 s to go"),
+        ({"images": Counts(ready=471, delayed=1), "retries": (a_retry(due_s=3599),)},
+         "about 11 s to go, without the 1 image that waits"),
+        ({"images": Counts(ready=97), "waiting": (HostStatus(name=H, images=50, trouble="slowed", due_s=8.0),)},
+         "about 1 s to go, without the 50 images that wait"),
+        ({"images": Counts(ready=470), "pages": Counts(leased=1)},
+         f"10 s for the 470 images known so far; {READING}"),
+        ({"images": Counts(done=470), "drained": True}, ""),
+    ],
+)  # fmt: skip
+def test_an_estimate_in_words_says_what_it_leaves_out(facts: dict[str, object], text: str) -> None:
+    """It said "about 1 s to go" while seven images waited half a minute for their host."""
+    assert estimate(stats(**facts), 47.0) == text
 
 
 @pytest.mark.parametrize(
