@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from crawler.catalog import left_out
+from crawler.catalog.by_name import Named, by_name
 from crawler.catalog.changes import Version, version
 from crawler.catalog.database import Catalog
 from crawler.catalog.elsewhere import Expected
@@ -68,12 +69,19 @@ class Explanation(Value):
     """The canonical URL that *asked* was taken for; *asked* itself if it is none."""
     how: str
     """How it was found: ``url``; ``session``, the URL with another session id; ``file``, the path of a saved file;
+    ``name``, the name of one or several files, or the last part of their URLs;
     ``redirect``, the end of another URL's redirects; ``size``, another size of the picture was taken in its place.
     """
     rule: str = ""
-    """With ``size``, why the other one was taken: a key of :data:`crawler.models.ALTERNATIVE_RULES`."""
+    """With ``size``, why the other one was taken: a key of :data:`crawler.models.ALTERNATIVE_RULES`. With ``name``, the
+    likeness: ``exact``, ``case``, or ``beginning``.
+    """
     entries: tuple[UrlReport, ...] = ()
     """Its tasks; none if it was never queued."""
+    named: tuple[Named, ...] = ()
+    """With ``name``, those that are called so if they are several: then ``entries`` is empty."""
+    named_count: int = 0
+    """How many these are in all."""
     kept_out: tuple[KeptOut, ...] = ()
     """What kept it out, if anything did; another time it may have been queued."""
     chain: tuple[FoundVia, ...] = ()
@@ -91,7 +99,7 @@ class Explanation(Value):
 
     @property
     def known(self) -> bool:
-        return bool(self.entries)
+        return bool(self.entries or self.named)
 
 
 def explain(catalog: Catalog, asked: str, *, agent: str = "image-crawler") -> Explanation:
@@ -142,7 +150,8 @@ def _explained(catalog: Catalog, asked: str) -> Explanation:
         urls = until_one_was_there(catalog, taken)
         entries = [entry for each in urls for entry in _entries(catalog, each, TaskKind.IMAGE)]
         return Explanation(asked=asked, url=url, how="size", rule=rule, entries=tuple(entries))
-    return Explanation(
+    by_its_name = _by_name(catalog, asked) if canonical(asked) is None else None
+    return by_its_name or Explanation(
         asked=asked,
         url=url,
         how="url",
@@ -151,6 +160,18 @@ def _explained(catalog: Catalog, asked: str) -> Explanation:
         dropped=dropped,
         unlisted=left_out.unlisted(catalog),
     )
+
+
+def _by_name(catalog: Catalog, asked: str) -> Explanation | None:
+    """The one that is called *asked*, or those that are; None if nothing is."""
+    if (found := by_name(catalog, asked)) is None:
+        return None
+    likeness, named, count = found
+    urls = list(dict.fromkeys(one.url for one in named))
+    if len(urls) > 1:
+        return Explanation(asked=asked, url=asked, how="name", rule=likeness, named=named, named_count=count)
+    entries = tuple(entry for url in urls for entry in _entries(catalog, url))
+    return Explanation(asked=asked, url=urls[0], how="name", rule=likeness, entries=entries)
 
 
 def _source(catalog: Catalog, path: str) -> str | None:
@@ -255,11 +276,14 @@ def _same_bytes(catalog: Catalog, image: ImageRecord) -> tuple[tuple[str, ...], 
 
 def _path_within(folder: Path, asked: str) -> str:
     """*asked* as a path in records; it may be relative to the working directory or the folder, or absolute."""
-    path = Path(asked)
-    for base in (Path.cwd(), folder.absolute()):
-        try:
-            inside = (base / path).relative_to(folder.absolute())
-        except ValueError:
-            continue
-        return from_disk(inside.as_posix())
+    if "\0" in asked:
+        return asked
+    for plain in (os.path.normpath, os.path.realpath):  # a folder may be a link, and ".." stand in either
+        root = plain(folder.absolute())
+        for base in (Path.cwd(), folder.absolute()):
+            try:
+                inside = Path(plain(base / asked)).relative_to(root)
+            except ValueError:
+                continue
+            return from_disk(inside.as_posix())
     return asked

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from heapq import nsmallest
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -16,6 +19,9 @@ from crawler.crawlfile.totals import Totals
 from crawler.models import Stats, Value
 
 TOP_HOSTS = 10
+TOP_SLOW_HOSTS = 5
+_LEAST_VISITS = 3
+"""Of a slow host: one late answer makes none."""
 
 
 class FormatSummary(Value):
@@ -31,6 +37,10 @@ class HostSummary(Value):
     """Number of image URLs discovered on it."""
     saved: int
     size_bytes: int
+    visited: int
+    """Number of image URLs that were asked for, and have a record."""
+    mean_s: float
+    """Seconds that a visit took on average; 0 without one."""
 
 
 class Summary(Value):
@@ -47,6 +57,8 @@ class Summary(Value):
     """Formats of the saved images, most frequent first."""
     hosts: tuple[HostSummary, ...]
     """The TOP_HOSTS with the most images."""
+    slowest: tuple[HostSummary, ...]
+    """The TOP_SLOW_HOSTS with the longest visits, of those with a few."""
     host_count: int
     files: int
     """Number of files below images/, with or without a record; 0 for a crawl with an object store."""
@@ -67,34 +79,55 @@ class Summary(Value):
     """Paths of the lists of URLs that it has read."""
 
 
+_Summary = TypeVar("_Summary", bound=Summary)
+
+
 def summarise(catalog: Catalog) -> Summary:
     """All figures; reads each table once or twice and walks through images/."""
     with catalog.snapshot():
-        stats = read_stats(catalog)
-        started_at, finished_at = _period(catalog)
-        summary = Summary(
-            folder=str(catalog.folder),
-            seeds=catalog.seeds(),
-            finished=stats.drained,
-            balanced=stats.drained and stats.balanced,
-            stats=stats,
-            formats=_formats(catalog),
-            hosts=_hosts(catalog),
-            host_count=catalog.value("SELECT count(*) FROM hosts"),
-            files=0,
-            files_bytes=0,
-            elsewhere=elsewhere(catalog),
-            renderings=_renderings(catalog),
-            revisits=_counts(
-                catalog,
-                "SELECT revisit, count(*) FROM images WHERE revisit != '' AND status IN ('saved', 'duplicate')"
-                " GROUP BY revisit ORDER BY 2 DESC",
-            ),
-            started_at=started_at,
-            finished_at=finished_at,
-            lists=catalog.lists(),
-        )
-    files, files_bytes = _disk_usage(catalog.folder / IMAGES_FOLDER)
+        summary = recorded(catalog)
+    return with_files(summary)
+
+
+def recorded(catalog: Catalog) -> Summary:
+    """The figures that crawl.db has; within a snapshot."""
+    stats = read_stats(catalog)
+    started_at, finished_at = _period(catalog)
+    hosts = list(_hosts(catalog))
+    return Summary(
+        folder=str(catalog.folder),
+        seeds=catalog.seeds(),
+        finished=stats.drained,
+        balanced=stats.drained and stats.balanced,
+        stats=stats,
+        formats=_formats(catalog),
+        hosts=tuple(nsmallest(TOP_HOSTS, hosts, key=lambda host: (-host.images, host.name))),
+        slowest=tuple(
+            nsmallest(
+                TOP_SLOW_HOSTS,
+                (host for host in hosts if host.visited >= _LEAST_VISITS),
+                key=lambda host: (-host.mean_s, host.name),
+            )
+        ),
+        host_count=catalog.value("SELECT count(*) FROM hosts"),
+        files=0,
+        files_bytes=0,
+        elsewhere=elsewhere(catalog),
+        renderings=_renderings(catalog),
+        revisits=_counts(
+            catalog,
+            "SELECT revisit, count(*) FROM images WHERE revisit != '' AND status IN ('saved', 'duplicate')"
+            " GROUP BY revisit ORDER BY 2 DESC",
+        ),
+        started_at=started_at,
+        finished_at=finished_at,
+        lists=catalog.lists(),
+    )
+
+
+def with_files(summary: _Summary) -> _Summary:
+    """*summary* with what lies in images/."""
+    files, files_bytes = _disk_usage(Path(summary.folder) / IMAGES_FOLDER)
     return msgspec.structs.replace(summary, files=files, files_bytes=files_bytes)
 
 
@@ -129,15 +162,25 @@ def _formats(catalog: Catalog) -> tuple[FormatSummary, ...]:
     return tuple(FormatSummary(name=str(name), images=images, size_bytes=size) for name, images, size in rows)
 
 
-def _hosts(catalog: Catalog) -> tuple[HostSummary, ...]:
+def _hosts(catalog: Catalog) -> Iterator[HostSummary]:
+    """All hosts with images."""
+    saved = "images.status = 'saved'"
+    took = "typeof(images.elapsed_s) = 'real' AND images.elapsed_s > 0"
     rows = catalog.rows(
-        f"SELECT hosts.name, count(*), count(images.seq), {total('images.size_bytes')}"  # noqa: S608
-        " FROM tasks JOIN hosts ON hosts.id = tasks.host_id"
-        " LEFT JOIN images ON images.task_id = tasks.id AND images.status = 'saved'"
-        " WHERE tasks.kind = 'image' GROUP BY tasks.host_id ORDER BY 2 DESC, 1 LIMIT ?",
-        (TOP_HOSTS,),
+        f"SELECT hosts.name, count(*), total({saved}), {total(f'iif({saved}, images.size_bytes, 0)')},"  # noqa: S608
+        f" total({took}), total(iif({took}, images.elapsed_s, 0))"
+        " FROM tasks JOIN hosts ON hosts.id = tasks.host_id LEFT JOIN images ON images.task_id = tasks.id"
+        " WHERE tasks.kind = 'image' GROUP BY tasks.host_id"
     )
-    return tuple(HostSummary(name=str(n), images=i, saved=s, size_bytes=b) for n, i, s, b in rows)
+    for name, images, kept, size_bytes, visited, took_s in rows:
+        yield HostSummary(
+            name=str(name),
+            images=images,
+            saved=int(kept),
+            size_bytes=size_bytes,
+            visited=int(visited),
+            mean_s=took_s / visited if visited else 0.0,
+        )
 
 
 def _period(catalog: Catalog) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
@@ -9,7 +10,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from crawler.catalog.summary import Summary
+from crawler.catalog.summary import HostSummary, Summary
 from crawler.cli.output import clean
 from crawler.cli.tables import figures, number, size, tell_more
 from crawler.errors import LEFT_OUT, NoSitemap
@@ -24,6 +25,7 @@ from crawler.models import (
     TaskKind,
     WorkerStatus,
 )
+from crawler.monitoring.wait_reasons import shown_host
 from crawler.text.display import counted
 
 EXPECTED = frozenset({NoSitemap.reason})
@@ -32,7 +34,7 @@ _STYLES = {
     "saved": "green",
     "harvested": "green",
     "rendered": "green",
-    "duplicate": "cyan",
+    "duplicate": "",
     "rejected": "yellow",
     "failed": "red",
     "dead": "red",
@@ -144,16 +146,21 @@ def formats_table(summary: Summary) -> Table:
     return table
 
 
-def hosts_table(summary: Summary) -> Table:
-    table = figures("Hosts", "", "URLs", "Saved", "Size")
-    for host in summary.hosts:
+def hosts_table(hosts: Sequence[HostSummary], *, title: str = "Hosts", more: int = 0) -> Table:
+    """*hosts*, and how many there are besides."""
+    table = figures(title, "", "URLs", "Saved", "Size", "Mean time")
+    named = {host.name: shown_host(host.name) for host in hosts}
+    several = Counter(named.values())
+    for host in hosts:
+        short = named[host.name]
         table.add_row(
-            Text(clean(host.name), overflow="fold"),
+            Text(clean(short if several[short] == 1 else host.name), overflow="fold"),
             number(host.images),
             number(host.saved),
             size(host.size_bytes),
+            f"{host.mean_s:,.2f} s" if host.visited else "",
         )
-    tell_more(table, summary.host_count - len(summary.hosts))
+    tell_more(table, more)
     return table
 
 
@@ -194,7 +201,7 @@ def _outcomes(
     table = figures(title, "", what)
     for status in statuses:
         count = by_status.get(status, 0)
-        table.add_row(label(status), number(count), style="" if count else "dim")
+        table.add_row(label(status) if count else status, number(count), style="" if count else "dim")
     if reasons:
         table.add_section()
         for reason, count in reasons.items():

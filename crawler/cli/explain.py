@@ -11,6 +11,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from crawler.catalog import Catalog
+from crawler.catalog.by_name import Likeness
 from crawler.catalog.explain import Explanation, FoundVia, UrlReport
 from crawler.catalog.explain import explain as find
 from crawler.catalog.left_out import KeptOut, LeftOut, of_slug
@@ -51,6 +52,7 @@ _KINDS = {TaskKind.PAGE: "a page", TaskKind.IMAGE: "an image", TaskKind.RENDER: 
             "where does this file come from?",
             "image-crawler explain data/example.org images/example.org/b.png",
         ),
+        ("by its name alone", "image-crawler explain data/example.org b.png"),
         ("which links were too far away?", "image-crawler explain data/example.org max-depth"),
     ),
 )
@@ -60,7 +62,8 @@ _KINDS = {TaskKind.PAGE: "a page", TaskKind.IMAGE: "an image", TaskKind.RENDER: 
 def explain(folder: Path, url: str, *, as_json: bool) -> int:
     """Tell everything that the crawl in DIR knows about one URL: what became of it, and how it was found.
 
-    URL may also be a path on the seed's host, or the path of a saved file. Ends with 1 when it was not taken on.
+    URL may also be a path on the seed's host, the path or the name of a saved file, or the last part of a URL; where
+    several are called so, they are listed. Ends with 1 when it was not taken on.
 
     With the SLUG of something that was left out: which URLs and pages that was. --json has them all.
     """
@@ -148,8 +151,37 @@ def _robots_lines(robots: RobotsTxt) -> Iterator[str]:
         )
 
 
+def _named_lines(explanation: Explanation) -> Iterator[RenderableType]:
+    """Those that have the same name, each with what tells it from the others."""
+    asked, count = clean(explanation.asked), explanation.named_count
+    if explanation.rule == Likeness.EXACT:
+        yield Text(f"{count:,} are called {asked}:")
+    else:
+        yield Text(f"nothing is called {asked}; alike are {count:,}:", style="yellow")
+    for one in explanation.named:
+        yield ""
+        yield Text("  ") + Text(clean(one.path or one.url), "bold")
+        size_px = f"{one.width_px:,} x {one.height_px:,} px, " if one.width_px else ""
+        size = f"  {size_px}{tables.size(one.size_bytes)}" if one.size_bytes else ""
+        status = crawl_tables.label(one.status) if one.status else Text("to do")
+        kind = "" if one.kind is TaskKind.IMAGE else f"{_KINDS[one.kind]}, "
+        yield Text(f"    {kind}") + status + Text(f"{size}  {clean(one.reason)}".rstrip(), "dim")
+        if one.path:
+            yield Text(f"    from {clean(one.url)}", "dim")
+        if one.page_url:
+            yield Text(f"    on {clean(one.page_url)}", "dim")
+    yield ""
+    if more := count - len(explanation.named):
+        yield Text(f"  and {more:,} more", "dim")
+    yield Text("all of one: image-crawler explain DIR with its path or URL", "dim")
+
+
 def _known_lines(explanation: Explanation, *, store: str) -> Iterator[RenderableType]:
     url = clean(explanation.url)
+    if explanation.named:
+        yield from _named_lines(explanation)
+    elif explanation.how == "name" and explanation.rule != Likeness.EXACT:
+        yield Text(f"nothing is called {clean(explanation.asked)}; this is alike:", style="yellow")
     if explanation.how == "session":
         yield Text(f"{url} was not visited, but the same with another session id:")
     if explanation.how == "size":

@@ -17,15 +17,15 @@ from crawler.catalog import Catalog
 from crawler.catalog.changes import RecordChange, changes
 from crawler.catalog.duplicates import SameBytes, duplicates
 from crawler.catalog.elsewhere import KeeperSum
+from crawler.catalog.inspection import Inspection, inspection
 from crawler.catalog.opt_outs import SignalSum, beyond, opt_outs
 from crawler.catalog.similar import MAX_DISTANCE, Alike, similar
-from crawler.catalog.summary import Summary, summarise
 from crawler.catalog.verify import WRONG, Finding, FindingKind, verify
-from crawler.cli import crawl_tables, tables
-from crawler.cli.image_locations import kept_where, names, not_checked
+from crawler.cli import tables
+from crawler.cli.image_locations import names, not_checked
+from crawler.cli.inspect_screen import show_inspection
 from crawler.cli.options import Command, folder_argument, json_option
 from crawler.cli.output import clean, is_terminal, write_json
-from crawler.cli.report import revisits, wants_a_browser
 from crawler.cli.runs import show_runs
 from crawler.config import StorageConfig
 from crawler.crawlfile.keepers import Keeper
@@ -113,7 +113,7 @@ def inspect(
     """
     with Catalog(folder) as catalog:
         if not (failures or same_bytes or alike or changed or owners or history or verifying):
-            _show_summary(summarise(catalog), catalog.config().storage, as_json=as_json)
+            _show_summary(inspection(catalog), catalog.config().storage, as_json=as_json)
         if failures:
             unsaved, nothing = catalog.images(status=_NOT_SAVED), "no image URL was left out so far"
             _list(unsaved, _failure_lines, nothing, as_json=as_json, columns=_FAILURE_COLUMNS)
@@ -137,40 +137,11 @@ def inspect(
         return _show_verification(catalog, as_json=as_json) if verifying else 0
 
 
-def _show_summary(summary: Summary, storage: StorageConfig, *, as_json: bool) -> None:
+def _show_summary(found: Inspection, storage: StorageConfig, *, as_json: bool) -> None:
     if as_json:
-        write_json(summary)
-        return
-    out = tables.console()
-    stats = summary.stats
-    tables.show(out, tables.facts(_headline(summary, storage)))
-    out.print()
-    parts = crawl_tables.outcome_tables(stats)
-    if summary.formats:
-        parts.append(crawl_tables.formats_table(summary))
-    if summary.hosts:
-        parts.append(crawl_tables.hosts_table(summary))
-    if stats.dropped:
-        parts.append(crawl_tables.left_out_table(stats.dropped))
-    tables.side_by_side(out, *parts)
-
-
-def _headline(summary: Summary, storage: StorageConfig) -> dict[str, str | Text]:
-    stats = summary.stats
-    begins_with = (*summary.seeds, *(f"the list {Path(name).name}" for name in summary.lists))
-    seeds = begins_with[0] if begins_with else "none yet"
-    more = f" and {len(begins_with) - 1:,} more" if len(begins_with) > 1 else ""
-    return {
-        "seed": f"{clean(seeds)}{more}",
-        "folder": clean(summary.folder),
-        "state": crawl_tables.state(stats),
-        **wants_a_browser(summary),
-        **revisits(summary),
-        "saved": f"{stats.image_status.get('saved', 0):,} images, {tables.size(stats.saved_bytes)}",
-        "kept": f"in {storage.storage}"
-        if schemes.is_object_store(storage)
-        else kept_where(summary) or f"on the disk {counted(summary.files, 'file')}",
-    }
+        write_json(found)
+    else:
+        show_inspection(tables.console(), found, storage)
 
 
 def _list(

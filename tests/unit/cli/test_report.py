@@ -30,7 +30,7 @@ RUN = CrawlCourse(elapsed_s=41.3, saved_before=0)
 def summary(stats: Stats = FINISHED, **facts: object) -> Summary:
     usual: dict[str, object] = {
         "folder": "data/example.org", "seeds": ("https://example.org/",), "finished": stats.drained,
-        "balanced": stats.balanced, "stats": stats, "formats": (), "hosts": (), "host_count": 1,
+        "balanced": stats.balanced, "stats": stats, "formats": (), "hosts": (), "slowest": (), "host_count": 1,
         "files": sum(stats.image_status.values()), "files_bytes": 0, "elsewhere": (), "renderings": {},
         "revisits": {}, "started_at": "", "finished_at": "",
     }  # fmt: skip

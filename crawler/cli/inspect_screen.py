@@ -1,0 +1,202 @@
+"""``inspect DIR``: is it all there, what is missing, what is to be done? On one screen."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from crawler.catalog.inspection import Inspection, Missing, Spread
+from crawler.catalog.summary import TOP_HOSTS
+from crawler.cli import crawl_tables, tables
+from crawler.cli.image_locations import kept_where
+from crawler.cli.output import clean
+from crawler.cli.panel_blocks import shortened
+from crawler.cli.report import revisits, wants_a_browser
+from crawler.cli.sparkline import sparkline
+from crawler.config import StorageConfig
+from crawler.models import ImageStatus, PageStatus, TaskKind
+from crawler.storage import schemes
+from crawler.text.display import counted
+
+_REASONS_SHOWN = 12
+_RULES_SHOWN = 8
+_INDENT = 2
+_LEAST_FILE, _MOST_FILE = 12, 44
+_BETWEEN_COLUMNS = 7
+_OF_KIND = {TaskKind.IMAGE: "", TaskKind.PAGE: "page ", TaskKind.RENDER: "render "}
+
+
+def show_inspection(out: Console, found: Inspection, storage: StorageConfig) -> None:
+    """Print all of it: what is missing first, figures below."""
+    tables.show(out, tables.facts(dict(_headline(found, storage))))
+    out.print()
+    missing = [one for one in found.missing if one.reason not in crawl_tables.EXPECTED]
+    if missing:
+        _show_missing(out, missing, found.folder)
+        out.print()
+    tables.side_by_side(out, *_parts(found, out.width))
+
+
+def _headline(found: Inspection, storage: StorageConfig) -> Iterator[tuple[str, str | Text]]:
+    stats = found.stats
+    begins_with = (*found.seeds, *(f"the list {Path(name).name}" for name in found.lists))
+    seeds = begins_with[0] if begins_with else "none yet"
+    yield "seed", clean(seeds) + (f" and {len(begins_with) - 1:,} more" if len(begins_with) > 1 else "")
+    yield "folder", clean(found.folder)
+    yield "state", crawl_tables.state(stats)
+    yield "images", _images(found)
+    if stats.drained:
+        yield "missing", _lacking(found)
+    yield "pages", _pages(found)
+    if same := stats.image_status.get(ImageStatus.DUPLICATE, 0):
+        more = counted(same, "more URL", "more URLs")
+        spared = tables.size(found.duplicate_bytes)
+        yield "same", f"{more} gave bytes that were saved already ({spared} not kept twice)"
+    yield from wants_a_browser(found).items()
+    yield from revisits(found).items()
+    if schemes.is_object_store(storage):
+        yield "kept", f"in {clean(storage.storage)}"
+    else:
+        yield "kept", kept_where(found) or f"on the disk {counted(found.files, 'file')}"
+
+
+def _images(found: Inspection) -> str:
+    """``1,967 URLs = 1,959 saved (46.6 MiB) + 6 duplicate + 2 failed``; zeros say nothing."""
+    stats = found.stats
+    size = f" ({tables.size(stats.saved_bytes)})" if stats.saved_bytes else ""
+    parts = [
+        f"{count:,} {status}{size if status is ImageStatus.SAVED else ''}"
+        for status in ImageStatus
+        if (count := stats.image_status.get(status, 0))
+    ]
+    if to_do := max(0, stats.images.discovered - sum(stats.image_status.values())):
+        parts.append(f"{to_do:,} to do")
+    return f"{counted(stats.images.discovered, 'URL')}{' = ' if parts else ''}{' + '.join(parts)}"
+
+
+def _lacking(found: Inspection) -> Text:
+    stats = found.stats
+    lacking = sum(
+        count for status, count in stats.image_status.items() if status not in {"saved", "duplicate"}
+    )
+    if lacking:
+        share = f" of {stats.images.discovered:,} image URLs" if stats.images.discovered > lacking else ""
+        return Text(f"{lacking:,}{share}: below, with what to do", "yellow")
+    if not stats.images.discovered:
+        return Text("no image was found", "yellow")
+    left_out = " that was taken on" if stats.dropped else " that was found"
+    return Text(f"nothing: each image{left_out} is there", "green")
+
+
+def _pages(found: Inspection) -> str:
+    stats = found.stats
+    read = stats.page_status.get(PageStatus.HARVESTED, 0)
+    unread = sum(count for reason, count in stats.page_reasons.items() if reason not in crawl_tables.EXPECTED)
+    without = found.pages_without_images
+    parts = [f"{read:,} read" + (f", {without:,} of them without an image" if without else "")]
+    if stats.renders.discovered:
+        parts.append(f"{stats.render_status.get('rendered', 0):,} of them in a browser")
+    if unread:
+        parts.append(f"{unread:,} not read")
+    if stats.pages.unsettled:
+        parts.append(f"{stats.pages.unsettled:,} to do")
+    return "; ".join(parts)
+
+
+def _show_missing(out: Console, missing: Sequence[Missing], folder: str) -> None:
+    """A reason, how often, an example, and what to do about it."""
+    shown = missing[:_REASONS_SHOWN]
+    out.print(Text("Missing", "bold"))
+    digits = max(len(f"{one.count:,}") for one in shown)
+    columns = min(out.width // 3, max(len(_called(one)) for one in shown))
+    for one in shown:
+        count = f"{'':{_INDENT}}{one.count:>{digits},}  "
+        style = "yellow" if one.kind is TaskKind.IMAGE else ""
+        reason = Text(f"{_called(one):<{columns}}  ", style)
+        room = out.width - len(count) - reason.cell_len
+        url = shortened(one.url, room) if out.is_terminal and len(clean(one.url)) > room else clean(one.url)
+        out.print(Text(count) + reason + Text(url, "dim"), soft_wrap=True)
+        if one.advice:
+            advice = Text(f"{clean(one.advice).replace('DIR', shlex.quote(clean(folder)))}.")
+            if out.is_terminal:
+                out.print(Padding(advice, (0, 0, 0, len(count))))
+            else:
+                out.print(Text(" " * len(count)) + advice, soft_wrap=True)
+    if (more := len(missing) - len(shown)) > 0:
+        out.print(Text(f"{'':{_INDENT}}and {counted(more, 'reason')} more: --json has all", "dim"))
+
+
+def _called(one: Missing) -> str:
+    """The reason, and of what it is if that is no image."""
+    return f"{_OF_KIND[one.kind]}{clean(one.reason)}"
+
+
+def _parts(found: Inspection, width: int) -> Iterator[RenderableType]:
+    if found.formats:
+        yield tables.compact(crawl_tables.formats_table(found))
+    if found.sizes is not None:
+        yield tables.compact(_sizes_table(found.sizes, found.pixels))
+    if found.found_in:
+        yield tables.compact(_rules_table(found))
+    if found.hosts:
+        more = found.host_count - len(found.hosts) if len(found.hosts) == TOP_HOSTS else 0
+        yield tables.compact(crawl_tables.hosts_table(found.hosts, more=more))
+        if more > 0 and found.slowest:  # else the table above has them all
+            yield tables.compact(crawl_tables.hosts_table(found.slowest, title="Slowest hosts"))
+    if found.largest:
+        yield tables.compact(_largest_table(found, width))
+    if found.stats.dropped:
+        yield tables.compact(crawl_tables.left_out_table(found.stats.dropped))
+
+
+def _sizes_table(sizes: Spread, pixels: Spread | None) -> Table:
+    table = tables.figures("Sizes", "", "Bytes", *(["Pixels"] if pixels else []))
+    for name, at in (("smallest", "least"), ("median", "median"), ("largest", "most")):
+        cells = [tables.size(getattr(sizes, at))]
+        if pixels is not None:
+            cells.append(_size_px(getattr(pixels, at)))
+        table.add_row(name, *cells)
+    table.add_row("spread", *(_bars(one) for one in (sizes, pixels) if one is not None))
+    return table
+
+
+def _bars(spread: Spread) -> Text:
+    """How many of each size, from the smallest that there is to the largest."""
+    counts = [count for _, count in spread.steps]
+    there = [number for number, count in enumerate(counts) if count]
+    shown = counts[there[0] : there[-1] + 1]
+    return Text(sparkline(shown, len(shown)), "green")
+
+
+def _rules_table(found: Inspection) -> Table:
+    table = tables.figures("Found in", "", "URLs", "Saved")
+    for one in found.found_in[:_RULES_SHOWN]:
+        table.add_row(clean(one.name) or "a seed", tables.number(one.images), tables.number(one.saved))
+    tables.tell_more(table, len(found.found_in) - _RULES_SHOWN)
+    return table
+
+
+def _largest_table(found: Inspection, width: int) -> Table:
+    table = tables.figures("Largest files", "", "Size", "Pixels")
+    rows = [
+        (
+            clean(one.path.removeprefix("images/")),
+            tables.size(one.size_bytes),
+            f"{one.width_px:,} x {one.height_px:,}" if one.width_px else "",
+        )
+        for one in found.largest
+    ]
+    room = width - sum(max(len(row[at]) for row in rows) for at in (1, 2)) - _BETWEEN_COLUMNS
+    for path, size, size_px in rows:
+        table.add_row(shortened(path, max(_LEAST_FILE, min(_MOST_FILE, room))), size, size_px)
+    return table
+
+
+def _size_px(pixels: int) -> str:
+    return f"{pixels / 1e6:,.1f} MP" if pixels >= 1e6 else f"{pixels:,}"  # noqa: PLR2004 - a megapixel
