@@ -61,9 +61,13 @@ def _cells(image: Image.Image) -> bytes:
         grey = Image.alpha_composite(opaque, small.convert("RGBA")).convert("L")
     else:
         grey = small.convert("L")
-    if (turn := _TURNS.get(_orientation(image))) is not None:
-        grey = grey.transpose(turn)
-    return grey.resize((_WIDTH, _HEIGHT), Image.Resampling.BOX).tobytes()
+    return turned(grey, image).resize((_WIDTH, _HEIGHT), Image.Resampling.BOX).tobytes()
+
+
+def turned(copy: Image.Image, image: Image.Image) -> Image.Image:
+    """*copy*, of the pixels of *image* as they are stored, turned as the orientation of *image* says."""
+    turn = _TURNS.get(_orientation(image))
+    return copy if turn is None else copy.transpose(turn)
 
 
 def _small(image: Image.Image) -> Image.Image:

@@ -2,32 +2,21 @@
 
 Pillow's own ``verify()`` notices no truncated JPEG at all (0 of 50), and decoding alone no missing tail. So the
 container is walked and the pixels are decoded; those of a JPEG at an eighth of the size, which reads the whole file for
-less. A decoder is chosen by the bytes, not by their name, and only among the formats below.
+less. A decoder is chosen by the bytes, not by their name, and only among the formats of
+:mod:`crawler.download.decoding`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
-import re
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 import msgspec
-from PIL import (
-    AvifImagePlugin,
-    BmpImagePlugin,
-    GifImagePlugin,
-    IcoImagePlugin,
-    Image,
-    ImageFile,
-    JpegImagePlugin,
-    PngImagePlugin,
-    TiffImagePlugin,
-    WebPImagePlugin,
-)
+from PIL import IcoImagePlugin, Image, ImageFile
 
 from crawler.download import containers, metadata
+from crawler.download.decoding import MAX_FRAMES, Limit, boundless, failures, icon_size, limit_of, opened
 from crawler.download.dhash import dhash
 from crawler.download.formats import EXTENSIONS, ImageInfo
 from crawler.download.pillow_warnings import hushed
@@ -35,54 +24,17 @@ from crawler.download.sniff import image_format, recognised
 from crawler.download.svg import svg_info
 from crawler.download.tiff import check_tiff
 from crawler.download.truncated import completed
-from crawler.download.undecodable import is_unread
-from crawler.errors import CorruptImage, Rejection, TooManyPixels, TruncatedImage, UnsupportedFormat
-from crawler.extras import named
+from crawler.errors import TruncatedImage
 
-MAX_FRAMES = 10_000
-
-
-class _Format(NamedTuple):
-    """How one format is called and decoded, and what that takes."""
-
-    title: str
-    bytes_per_px: int
-    """Of memory, at most, while it is decoded: measured by tests/benchmarks/corpus.py --memory."""
-    opener: type[ImageFile.ImageFile] | None = None
-    """Pillow's plugin; None where there are several images in a file, or the plugin is an extra."""
-
-    @property
-    def with_article(self) -> str:
-        return f"{'an' if self.title[0] in 'Ai' else 'a'} {self.title}"
-
-
-_FORMATS = {
-    "jpeg": _Format("JPEG", 8, JpegImagePlugin.JpegImageFile),
-    "png": _Format("PNG", 10, PngImagePlugin.PngImageFile),
-    "gif": _Format("GIF", 10, GifImagePlugin.GifImageFile),
-    "webp": _Format("WebP", 17, WebPImagePlugin.WebPImageFile),
-    "avif": _Format("AVIF", 12, AvifImagePlugin.AvifImageFile),
-    "bmp": _Format("BMP", 10, BmpImagePlugin.BmpImageFile),
-    "tiff": _Format("TIFF", 20, TiffImagePlugin.TiffImageFile),
-    "ico": _Format("icon", 20),
-    "heic": _Format("HEIC", 12),
-}
 _DRAFT = 8
 """A JPEG is decoded at this fraction of its size."""
 _DRAFT_LEAST_PX = 36
 """Four for each cell of a dhash."""
 _BYTES_PER_SVG_BYTE = 70
-_BESIDE_BYTES = 16 * 2**20
 _STRIP_PX = 256
-_ENDS_EARLY = re.compile("truncated|not enough image data", re.IGNORECASE)
-"""How Pillow's decoders say that bytes are missing."""
 
 
-def _boundless(size_bytes: int) -> int:
-    return size_bytes
-
-
-def verify(data: bytes, *, max_pixels: int, room: Callable[[int], int] = _boundless) -> ImageInfo:
+def verify(data: bytes, *, max_pixels: int, room: Callable[[int], int] = boundless) -> ImageInfo:
     """The format, size and looks of the complete image *data*.
 
     *max_pixels* limits width x height x frames; it is checked before anything of that size is allocated. *room* is
@@ -100,17 +52,10 @@ def verify(data: bytes, *, max_pixels: int, room: Callable[[int], int] = _boundl
     if name == "svg":
         room(len(data) * _BYTES_PER_SVG_BYTE)
         return _with_opt_outs(svg_info(data), metadata.opt_outs_in_svg(data))
-    limit = _Limit(max_pixels, room=room, bytes_per_px=_FORMATS[name].bytes_per_px, own_bytes=3 * len(data))
+    limit = limit_of(name, data, max_pixels, room)
     applications: list[int] = []
-    try:
-        with hushed():
-            width_px, height_px, frames, looks = _decoded(name, data, limit, applications)
-    except (Rejection, MemoryError):
-        raise
-    except EOFError as exc:
-        raise TruncatedImage(f"the {_FORMATS[name].title} ends early") from exc
-    except Exception as exc:  # decoders raise anything: struct.error, SyntaxError, KeyError …
-        raise _what_failed(name, data, exc) from exc
+    with failures(name, data):
+        width_px, height_px, frames, looks = _decoded(name, data, limit, applications)
     info = ImageInfo(
         format=name,
         extension=EXTENSIONS[name],
@@ -130,7 +75,7 @@ def _with_opt_outs(info: ImageInfo, found: metadata.FileOptOuts) -> ImageInfo:
     return msgspec.structs.replace(info, opt_outs=found.opt_outs, unread_metadata=found.unread)
 
 
-def verify_lenient(data: bytes, *, max_pixels: int, room: Callable[[int], int] = _boundless) -> ImageInfo:
+def verify_lenient(data: bytes, *, max_pixels: int, room: Callable[[int], int] = boundless) -> ImageInfo:
     """As :func:`verify`, but a file that only lacks its end is accepted too, as ``incomplete``.
 
     All of its pixels are there: they do not depend on what stands in place of the missing bytes. A file that lacks more
@@ -174,62 +119,17 @@ def _pixels(name: str, data: bytes) -> bytes:
 
 def _images(name: str, data: bytes) -> Iterator[Image.Image]:
     if name != "ico":
-        yield _opened(name, data)
+        yield opened(name, data)
         return
     icon = IcoImagePlugin.IcoFile(io.BytesIO(data))
     yield from (icon.frame(index).convert("RGB") for index in range(len(icon.entry)))
-
-
-def _what_failed(name: str, data: bytes, exc: Exception) -> Rejection:
-    """The Rejection that an exception of a decoder stands for; the decoder's own words are for its developers."""
-    text = repr(exc)
-    if isinstance(exc, Image.DecompressionBombError):
-        return TooManyPixels("it has more pixels than are decoded (max_pixels)")
-    if is_unread(name, data, text):
-        return UnsupportedFormat(
-            f"it is {_FORMATS[name].with_article} of a rare kind, which no decoder here reads"
-        )
-    if _ENDS_EARLY.search(text):
-        return TruncatedImage(f"the {_FORMATS[name].title} ends early")
-    return CorruptImage(f"the {_FORMATS[name].title} is damaged: its pixels can't be decoded")
-
-
-class _Limit:
-    """The limits of one image: its pixels, and the memory of its decoder."""
-
-    def __init__(
-        self, max_pixels: int, *, room: Callable[[int], int], bytes_per_px: int, own_bytes: int
-    ) -> None:
-        self.max_pixels = max_pixels
-        self._room = room
-        self._bytes_per_px = bytes_per_px
-        self._own_bytes = own_bytes
-
-    def check(self, width_px: int, height_px: int, frames: int = 1) -> None:
-        if width_px < 1 or height_px < 1:
-            raise CorruptImage(f"the image is damaged: it is said to have {width_px} x {height_px} pixels")
-        if frames > MAX_FRAMES:
-            raise TooManyPixels(f"it has {frames} frames; the limit is {MAX_FRAMES}")
-        if width_px * height_px * frames > self.max_pixels:
-            raise TooManyPixels(
-                f"it has {width_px} x {height_px} pixels in {frames} frames; "
-                f"the limit is {self.max_pixels} (max_pixels)"
-            )
-        takes_bytes = self._own_bytes + width_px * height_px * self._bytes_per_px
-        if self._room(takes_bytes + _BESIDE_BYTES) < takes_bytes:
-            raise MemoryError
-
-    def check_sum(self, pixels: int) -> None:
-        """Check the total of several frames or pages."""
-        if pixels > self.max_pixels:
-            raise TooManyPixels(f"it has {pixels} pixels in all; the limit is {self.max_pixels} (max_pixels)")
 
 
 _Decoded = tuple[int, int, int, str]
 """Width, height, frames and dhash."""
 
 
-def _decoded(name: str, data: bytes, limit: _Limit, applications: list[int]) -> _Decoded:
+def _decoded(name: str, data: bytes, limit: Limit, applications: list[int]) -> _Decoded:
     """Walk the container, then decode. The offsets of a GIF's application extensions are appended to *applications*."""
     frames, short = 1, False
     match name:
@@ -252,7 +152,7 @@ def _decoded(name: str, data: bytes, limit: _Limit, applications: list[int]) -> 
             containers.check_boxes(data)
     limit.check(1, 1, frames)  # counting frames makes a decoder walk over them
     try:
-        with _opened(name, data) as image:
+        with opened(name, data) as image:
             return _all_decoded(name, data, image, frames, limit)
     except (OSError, ValueError) as exc:
         if short:
@@ -263,7 +163,7 @@ def _decoded(name: str, data: bytes, limit: _Limit, applications: list[int]) -> 
 
 
 def _all_decoded(
-    name: str, data: bytes, image: ImageFile.ImageFile, announced: int, limit: _Limit
+    name: str, data: bytes, image: ImageFile.ImageFile, announced: int, limit: Limit
 ) -> _Decoded:
     width_px, height_px = image.size
     limit.check(width_px, height_px)
@@ -307,24 +207,10 @@ def _load_png(data: bytes, image: ImageFile.ImageFile) -> None:
         containers.check_png_rows(data)
 
 
-def _opened(name: str, data: bytes) -> ImageFile.ImageFile:
-    if (opener := _FORMATS[name].opener) is not None:
-        return opener(io.BytesIO(data))
-    try:
-        import pillow_heif
-    except ImportError as exc:
-        raise UnsupportedFormat(
-            f"it is a HEIC, and the library that reads those is not installed: {named('heic')}"
-        ) from exc
-    pillow_heif.options.DECODE_THREADS = 1  # each thread takes memory, and other decoders work as well
-    pillow_heif.options.THUMBNAILS = pillow_heif.options.DEPTH_IMAGES = False
-    return pillow_heif.HeifImageFile(io.BytesIO(data))  # type: ignore[no-untyped-call]
-
-
-def _decoded_jpeg(data: bytes, limit: _Limit) -> _Decoded:
+def _decoded_jpeg(data: bytes, limit: Limit) -> _Decoded:
     """Decode the first picture of a file, however many follow it (MPO)."""
     scans = containers.check_jpeg(data)
-    with _opened("jpeg", data) as image:
+    with opened("jpeg", data) as image:
         width_px, height_px = image.size
         limit.check(width_px, height_px)
         containers.check_scans(scans, width_px * height_px)
@@ -334,9 +220,9 @@ def _decoded_jpeg(data: bytes, limit: _Limit) -> _Decoded:
         return width_px, height_px, 1, dhash(image)
 
 
-def _decoded_icon(data: bytes, limit: _Limit) -> _Decoded:
+def _decoded_icon(data: bytes, limit: Limit) -> _Decoded:
     entries = containers.ico_entries(data)
-    sizes = [_icon_size(data[offset : offset + size]) for offset, size in entries]
+    sizes = [icon_size(data[offset : offset + size]) for offset, size in entries]
     for width_px, height_px in sizes:
         limit.check(width_px, height_px)
     limit.check_sum(sum(width_px * height_px for width_px, height_px in sizes))
@@ -349,13 +235,3 @@ def _decoded_icon(data: bytes, limit: _Limit) -> _Decoded:
             largest = image
     width_px, height_px = max(sizes, key=lambda size: size[0] * size[1])
     return width_px, height_px, len(entries), dhash(largest) if largest else ""
-
-
-def _icon_size(entry: bytes) -> tuple[int, int]:
-    """The size of one image of an icon: a PNG, or a bitmap whose height includes its mask."""
-    if entry.startswith(b"\x89PNG"):
-        containers.check_png(entry)
-        return int.from_bytes(entry[16:20], "big"), int.from_bytes(entry[20:24], "big")
-    width = int.from_bytes(entry[4:8], "little", signed=True)
-    height = int.from_bytes(entry[8:12], "little", signed=True)
-    return abs(width), abs(height) // 2

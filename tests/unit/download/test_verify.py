@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
-from crawler.download import pillow_warnings
-from crawler.download import verify as module
+from crawler.download import decoding, pillow_warnings
+from crawler.download import verify as verifying
 from crawler.download.containers import check_png_rows
 from crawler.download.formats import EXTENSIONS, ImageInfo
 from crawler.download.verify import verify
@@ -293,7 +293,8 @@ def test_a_legal_giant_is_not_stopped_by_pillows_own_limit(monkeypatch: pytest.M
 
 
 def test_an_animation_of_too_many_frames(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_FRAMES", 2)
+    for module in (decoding, verifying):
+        monkeypatch.setattr(module, "MAX_FRAMES", 2)
     for name in ("animated.gif", "animated.png", "animated.webp", "pages.tif"):
         assert isinstance(refusal(samples()[name]), TooManyPixels)
 

@@ -41,7 +41,7 @@ REVIEWED = {
     ("queues/redis/scripts.py", "{value!r}"),
     ("queues/redis/adding.py", "repr(file.delay_s)"),
     # looked at, and not told
-    ("download/verify.py", "repr(exc)"),
+    ("download/decoding.py", "repr(exc)"),
     ("download/containers.py", "str(exc)"),
     ("crawlfile/sqlite_errors.py", "str(exc)"),
     ("queues/redis/connection.py", "str(exc)"),
