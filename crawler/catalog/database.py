@@ -162,6 +162,12 @@ class Catalog:
         """Records of one kind for which an SQL *condition* holds, saved ones first, then oldest first."""
         return self._select(kind, f"{condition} ORDER BY status = 'saved' DESC, seq", values)
 
+    def numbered(self, first: int, last: int, *, status: ImageStatuses) -> Iterator[ImageRecord]:
+        """Image records with one of these statuses whose numbers (``seq``) are *first* to *last*, oldest first."""
+        statuses = [str(one) for one in ((status,) if isinstance(status, str) else status)]
+        condition = f"seq BETWEEN ? AND ? AND status IN ({', '.join('?' * len(statuses))}) ORDER BY seq"
+        return self._select(ImageRecord, condition, (first, last, *statuses))
+
     def history(self, url: str) -> Iterator[ImageRecord]:
         """Earlier records of an image whose bytes have changed, the latest first."""
         return self._select(ImageRecord, "url = ? ORDER BY seq DESC", (url,), table=schema.HISTORY)

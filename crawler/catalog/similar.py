@@ -52,19 +52,9 @@ def similar(catalog: Catalog, *, distance: int) -> Iterator[Alike]:
     The group with the most files comes first. Files with the same bytes are one file. A group may hold two that differ
     in more bits, by way of a third. Hashes are held in memory: some 200 bytes for each that occurs.
     """
-    if not 0 <= distance <= MAX_DISTANCE:
-        raise ValueError(f"a distance of {distance} bits: it has to be between 0 and {MAX_DISTANCE}")
+    _check(distance)
     with catalog.legible():
-        files: Counter[int] = Counter()
-        for text, count in catalog.rows(
-            "SELECT dhash, count(*) FROM images WHERE dhash != '' AND status = 'saved' GROUP BY dhash"
-        ):
-            if _HASH.fullmatch(text):
-                files[int(text, 16)] += count
-        leaders = groups(list(files), distance=distance)
-        sizes: Counter[int] = Counter()
-        for dhash, count in files.items():
-            sizes[leaders[dhash]] += count
+        leaders, sizes = _leaders(catalog, distance)
         found: dict[int, list[SimilarImage]] = defaultdict(list)
         names = SimilarImage.__struct_fields__
         for row in catalog.rows(
@@ -78,6 +68,42 @@ def similar(catalog: Catalog, *, distance: int) -> Iterator[Alike]:
             group.sort(key=lambda one: (-one.width_px * one.height_px, -one.size_bytes, one.path))
         alike = [Alike(pictures=tuple(group)) for group in found.values()]
         yield from sorted(alike, key=lambda one: (-len(one.pictures), one.pictures[0].path))
+
+
+def group_numbers(catalog: Catalog, *, distance: int) -> dict[int, int]:
+    """For each dHash of such a group its number, from 1; with further files a group may get another one."""
+    _check(distance)
+    with catalog.legible():
+        leaders, sizes = _leaders(catalog, distance)
+    numbers = {
+        leader: n for n, leader in enumerate((one for one, files in sizes.items() if files > 1), start=1)
+    }
+    return {dhash: numbers[leader] for dhash, leader in leaders.items() if leader in numbers}
+
+
+def number_of(dhash: str) -> int | None:
+    """The *dhash* of a record as a number; None for what is none."""
+    return int(dhash, 16) if _HASH.fullmatch(dhash) else None
+
+
+def _check(distance: int) -> None:
+    if not 0 <= distance <= MAX_DISTANCE:
+        raise ValueError(f"a distance of {distance} bits: it has to be between 0 and {MAX_DISTANCE}")
+
+
+def _leaders(catalog: Catalog, distance: int) -> tuple[Mapping[int, int], Counter[int]]:
+    """Each dHash of a saved file, with the one that stands for its group; and the numbers of files of these."""
+    files: Counter[int] = Counter()
+    for text, count in catalog.rows(
+        "SELECT dhash, count(*) FROM images WHERE dhash != '' AND status = 'saved' GROUP BY dhash"
+    ):
+        if _HASH.fullmatch(text):
+            files[int(text, 16)] += count
+    leaders = groups(list(files), distance=distance)
+    sizes: Counter[int] = Counter()
+    for dhash, count in files.items():
+        sizes[leaders[dhash]] += count
+    return leaders, sizes
 
 
 def groups(hashes: list[int], *, distance: int) -> Mapping[int, int]:
