@@ -1,17 +1,18 @@
-"""Small pictures of saved images, for notebooks: drawn anew from their pixels, and so free of all else in a file."""
+"""Small pictures of saved images, for notebooks: JPEGs on white, small enough to be kept in a notebook."""
 
 from __future__ import annotations
 
 import io
-import warnings
 from pathlib import Path
 
 from PIL import Image
 
+from crawler.gallery.shrunk import shrunk
+
 SIDE_PX = 128
 MOST_BYTES = 8 * 1024
-_FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "BMP")
-"""No SVG, which is a document, and nothing that only few decoders have seen."""
+_FORMATS = ("jpeg", "png", "gif", "webp", "avif", "bmp")
+"""No SVG, which is a document, and nothing that only few decoders have seen: this is in the notebook's own process."""
 _MOST_FILE_BYTES = 32 * 2**20
 _MOST_PIXELS = 50_000_000
 _QUALITIES = (75, 50, 25)
@@ -22,22 +23,16 @@ def thumbnail(file: Path) -> bytes:
     try:
         if file.stat().st_size > _MOST_FILE_BYTES:
             return b""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of a file that is odd, which its record tells
-            with Image.open(file, formats=_FORMATS) as image:
-                if image.width * image.height > _MOST_PIXELS:
-                    return b""
-                image.draft("RGB", (2 * SIDE_PX, 2 * SIDE_PX))
-                return _jpeg(image)
-    except Exception:  # noqa: BLE001 - decoders raise what they like, and a notebook can do without a picture
+        return _jpeg(shrunk(file.read_bytes(), side_px=SIDE_PX, max_pixels=_MOST_PIXELS, formats=_FORMATS))
+    except Exception:  # noqa: BLE001 - a notebook can do without a picture, whatever its file is
         return b""
 
 
 def _jpeg(image: Image.Image) -> bytes:
-    image.thumbnail((SIDE_PX, SIDE_PX))
-    small = image.convert("RGBA")
-    sheet = Image.new("RGB", small.size, "white")
-    sheet.paste(small, mask=small.getchannel("A"))
+    sheet = image
+    if image.mode == "RGBA":
+        sheet = Image.new("RGB", image.size, "white")
+        sheet.paste(image, mask=image.getchannel("A"))
     for quality in _QUALITIES:
         out = io.BytesIO()
         sheet.save(out, "JPEG", quality=quality)

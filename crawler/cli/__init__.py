@@ -49,6 +49,7 @@ COMMANDS: dict[str, CommandEntry] = {
         ("stop", "control", "Stop a crawl; its state is kept."),
         ("inspect", "inspect", "Show what was saved and what was not, and why."),
         ("explain", "explain", "Show everything known about one URL."),
+        ("gallery", "gallery", "Make a page to look at the images."),
         ("extract", "extract", "Show what is found on one page, and by which rule."),
         ("retry", "retry", "Put failed images back in the queue."),
         ("export", "export", "Write the records as JSON lines or CSV."),

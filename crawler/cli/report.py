@@ -11,13 +11,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.console import Console
 from rich.text import Text
 
 from crawler.catalog.summary import Summary
 from crawler.cli import crawl_tables, tables
 from crawler.cli.image_locations import kept_where
 from crawler.cli.output import clean, link_to, write_json
+from crawler.crawlfile.layout import CrawlFolder
 from crawler.errors import NoBrowser
+from crawler.gallery.files import PAGE, made_at
 from crawler.models import ImageStatus, PageStatus, RenderStatus, Stats
 from crawler.monitoring import wait_reasons
 from crawler.run.renderers import INSTALL, SAY_AGAIN, pages
@@ -60,6 +63,17 @@ def print_summary(
         tables.show(out, tables.facts(rows))
     if summary.files:
         out.print(link_to(out, Path(summary.folder, "images")), soft_wrap=True)
+        out.print(see_them(out, summary), soft_wrap=True)
+
+
+def see_them(out: Console, summary: Summary) -> Text:
+    """The page with the images, if there is one that has them all; else the command that makes it."""
+    folder = Path(summary.folder)
+    label = Text("see them  ", "dim")
+    page = CrawlFolder(folder).gallery / PAGE
+    if summary.finished and page.is_file() and made_at(folder) >= summary.finished_at[:19]:
+        return label.append_text(link_to(out, page))
+    return label.append(f"image-crawler gallery {shlex.quote(clean(summary.folder))} --open", "not dim")
 
 
 def headline(summary: Summary, course: CrawlCourse | None, *, failed: bool = False) -> Text:

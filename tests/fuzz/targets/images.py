@@ -1,15 +1,23 @@
-"""Image files, decoded: verify() says what they are, or refuses them with a reason from the closed list."""
+"""Image files, decoded: verify() says what they are, or refuses them with a reason from the closed list.
+
+Thumbnails are drawn of all that it accepts, and of nothing that it would not let be decoded.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from crawler.download.decoding import MAX_FRAMES
 from crawler.download.formats import EXTENSIONS, ImageInfo
 from crawler.download.sniff import image_format
 from crawler.download.svg import may_be_svg
-from crawler.download.verify import MAX_FRAMES, verify, verify_lenient
+from crawler.download.verify import verify, verify_lenient
 from crawler.errors import REASONS, Rejection, TruncatedImage
+from crawler.gallery.shrunk import shrunk
 
 MAX_PIXELS = 300_000
 MAX_SVG_PX = 1_000_000
+SIDE_PX = 32
 
 
 def fuzz(data: bytes) -> None:
@@ -30,6 +38,19 @@ def fuzz(data: bytes) -> None:
         _check(lenient, data)
     else:
         assert _said(lenient) == _said(strict), "only what is truncated is looked at in another way"
+
+    _draw(data, strict, room)
+
+
+def _draw(data: bytes, verdict: ImageInfo | Rejection, room: Callable[[int], int]) -> None:
+    try:
+        small = shrunk(data, side_px=SIDE_PX, max_pixels=MAX_PIXELS, room=room)
+    except Rejection as exc:
+        assert REASONS[exc.reason] is type(exc)
+        assert isinstance(verdict, Rejection) or verdict.format == "svg", exc
+        return
+    assert small.mode in {"RGB", "RGBA"}
+    assert max(small.size) <= SIDE_PX
 
 
 def _judged(data: bytes, *, lenient: bool, room: object) -> ImageInfo | Rejection:

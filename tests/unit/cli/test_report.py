@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -59,6 +61,7 @@ def test_it_says_what_came_of_it_and_where(capsys: pytest.CaptureFixture[str]) -
         "           why: image-crawler inspect data/example.org --failures",
         "state      finished, and the books balance: 1,967 image URLs = 1,959 saved + 6 duplicate + 2 failed",
         str(Path("data/example.org/images")),
+        "see them  image-crawler gallery data/example.org --open",
     ]
 
 
@@ -77,6 +80,7 @@ def test_of_a_crawl_without_a_flaw_there_is_little_to_say(capsys: pytest.Capture
         "pages  1 read",
         "state  finished, and the books balance",
         str(Path("data/example.org/images")),
+        "see them  image-crawler gallery data/example.org --open",
     ]
 
 
@@ -190,3 +194,30 @@ def test_the_folder_is_a_link_where_terminals_know_them(
     assert "\x1b[2J" not in text
     for term in ("linux", "dumb"):
         assert "\x1b]8" not in drawn(monkeypatch, folder, term)
+
+
+def test_it_leads_to_the_gallery_that_has_all_images(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "a crawl"
+    made = folder / "gallery" / "data" / "meta.js"
+    made.parent.mkdir(parents=True)
+    command = f"see them  image-crawler gallery '{folder}' --open"
+
+    def last(**facts: object) -> str:
+        facts = {"folder": str(folder), "finished_at": "2026-03-02T10:00:00.5Z", **facts}
+        return printed(capsys, summary(**facts))[-1]  # type: ignore[arg-type]
+
+    assert last() == command
+    made.write_text("")
+    assert last() == command, "it was never finished, or has been removed"
+    page = folder / "gallery" / "index.html"
+    page.write_text("")
+    later_s = datetime(2026, 3, 2, 10, 0, 1, tzinfo=UTC).timestamp()
+    os.utime(made, (later_s, later_s))
+    assert last() == f"see them  {page}"
+    os.utime(made, (later_s - 60, later_s - 60))
+    assert last() == command, "there are newer images"
+    os.utime(made, (later_s, later_s))
+    assert last(finished=False) == command, "there will be"
+    assert last(files=0) != command, "there is none to see"

@@ -68,6 +68,12 @@ PAIRS = (
         f"queues.* {HANDLERS} {ABOVE}",
         "what reads crawl.db does not know who has written it",
     ),
+    Pair(
+        "gallery gallery.*",
+        f"queues.* http.transports http.engine* http.retrying harvest.* render.* download.handler {ABOVE}",
+        "it reads a crawl's folder, as the catalog does, and asks for nothing",
+    ),
+    Pair("catalog.* storage.* sandbox.* download.*", "gallery gallery.*", "a page stands above what it shows"),
     Pair("http http.*", f"queues.* catalog.* storage.* {HANDLERS} {ABOVE}", "one request at a time, for whoever asks"),
     Pair("storage storage.*", f"queues queues.* catalog.* http.* {HANDLERS} {ABOVE}", "bytes under a path"),
     Pair(
@@ -105,7 +111,8 @@ PURE = (
 IMPURE = (
     "text.plain_errors opt_outs.of_image opt_outs.tdmrep_files"  # names of errors; they wait for a turn
     " harvest.handler harvest.documents harvest.link_filter harvest.novelty harvest.render_choice harvest.reader_*"
-    " download.handler download.decoder_* download.pillow_warnings download.verify download.dhash"
+    " download.handler download.decoder_* download.pillow_warnings download.verify download.decoding download.dhash"
+    " download.first_frame"
 )
 VALUES = "config models models.* message_parts crawlfile.*_paths crawlfile.*_names logs.events text.plain_errors http"
 
@@ -114,8 +121,8 @@ PLACES = {
     "urllib3": "http.requests_transport http.requests_adapter http.connection",
     "certifi": "http.certificates",
     "pycurl": "http.curl_handle",
-    "PIL": "api.thumbnails download.verify download.dhash",
-    "pillow_heif": "download.verify",
+    "PIL": "api.thumbnails download.verify download.decoding download.dhash download.first_frame gallery.shrunk",
+    "pillow_heif": "download.decoding",
     "tenacity": "retrying",
     "obstore": "storage.bucket",
     "selectolax": "harvest.lexbor",
@@ -269,6 +276,8 @@ def test_each_line_of_the_tables_is_about_something() -> None:
         ("queues.rpc.server", "from crawler.queues.ledger import Ledger"),
         ("queues.refresh", "from crawler.http.retrying import RetryingTransport"),
         ("catalog.summary", "from crawler.queues.counters import Counters"),
+        ("catalog.summary", "from crawler.gallery.build import build"),
+        ("gallery.live", "from crawler.queues.ledger import Ledger"),
         ("http.robots", "from crawler.harvest.links import Links"),
         ("http.retrying", "from crawler.queues.ledger import Ledger"),
         (
