@@ -67,10 +67,10 @@ class ProgressLine:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         name, *parts = self._parts()
-        width = options.max_width
-        while sum(len(part) + _GAP for part in parts) + len(name) > width and len(parts) > 1:
+        width = options.max_width - len(name) - _GAP
+        while sum(len(part) + _GAP for part in parts) > width and len(parts) > 1:
             parts.pop()
-        bar = min(_BAR_COLUMNS, width - len(name) - sum(len(part) + _GAP for part in parts) - _GAP)
+        bar = min(_BAR_COLUMNS, width - sum(len(part) + _GAP for part in parts) - _GAP)
         line = Table.grid(padding=(0, _GAP, 0, 0))
         cells: list[Text | ProgressBar] = [Text(name, "bold")]
         if bar >= _LEAST_BAR_COLUMNS:
