@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-import threading
+import time
 import webbrowser
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,6 +32,7 @@ from crawler.text.plain_errors import quoted
 PORT = 9734
 LOOPBACK = "127.0.0.1"
 _MOST_NAMED = 3
+_A_DAY_S = 86_400.0
 _ANY = "any"
 _EXPLAINED = ("svg", "interrupted", "elsewhere", "gone", "changed", "unreadable")
 """Reasons for having no thumbnail that have a row of their own, or need none; others say why a file is not decoded."""
@@ -153,12 +154,12 @@ def _serve(folder: Path, address: str, *, opening: bool, as_json: bool) -> int:
             if opening:
                 _open(server.url)
             try:
-                threading.Event().wait()
+                while True:
+                    time.sleep(_A_DAY_S)  # Windows hears no Ctrl-C while a lock is waited for
             except KeyboardInterrupt:
                 return 0
     finally:
         live.close()
-    return 0
 
 
 def _tell(server: GalleryServer) -> None:

@@ -32,6 +32,8 @@ _CHUNK = re.compile(r"(index|detail|failures)-([0-9]{5,12})\.js")
 _MOST_HELD_BYTES = 32 * 2**20
 """Of thumbnails in memory, where the folder can't be written to."""
 _MOST_REFUSED = 10_000
+_REFRESH, _OTHER_CRAWL = 10**3, 10**6
+"""What a refresh, and another crawl in the same folder, add to the number by which a page knows what it has."""
 _TYPES = {
     "jpg": "image/jpeg",
     "png": "image/png",
@@ -88,12 +90,25 @@ class LiveGallery:
         self._meta = Content(b"", _SCRIPT)
         self._epoch = 0
         try:
-            self._reader = self._in_reader(lambda: GalleryReader(Catalog(folder)))
-            self._grouped = self._in_reader(self._find_groups)
+            self._in_reader(self._open)
             self._drawer = Drawer(self._in_reader(lambda: self._reader.config))
         except BaseException:
             self._reading.shutdown()
             raise
+
+    def _open(self) -> None:
+        """Open crawl.db; once more when another one has taken its place (``crawl --fresh``)."""
+        identity = self._identity_now()
+        self._reader, self._identity = GalleryReader(Catalog(self._folder)), identity
+        self._version = None
+        self._grouped = self._find_groups()
+
+    def _identity_now(self) -> tuple[int, int]:
+        try:
+            status = CrawlFolder(self._folder).ledger.stat()
+        except OSError:
+            return 0, 0  # Catalog says what is wrong with it
+        return status.st_dev, status.st_ino
 
     def close(self) -> None:
         """End the processes that draw, and close crawl.db."""
@@ -172,10 +187,15 @@ class LiveGallery:
         return self._reader.saved_with(digits)
 
     def _made_meta(self) -> Content:
-        version = self._reader.catalog.value("PRAGMA data_version")
+        if self._identity_now() != self._identity:
+            before = self._reader.catalog
+            self._open()
+            before.close()
+            self._epoch += _OTHER_CRAWL
+        reader = self._reader
+        version = (reader.catalog.value("PRAGMA data_version"), reader.runs())
         if version == self._version:
             return self._meta
-        reader = self._reader
         reader.learn_names()
         shown, failures = reader.windows(), reader.windows(failures=True)
         meta = reader.meta(
@@ -186,10 +206,10 @@ class LiveGallery:
             failures=failures,
         )
         if meta["state"] == "finished" and self._grouped != meta["images"]:
-            before = reader.groups
+            groups = reader.groups
             self._grouped = self._find_groups()
-            self._epoch += reader.groups != before
-        meta["epoch"] = 1000 * reader.refreshes() + self._epoch
+            self._epoch += reader.groups != groups
+        meta["epoch"] = _REFRESH * reader.refreshes() + self._epoch
         self._meta, self._version = Content(script("meta", meta), _SCRIPT), version
         return self._meta
 

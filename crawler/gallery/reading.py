@@ -250,13 +250,15 @@ class GalleryReader:
         count = self.catalog.meta(MetaKey.REFRESHES)
         return count if isinstance(count, int) else 0
 
-    def _state(self, stats: Stats) -> str:
+    def runs(self) -> bool:
+        """Whether the crawl runs now, as far as its folder tells."""
         try:
-            runs = bool(CrawlFolder(self.catalog.folder).address())
+            return bool(CrawlFolder(self.catalog.folder).address())
         except FolderError:
-            runs = False
-        now = condition(stats, runs=runs).state
-        return _STATES.get(now, "running")
+            return False
+
+    def _state(self, stats: Stats) -> str:
+        return _STATES.get(condition(stats, runs=self.runs()).state, "running")
 
 
 def _title(seeds: tuple[str, ...], folder: Path) -> str:

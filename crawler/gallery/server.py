@@ -104,7 +104,7 @@ class GalleryServer(ThreadingHTTPServer):
         if (match := _HOST.fullmatch(host)) is None:
             return False
         name = (match[1] or match[2]).lower().removesuffix(".")
-        if name in {"localhost", self._host, platform.node().lower()} or name.endswith(".localhost"):
+        if name in {"localhost", self._host.lower(), platform.node().lower()} or name.endswith(".localhost"):
             return True
         with suppress(ValueError):
             return bool(ipaddress.ip_address(name))
@@ -114,7 +114,11 @@ class GalleryServer(ThreadingHTTPServer):
         if not self._slots.acquire(blocking=False):
             self.shutdown_request(request)
             return
-        super().process_request(request, client_address)
+        try:
+            super().process_request(request, client_address)
+        except BaseException:  # no thread could be started
+            self._slots.release()
+            raise
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         try:

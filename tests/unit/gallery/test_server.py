@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 import pytest
 
+from crawler.crawlfile.layout import CrawlFolder
 from crawler.errors import UsageError
 from crawler.gallery import live as live_module
 from crawler.gallery import server as module
@@ -105,6 +106,25 @@ def test_what_is_saved_meanwhile_is_there_at_once(server: GalleryServer, folder:
     origin = Origin(page_url=SEED, found_in="img")
     keep(folder, waiting=[NewTask(kind=TaskKind.IMAGE, url=f"{SITE}/x.png", depth=1, origin=origin)])
     assert payload(ask(server, "/gallery/data/meta.js").body)["state"] == "stopped"
+
+
+def test_the_end_of_a_crawl_is_seen_without_a_new_record(server: GalleryServer, folder: Path) -> None:
+    origin = Origin(page_url=SEED, found_in="img")
+    keep(folder, waiting=[NewTask(kind=TaskKind.IMAGE, url=f"{SITE}/x.png", depth=1, origin=origin)])
+    CrawlFolder(folder).publish_url("redis://127.0.0.1/0")
+    assert payload(ask(server, "/gallery/data/meta.js").body)["state"] == "running"
+    CrawlFolder(folder).unpublish()
+    assert payload(ask(server, "/gallery/data/meta.js").body)["state"] == "stopped"
+
+
+def test_another_crawl_in_the_same_folder_is_seen(server: GalleryServer, folder: Path) -> None:
+    before = payload(ask(server, "/gallery/data/meta.js").body)
+    CrawlFolder(folder).wipe()
+    assert ask(server, "/gallery/data/meta.js").status == 503
+    keep(folder, saved(folder, "http://other.example/new.gif", encoded(picture(5), "GIF"), format="gif"))
+    after = payload(ask(server, "/gallery/data/meta.js").body)
+    assert (after["images"], after["hosts"]) == (1, ["other.example"])
+    assert after["epoch"] != before["epoch"]
 
 
 def test_thumbnails_are_drawn_when_they_are_asked_for_and_kept(server: GalleryServer, folder: Path) -> None:
