@@ -2,6 +2,7 @@
 
     file_names     names in the folder      layout   the folder itself: its lock, settings and address
     schema         crawl.db: versions, tables, rows of tasks      schema.sql   its tables but those of records
+    views.sql      views for people who ask in SQL
     columns        a record as a row, and back, invalid rows too      image_paths   paths of images
     meta           facts of the whole crawl, by key      totals   tasks and records, counted
     keepers        which folder keeps an image: the crawl's own, or that of another machine

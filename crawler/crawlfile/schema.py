@@ -85,9 +85,25 @@ STEPS: dict[int, Step] = {
         _in_images(f"kept_by TEXT NOT NULL DEFAULT '{UNTOLD}'"),
         columns={"kept_by": f"'{UNTOLD}'"},
     ),
+    8: Step(()),  # the views, which every upgrade makes anew
 }
 """By the version that each begins with. Files of these are read as they are, and brought up to date to be written."""
 SCHEMA_VERSION = max(STEPS) + 1
+VIEWS = (
+    "saved_images",
+    "places",
+    "failures",
+    "failure_reasons",
+    "pages_without_images",
+    "page_images",
+    "image_hosts",
+    "image_formats",
+    "image_minutes",
+    "changed_images",
+    "image_opt_outs",
+    "still_to_do",
+)
+"""The views of views.sql, for people; those of other names are their own and stay."""
 
 
 def is_readable(version: int) -> bool:
@@ -217,15 +233,34 @@ def _checked_version(db: Connection, path: Path) -> int:
 
 
 def _bring_up_to_date(db: Connection, path: Path, version: int) -> None:
-    """In one transaction: a killed process leaves a file of the old or of the new version."""
+    """In one transaction: a killed process leaves a file of the old or of the new version.
+
+    The views go first: SQLite drops and renames nothing that one of them names.
+    """
     db.execute("BEGIN IMMEDIATE")
+    for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'view'").fetchall():
+        if name in VIEWS:
+            db.execute(f"DROP VIEW {name}")
     for before in range(version, SCHEMA_VERSION):
         for statement in STEPS[before].statements:
             db.execute(statement)
+    for statement in _statements("views.sql"):
+        db.execute(statement)
     meta.write(db, MetaKey.SCHEMA, SCHEMA_VERSION)
     db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     db.execute("COMMIT")
     tell(log, FILE_UPGRADED, file=path, schema=SCHEMA_VERSION)
+
+
+def _text(name: str) -> str:
+    from importlib.resources import files  # readers of crawl.db need none
+
+    return files("crawler.crawlfile").joinpath(name).read_text(encoding="utf-8")
+
+
+def _statements(name: str) -> list[str]:
+    """The statements of a file in which a line ends each; one by one they leave a transaction open."""
+    return [part for part in _text(name).split(";\n") if part.strip()]
 
 
 def _create(db: Connection) -> None:
@@ -241,14 +276,12 @@ def _create(db: Connection) -> None:
         f" {', '.join(f'{name} {columns.affinity(ImageRecord, name)} NOT NULL' for name in COLUMNS[TaskKind.IMAGE])});"
         f" CREATE INDEX {HISTORY}_url ON {HISTORY} (url);"
     )
-    from importlib.resources import files  # readers of the file need none
-
-    schema = files("crawler.crawlfile").joinpath("schema.sql").read_text(encoding="utf-8")
     script = [
         "BEGIN;",
         f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION};",
-        schema,
+        _text("schema.sql"),
         *tables,
+        _text("views.sql"),
         f"INSERT INTO meta VALUES ('{MetaKey.SCHEMA}', {SCHEMA_VERSION});",  # noqa: S608 - our own number
         "COMMIT;",
     ]

@@ -6,7 +6,10 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from crawler.crawlfile.schema import VIEWS
+
 _WITHOUT = {
+    8: tuple(f"DROP VIEW {name}" for name in VIEWS),
     7: tuple(f"ALTER TABLE {table} DROP COLUMN kept_by" for table in ("images", "image_history")),
     6: ("DROP TABLE runs",),
     5: (

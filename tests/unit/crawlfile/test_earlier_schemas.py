@@ -32,7 +32,7 @@ from tests.support.queues import (
     take,
 )
 
-EARLIER = [4, 5, 6, 7]
+EARLIER = [4, 5, 6, 7, 8]
 
 
 @pytest.fixture(name="crawl")
@@ -48,9 +48,10 @@ def a_crawl(tmp_path: Path) -> Path:
 
 
 def shape(folder: Path) -> dict[str, Any]:
-    """The tables and indexes of a file, and their columns."""
+    """The tables, views and indexes of a file, and their columns."""
     with closing(sqlite3.connect(folder / "crawl.db")) as db:
-        tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        kinds = "('table', 'view')"
+        tables = [name for (name,) in db.execute(f"SELECT name FROM sqlite_master WHERE type IN {kinds}")]
         found: dict[str, Any] = {name: db.execute(f"PRAGMA table_info({name})").fetchall() for name in tables}
         for name in tables:
             for _, index, *facts in db.execute(f"PRAGMA index_list({name})").fetchall():
