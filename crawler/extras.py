@@ -16,6 +16,7 @@ from pathlib import Path
 EXTRAS = {
     "fast": "pycurl>=7.45.7",
     "heic": "pillow-heif>=1",
+    "metrics": "prometheus-client>=0.21",
     "object": "obstore>=0.8,<0.13",
     "redis": "redis>=5.2",
     "tls": "cryptography>=44",

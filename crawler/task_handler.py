@@ -35,6 +35,7 @@ from crawler.http.retrying import host_pause_s, refused_for_s, retry_delay_s
 from crawler.http.robots import Robots
 from crawler.http.turns import NotYet, Turn, Turns
 from crawler.logs.events import INTERNAL_ERROR, tell
+from crawler.metrics.figures import Stage
 from crawler.models import (
     ORIGIN_FIELDS,
     RECORDS,
@@ -50,6 +51,7 @@ from crawler.models import (
     Result,
     Revisit,
     Task,
+    TaskKind,
     Token,
 )
 from crawler.scope import Scope
@@ -116,6 +118,11 @@ class Visit:
     """Redirects followed so far, those of earlier leases included if this worker had them."""
 
     @property
+    def waited_s(self) -> float:
+        """Seconds for which it has waited for its turn so far."""
+        return self.turn.waited_s if self.turn is not None else 0.0
+
+    @property
     def found_in(self) -> str:
         """The rule that found the task's URL; empty for a seed."""
         return self.task.origin.found_in if self.task.origin else ""
@@ -150,6 +157,11 @@ class Visit:
         )
 
 
+_FETCHES = {
+    TaskKind.PAGE: Stage.FETCH_PAGE,
+    TaskKind.IMAGE: Stage.FETCH_IMAGE,
+    TaskKind.RENDER: Stage.FETCH_PAGE,
+}
 _MAX_REMEMBERED = 1000
 """Redirected tasks whose place is remembered, the latest ones."""
 _EARLIER_STANDS = (Revisit.UNCHANGED, Revisit.GONE, Revisit.FAILED)
@@ -183,6 +195,10 @@ class HandlerContext:
     """Called as soon as a task has its answer: its host's slot is free for another one."""
     handled: Callable[[float, float], None] = lambda *_: None
     """Called with the seconds for which a task waited for servers and storages, and with those of its thread's CPU."""
+    took: Callable[[Stage, float], None] = lambda *_: None
+    """Called with the seconds that a stage of a task took."""
+    storage_away: Callable[[], None] = lambda: None
+    """Called when the storage could not be reached."""
     clock: Callable[[], float] = time.monotonic
     """Seconds; only differences count."""
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -205,6 +221,8 @@ class TaskHandler(abc.ABC):
         self._new_cookies = context.new_cookies
         self._answered = context.answered
         self._handled = context.handled
+        self._took = context.took
+        self._storage_away = context.storage_away
         self._clock = context.clock
         self._now = context.now
         self._redirected: OrderedDict[int, tuple[str, int]] = OrderedDict()
@@ -224,8 +242,11 @@ class TaskHandler(abc.ABC):
         untouched = False
         try:
             self.visit(visit)
-        except (_TooSoon, StorageUnavailable):
+        except _TooSoon:
             untouched = True
+        except StorageUnavailable:
+            untouched = True
+            self._storage_away()
         except NotYet as exc:
             untouched, retry_in_s = True, exc.wait_s
             self._remember(visit)
@@ -241,11 +262,14 @@ class TaskHandler(abc.ABC):
         finally:
             if visit.turn is not None:
                 visit.turn.close()
-        waited_s = visit.turn.waited_s if visit.turn is not None else 0.0
+        waited_s = visit.waited_s
         self._handled(time.monotonic() - began - waited_s - visit.worked_on_s, time.thread_time() - cpu_began)
+        elapsed_s = max(0.0, self._clock() - started - waited_s)
+        if task.kind is TaskKind.RENDER and not untouched:
+            self._took(Stage.RENDER, elapsed_s)
         return Result(
             token=task.token,
-            record=self._finished(visit, elapsed_s=max(0.0, self._clock() - started - waited_s)),
+            record=self._finished(visit, elapsed_s=elapsed_s),
             discovered=visit.discovered,
             retry_in_s=retry_in_s,
             host_pause_s=pause_s,
@@ -278,17 +302,18 @@ class TaskHandler(abc.ABC):
         most = self._config.fetch.max_redirects
         if visit.hops > most:  # over several leases: each hop had to wait for long
             raise TooManyRedirects(f"redirected more than {most} times (max_redirects)")
-        fetched = self._transport.fetch(
-            url,
-            max_bytes=max_bytes,
-            accept=accept,
-            referer=task.origin.page_url if task.origin else "",
-            check=partial(self._admit, visit, also_check),
-            sent=visit.turn.sent if visit.turn is not None else None,
-            once=task.host_delay_s > 0,
-            unless=unless,
-            cut=cut,
-        )
+        with self.timed(_FETCHES[task.kind], visit):
+            fetched = self._transport.fetch(
+                url,
+                max_bytes=max_bytes,
+                accept=accept,
+                referer=task.origin.page_url if task.origin else "",
+                check=partial(self._admit, visit, also_check),
+                sent=visit.turn.sent if visit.turn is not None else None,
+                once=task.host_delay_s > 0,
+                unless=unless,
+                cut=cut,
+            )
         self._answered(task.token)
         visit.answered(fetched)
         return fetched
@@ -315,7 +340,20 @@ class TaskHandler(abc.ABC):
         try:
             yield
         finally:
-            visit.worked_on_s += time.monotonic() - began
+            worked_on_s = time.monotonic() - began
+            visit.worked_on_s += worked_on_s
+            self._took(Stage.VERIFY if visit.task.kind is TaskKind.IMAGE else Stage.READ, worked_on_s)
+
+    @contextmanager
+    def timed(self, stage: Stage, visit: Visit) -> Iterator[None]:
+        """Measure a stage, without waits for a turn. One that fails counts, one that is put off for later does not."""
+        began = time.monotonic() - visit.waited_s
+        try:
+            yield
+        except TaskError:
+            self._took(stage, time.monotonic() - visit.waited_s - began)
+            raise
+        self._took(stage, time.monotonic() - visit.waited_s - began)
 
     def _remember(self, visit: Visit) -> None:
         """Let the task go on from its redirect's target when it is leased again, if by this worker."""

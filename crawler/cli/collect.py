@@ -37,7 +37,7 @@ from crawler.text.plain_errors import quoted
 @output_option("The folder that the crawl was begun in, or a copy of it.  [default: as it was begun]")
 @click.option("-q", "--quiet", is_flag=True, help="No progress, only the summary.")
 @json_option
-@config_options_of("access", "log")
+@config_options_of("access", "log", "monitoring")
 def collect(address: str, *, output: Path | None, quiet: bool, as_json: bool, config: Config) -> int:
     """Bring the results of a crawl whose queue lies in Redis into its folder, until it has ended.
 
@@ -59,6 +59,8 @@ def collect(address: str, *, output: Path | None, quiet: bool, as_json: bool, co
             f"{folder} holds no crawl: name the folder that this one was begun in, or a copy of it, with -o"
         )
     manager = msgspec.structs.replace(config.manager, queue=address)
-    config = msgspec.structs.replace(plan.config, manager=manager, access=config.access, log=config.log)
+    config = msgspec.structs.replace(
+        plan.config, manager=manager, access=config.access, log=config.log, monitoring=config.monitoring
+    )
     running = Crawl(plan.seeds, folder=folder, config=config, collects=True)
     return run(running, as_json=as_json, quiet=quiet)

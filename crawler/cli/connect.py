@@ -52,13 +52,13 @@ def address_argument(function: _Function) -> _Function:
 
 def joining_options(function: _Function) -> _Function:
     """As ``address_argument``, for worker commands: ``config.machine`` is used as well, without its browser."""
-    options = config_options_of("access", "machine", "log", but=("chromium", "behaviours"))
+    options = config_options_of("access", "machine", "log", "monitoring", but=("chromium", "behaviours"))
     return _ADDRESS(options(function))  # type: ignore[return-value]
 
 
 def rendering_options(function: _Function) -> _Function:
     """As ``joining_options``, with the browser."""
-    return _ADDRESS(config_options_of("access", "machine", "log")(function))  # type: ignore[return-value]
+    return _ADDRESS(config_options_of("access", "machine", "log", "monitoring")(function))  # type: ignore[return-value]
 
 
 def endpoint_of(address: str, config: AccessConfig) -> QueueEndpoint:
@@ -108,6 +108,7 @@ def joined(address: str, config: Config, *, kind: TaskKind, folder: Path | None 
         reconnect_s=min(_SAME_MACHINE_S, reconnect_s) if here else reconnect_s,
         folder=folder,
         machine=config.machine,
+        monitoring=config.monitoring,
     )
 
 
@@ -143,6 +144,8 @@ def work_for(crawl: RemoteCrawl, processes: int, *, doing: str, where: str = "")
         click.echo("it asks this machine to", err=True)
     for ask in crawl.asked:
         click.echo(f"    {one_line(ask.what)}  ({ask.trust})", err=True)
+    if crawl.monitor.url:
+        click.echo(f"metrics are at {crawl.monitor.url}", err=True)
     crawl.work(processes)
     click.echo("the crawl has ended, or was stopped", err=True)
 

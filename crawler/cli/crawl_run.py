@@ -112,6 +112,8 @@ def _tell_first(running: Crawl, console: Console, *, quiet: bool) -> None:
     if running.notes and not quiet:
         for note in running.notes:  # on a terminal no word is cut in two
             console.print(Text(clean(note)), soft_wrap=not console.is_terminal)
+    if running.monitor.url and not quiet:
+        console.print(f"metrics are at {running.monitor.url}", soft_wrap=True)
     if invitation := _invitation(running):
         tell(log, CRAWL_OPEN, text=invitation)
         if not quiet:

@@ -6,7 +6,7 @@ import msgspec
 
 from crawler.config.fetching import FetchConfig, ObeyConfig
 from crawler.config.images import ImagesConfig, StorageConfig
-from crawler.config.machine import AccessConfig, LogConfig, MachineConfig
+from crawler.config.machine import AccessConfig, LogConfig, MachineConfig, MonitoringConfig
 from crawler.config.pages import HarvestConfig, RenderConfig, ScopeConfig
 from crawler.config.queue import ManagerConfig, QueueConfig, RunConfig
 from crawler.config.section import Section
@@ -28,6 +28,7 @@ class Config(Section):
     access: AccessConfig = AccessConfig()
     machine: MachineConfig = MachineConfig()
     log: LogConfig = LogConfig()
+    monitoring: MonitoringConfig = MonitoringConfig()
 
     @property
     def keeps_cookies(self) -> bool:
@@ -46,6 +47,7 @@ class Config(Section):
             access=AccessConfig(),
             machine=MachineConfig(),
             log=LogConfig(),
+            monitoring=MonitoringConfig(),
         )
 
     def for_workers(self) -> Config:

@@ -140,3 +140,4 @@ class Settings(TypedDict, total=False):
     behaviours: str
     log_file: str
     log_format: Literal["text", "json"]
+    metrics: str

@@ -77,6 +77,20 @@ class MachineConfig(Section):
     ] = ""
 
 
+class MonitoringConfig(Section):
+    """How programs that watch this machine ask it; each machine's own, never part of a crawl."""
+
+    metrics: Annotated[
+        str,
+        about(
+            "Where metrics for Prometheus, and /healthz and /readyz, are served: a port of this machine alone, or"
+            " HOST:PORT for others too, whoever they are (docs/metrics.md); empty for nowhere.",
+            pattern=r"^((\[[0-9A-Fa-f:.]+\]|[^ :/\[\]]+):)?[0-9]{1,5}$|^$",
+            hint="a port, or HOST:PORT",
+        ),
+    ] = ""
+
+
 class LogConfig(Section):
     """Where the log goes, and its format; each machine's own, never part of a crawl."""
 

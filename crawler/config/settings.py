@@ -20,7 +20,7 @@ QUEUE_PASSWORD_VARIABLE = ENVIRONMENT_PREFIX + "QUEUE_PASSWORD"
 """The variable with the password of a Redis; no setting either."""
 GIVEN = "…"
 """Stands for a secret where settings are written down."""
-LOCAL_SECTIONS = ("manager", "access", "machine", "log")
+LOCAL_SECTIONS = ("manager", "access", "machine", "log", "monitoring")
 """Sections that each machine has for itself; their addresses and paths may have any characters."""
 PATTERN = "PATTERN"
 SIZE_HINT = "a number of bytes, or such as 500 MB or 1.5 GiB"

@@ -18,6 +18,7 @@ from crawler.http import Fetched, unpacked
 from crawler.http.bot_challenges import challenger
 from crawler.http.robots import product_token
 from crawler.http.status import challenged
+from crawler.metrics.figures import Stage
 from crawler.models import MAX_OPT_OUTS, ImageRecord, ImageStatus, NewTask, OptOut, Origin, Task, TaskKind
 from crawler.opt_outs import directives
 from crawler.opt_outs.of_image import GatheredOptOuts, ImageOptOuts, of_host
@@ -135,7 +136,8 @@ class ImageHandler(TaskHandler):
         """
         known = visit.task.known
         if isinstance(known, ImageRecord) and known.sha256 == sha256:
-            kept_at = self._storage.save(known.path, content, sha256=sha256)  # the file may be gone
+            with self.timed(Stage.STORE, visit):
+                kept_at = self._storage.save(known.path, content, sha256=sha256)  # the file may be gone
             if kept_at == known.path:
                 visit.unchanged()
             return kept_at, known.path
@@ -146,7 +148,8 @@ class ImageHandler(TaskHandler):
             sha256=sha256,
             version=sha256 if known else "",
         )
-        return self._storage.save(path, content, sha256=sha256), path
+        with self.timed(Stage.STORE, visit):
+            return self._storage.save(path, content, sha256=sha256), path
 
     def _fetched(self, visit: Visit, opt_outs: GatheredOptOuts) -> Fetched:
         if visit.task.url.startswith(DATA_HOST):

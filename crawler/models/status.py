@@ -176,6 +176,16 @@ class Stats(Value):
     """Number of delayed images that wait until no page can name a larger size of the same picture."""
     backlogged: bool = False
     """No further page is read until some of the waiting images are done (image_backlog)."""
+    due: dict[Slug, Total] = field(default_factory=dict)
+    """By kind, how many more tasks workers could begin now: as many as are ready at hosts that may be asked, up to the
+    requests that each has room for. Of very many hosts only some are looked at: there may be more.
+    """
+    troubled: dict[Slug, Total] = field(default_factory=dict)
+    """Numbers of hosts in trouble, by the words of ``HostStatus.trouble``; of very many only the latest."""
+    leases_lost: Total = 0
+    """Number of leases that ended without a word of their worker, since the manager was started, or the queue in Redis
+    was made.
+    """
     silent_s: Duration = 0.0
     """Age of these figures in seconds, set by the watcher while the queue does not answer."""
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable
+from itertools import islice
 
 from crawler.crawlfile.connection import Connection
 from crawler.logs.events import HOST_GIVEN_UP, HOST_PAUSED, HOST_SLOWED, INFO, NETWORK_DOWN, tell
@@ -97,6 +99,16 @@ class HostWatch:
         host = self._pacing.shut()
         report = None if host is None else self.health.condition(host, now=self._clock())
         return None if host is None or report is None else (host, report)
+
+    def troubled(self) -> dict[str, int]:
+        """How many hosts are in each kind of trouble, of the latest TROUBLED_LOOKED_AT."""
+        now, found = self._clock(), Counter[str]()
+        for host in islice(self.health.troubled(), policy.TROUBLED_LOOKED_AT):
+            if (report := self.health.condition(host, now=now)) is not None:
+                found[report.trouble.value] += 1
+        slowed = islice(self.throttle.slowed(), policy.TROUBLED_LOOKED_AT)
+        found[policy.SLOWED.value] += sum(self.health.condition(host, now=now) is None for host in slowed)
+        return dict(+found)
 
     def name(self, host: int) -> str:
         return str(self._db.execute("SELECT name FROM hosts WHERE id = ?", (host,)).fetchone()[0])

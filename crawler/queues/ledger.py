@@ -293,6 +293,12 @@ class Ledger(LedgerRuns, Queue):
             "failures": state.failures.shown(now=now),
             "held_images": state.adder.sizes.held,
             "backlogged": state.is_backlogged,
+            "due": {
+                kind.value: 0 if self._is_held_back(kind) else state.politeness.startable(kind)
+                for kind in TaskKind
+            },
+            "troubled": state.watch.troubled(),
+            "leases_lost": self._settling.lost,
             "paused": self._paused,
             "paused_by": self._paused_by,
             "halted": self._halted,

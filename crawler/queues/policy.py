@@ -157,6 +157,7 @@ SHOWN_FAILURES = 16
 """Reasons with their latest failure."""
 SHOWN_URL = models.SHOWN_URL
 LOOKED_AT = 50
+DUE_LOOKED_AT = 200
 """Hosts, or tasks, to find those that are shown: it is asked twice a second, of crawls with 100,000 hosts as well; and
 a host that answers 429 to everything may have the next thousand tasks."""
 

@@ -343,6 +343,15 @@ class Politeness(Lanes):
             crawl_delay_s=self.delay_s(host),
         )
 
+    def startable(self, kind: Hashable) -> int:
+        """How many more tasks of *kind* workers could begin now, at the first DUE_LOOKED_AT hosts that are due."""
+        found = 0
+        for host in islice(self._due[kind], policy.DUE_LOOKED_AT):
+            lane = self._lanes[host]
+            free = min(self._cap(host) - lane.in_flight, self._room(lane))
+            found += int(max(0, min(lane.ready[kind], free, 1 if self.spacing_s(host) else free)))
+        return found
+
     def some_that_wait(self, most: int) -> Iterator[int]:
         """Cheap candidates for hosts that wait: *most* that cool, the one due next among them, and *most* of all."""
         yield from (host for _, host in self._cooling[:most])

@@ -73,6 +73,8 @@ class Settling:
         self._leases = leases
         self._kept_by_workers = kept_by_workers
         self.complaints = ValidationLog(log)
+        self.lost = 0
+        """Number of leases that no worker came back with, since the manager was started."""
         self._unwritten: dict[int, tuple[TaskKind, TaskState, tuple[Any, ...]]] = {}
         """Kind, state and row of records that wait to be written, by task."""
         self._unlogged: list[tuple[Record, float | None]] = []
@@ -243,6 +245,7 @@ class Settling:
         """Make leased tasks ready again; those that have used up their attempts, when *charged* with one, are dead."""
         for task_id in task_ids:
             lease = self._leases.end(task_id)
+            self.lost += charged
             if charged and lease.attempts >= self._state.queue.max_attempts:
                 self._settle_unvisited(
                     self._unvisited(task_id, lease),

@@ -34,6 +34,7 @@ from crawler.forkserver.client import ForkClient, NotForkedError, interrupts_hel
 from crawler.forkserver.server import name_process
 from crawler.logs.events import PROCESS_FAILED, STDERR, tell
 from crawler.logs.setup import LogLine, Sender, heard
+from crawler.metrics.figures import WorkerFigures
 from crawler.text.display import clean_the_streams
 from crawler.text.plain_errors import exit_status
 
@@ -52,12 +53,14 @@ class ChildMessage(msgspec.Struct, frozen=True):
     """A message from a child to its parent."""
 
     about: str
-    """``ready``, ``busy``, ``failed``, ``finished`` or ``log``."""
+    """``ready``, ``busy``, ``figures``, ``failed``, ``finished`` or ``log``."""
     text: str = ""
     name: str = ""
     """The class of the error that the child failed with."""
     line: LogLine | None = None
     """The line of the child's log."""
+    figures: WorkerFigures | None = None
+    """What a worker has done so far, if anybody wants to know."""
 
 
 class Lifeline:
@@ -138,6 +141,8 @@ class Child:
         self.ready = False
         self.busy = ""
         """What it reported last, before it was ready."""
+        self.figures = WorkerFigures()
+        """What it has told of its work last."""
         self.failure: errors.CrawlerError | None = None
         self._has_finished = False
         orders = _Orders(name, main, args, logging.getLogger("crawler").getEffectiveLevel())
@@ -189,14 +194,14 @@ class Child:
     def listen(self, wait_s: float = 0.0) -> bool:
         """Read what the child has sent, for a moment at the most if it sends on and on.
 
-        Returns whether there was more than lines of its log: another message, or its end.
+        Returns whether there was more than lines of its log and figures: another message, or its end.
         """
         end, is_news = time.monotonic() + wait_s + _LISTENING_S, False
         try:
             while self.pipe.poll(wait_s):
                 word = msgspec.json.decode(self.pipe.recv_bytes(), type=ChildMessage)
                 self._heard(word)
-                is_news = is_news or word.about != "log"
+                is_news = is_news or word.about not in {"log", "figures"}
                 wait_s = 0.0
                 if time.monotonic() > end and self._process.exitcode is None:
                     break
@@ -215,6 +220,8 @@ class Child:
                 self.failure = getattr(errors, word.name)(word.text)
             case "finished":
                 self._has_finished = True
+            case "figures":
+                self.figures = word.figures or self.figures
             case _:
                 if word.line is not None:
                     heard(word.line, child=self.name)

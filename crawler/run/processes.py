@@ -23,6 +23,7 @@ from crawler.run import preload
 from crawler.run.backends import QueueBackend
 from crawler.run.children import Child
 from crawler.run.context import CrawlContext, StartMode
+from crawler.run.monitor import Monitor
 from crawler.run.worker_pool import DeathWatch, WorkerPool
 
 log = logging.getLogger(__name__)
@@ -36,13 +37,15 @@ _DRAIN_S = 30.0
 
 
 class CrawlProcesses:
-    """The processes of a crawl whose queues *backend* describes, forked by *forks* or a fork server of their own.
+    """The processes of a crawl whose queues *backend* describes, forked by *forks* or a fork server of their own. The
+    *monitor* is told of each turn of the loop.
 
     ``tasks`` and ``pool`` are None until :meth:`start`, and after it if nothing was left to do.
     """
 
-    def __init__(self, backend: QueueBackend, forks: ForkServer | None = None) -> None:
+    def __init__(self, backend: QueueBackend, monitor: Monitor, forks: ForkServer | None = None) -> None:
         self._backend = backend
+        self._monitor = monitor
         self._context: CrawlContext
         self._report: Report
         self._manager: Child | None = None
@@ -114,6 +117,7 @@ class CrawlProcesses:
     def supervise(self) -> None:
         """Listen to all children, and replace those that have died. Raises ProcessesKeepDying, and what ended one."""
         assert self._manager is not None
+        self._monitor.turned(self.pool)
         self._manager.listen()
         if self._manager.exitcode is not None:
             if isinstance(self._manager.failure, errors.CrawlerError):
@@ -137,6 +141,7 @@ class CrawlProcesses:
 
     def stop_workers(self, reason: str) -> None:
         """Let this machine's workers finish and leave; with a *reason* the remote ones at the same time."""
+        self._monitor.drain()
         if reason and self.tasks is not None:
             with suppress(errors.QueueError, errors.CrawlError):
                 self.tasks.stop(reason)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import ExitStack
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Self
@@ -12,7 +13,7 @@ import msgspec
 
 from crawler import errors
 from crawler.catalog.database import Catalog
-from crawler.config import MachineConfig
+from crawler.config import MachineConfig, MonitoringConfig
 from crawler.crawlfile.keepers import own_name
 from crawler.crawlfile.layout import CrawlFolder
 from crawler.forkserver.client import ForkServer
@@ -24,6 +25,7 @@ from crawler.run import trust as trusted
 from crawler.run.context import CrawlContext
 from crawler.run.default_folder import remote_home
 from crawler.run.endpoints import QueueEndpoint
+from crawler.run.monitor import Monitor
 from crawler.run.trust import Trust
 from crawler.run.worker_pool import STOP_GRACE_S, DeathWatch, WorkerPool
 from crawler.seeds import another_crawl
@@ -40,8 +42,8 @@ class RemoteCrawl:
     """Workers of one *kind* for a crawl that runs elsewhere; a context manager that joins the crawl and leaves it.
 
     The crawl's plan says what to do; ``asked`` is what it asks of this machine. Downloaders keep images in *folder*
-    (by default the folder that ``remote_home`` names), unless the crawl wants them elsewhere. *machine* has this
-    machine's own settings: no crawl has a say in them.
+    (by default the folder that ``remote_home`` names), unless the crawl wants them elsewhere. *machine* and
+    *monitoring* have this machine's own settings: no crawl has a say in them.
 
     Entering raises UsageError when the crawl asks for more than *trust* grants, QueueUnreachable after *join_s* seconds
     without an answer (workers try for *reconnect_s* later), AuthenticationFailed, VersionMismatch and FolderError.
@@ -57,6 +59,7 @@ class RemoteCrawl:
         reconnect_s: float,
         folder: Path | None = None,
         machine: MachineConfig | None = None,
+        monitoring: MonitoringConfig | None = None,
     ) -> None:
         self._kind = kind
         self._forks: ForkServer | None = None
@@ -66,22 +69,28 @@ class RemoteCrawl:
         self._reconnect_s = reconnect_s
         self._folder = folder
         self._machine = machine or MachineConfig()
+        self._monitoring = monitoring or MonitoringConfig()
+        self.monitor = Monitor(self._monitoring, watches=False)
         self._client = endpoint.client(reconnect_s=join_s)
 
     def __enter__(self) -> Self:
         self._forks = preload.for_workers(self._kind)
         try:
-            return self._joined()
+            with ExitStack() as watched:
+                watched.enter_context(self.monitor)
+                self._joined()
+                self._watched = watched.pop_all()
         except BaseException:
             self._disconnect()
             raise
+        return self
 
     def _disconnect(self) -> None:
         self._client.disconnect()
         if self._forks is not None:
             self._forks.close()
 
-    def _joined(self) -> Self:
+    def _joined(self) -> None:
         tasks = self._task_queue()
         self.plan = trusted.own(tasks.plan())
         self._client.crawl = self.plan.id
@@ -94,7 +103,9 @@ class RemoteCrawl:
         self._pool = WorkerPool(
             CrawlContext(
                 folder=self.folder.path,
-                config=msgspec.structs.replace(self.plan.config, machine=self._machine),
+                config=msgspec.structs.replace(
+                    self.plan.config, machine=self._machine, monitoring=self._monitoring
+                ),
                 seeds=self.plan.seeds,
                 endpoint=self._endpoint.pinned_to(self._client),
                 networks=self.plan.networks,
@@ -107,7 +118,6 @@ class RemoteCrawl:
             DeathWatch("the workers keep dying, the last of: {why}", within_s=_DEATHS_WITHIN_S),
             forks=self._forks.client if self._forks is not None else None,
         )
-        return self
 
     def _task_queue(self) -> TaskQueue:
         """The queue of the crawl that runs there. A stopped crawl may still lie in Redis: it is waited for to go on."""
@@ -130,6 +140,11 @@ class RemoteCrawl:
             self._client = self._endpoint.client(reconnect_s=max(0.0, end - time.monotonic()))
 
     def __exit__(self, *_: object) -> None:
+        with self._watched:
+            self.monitor.drain()
+            self._leave()
+
+    def _leave(self) -> None:
         try:
             self._pool.stop(grace_s=self.plan.config.fetch.total_timeout_s + STOP_GRACE_S)
         finally:  # somebody may be in a hurry
@@ -149,6 +164,7 @@ class RemoteCrawl:
         self._pool.start({self._kind: processes})
         while self._pool.at_work:
             wait([child.pipe for child in self._pool.at_work], timeout=0.5)
+            self.monitor.turned(self._pool)
             if self._pool.has_ended:
                 self._pool.stop_all()
             else:

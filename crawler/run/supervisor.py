@@ -37,6 +37,7 @@ from crawler.run.default_folder import home
 from crawler.run.endpoints import ManagerEndpoint
 from crawler.run.harvesters import Harvesters
 from crawler.run.limits import Limits
+from crawler.run.monitor import Monitor
 from crawler.run.processes import CrawlProcesses
 from crawler.run.renderers import JOIN_WAIT_S, Renderers, chromium_of
 from crawler.run.seed_schemes import settled
@@ -122,8 +123,8 @@ class Crawl:
             patience_s=0.0 if self.downloads and not self._backend.invitation() else JOIN_WAIT_S,
         )
         self._harvesters = Harvesters(config.harvest)
-        self._processes = CrawlProcesses(self._backend, forks)
-        self._progress = -1
+        self.monitor = Monitor(config.monitoring, watches=True)
+        self._processes = CrawlProcesses(self._backend, self.monitor, forks)
         self._closing = False
         self._started = time.monotonic()
         self._is_running = False
@@ -135,6 +136,7 @@ class Crawl:
     def __enter__(self) -> Self:
         with ExitStack() as log_file:
             log_file.enter_context(setup.written(self.config.log))
+            log_file.enter_context(self.monitor)
             self._enter()
             self._log_file = log_file.pop_all()
         return self
@@ -202,7 +204,7 @@ class Crawl:
                 return
             if not stats.drained:
                 self._check_limits(stats)
-            self._progress_made(stats)
+            self._processes.deaths.progress_to(stats.pages.done + stats.images.done + stats.renders.done)
             self._processes.pause(every_s)
 
     def records(self, after: int = 0, *, told: Callable[[Stats], object] | None = None) -> Iterator[Record]:
@@ -352,7 +354,8 @@ class Crawl:
 
     def _stats(self) -> Stats:
         tasks = self._processes.tasks
-        return stats_of(self.folder) if tasks is None else tasks.stats()
+        self.monitor.note(stats := stats_of(self.folder) if tasks is None else tasks.stats())
+        return stats
 
     def _worker_counts(self) -> dict[TaskKind, int]:
         if self._start is StartMode.JOIN:
@@ -391,9 +394,3 @@ class Crawl:
         if pool is not None and self._start is not StartMode.JOIN:
             self._harvesters.see_to(stats, pool)
             self._renderers.see_to(stats, pool, invitation=self.invitation)
-
-    def _progress_made(self, stats: Stats) -> None:
-        settled = stats.pages.done + stats.images.done + stats.renders.done
-        if settled > self._progress:
-            self._progress = settled
-            self._processes.deaths.progress()

@@ -101,6 +101,12 @@ class Worker:
         self._failure: BaseException | None = None
         self._done = 0
         self._received_bytes = 0
+        self._heard = time.monotonic()
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds since the queue has answered, or since the start."""
+        return time.monotonic() - self._heard
 
     def stop(self) -> None:
         """Begin no more tasks; run() returns when those that have begun are settled."""
@@ -203,6 +209,7 @@ class Worker:
                 wait_s=LONG_POLL_S if self._held.idle else 0.0,
                 held=self._held.held(),
             )
+            self._heard = time.monotonic()
             if lease.cookies_seen != self._cookies_seen:
                 if self._learn is not None:
                     self._learn(lease.cookies)  # before the tasks that may want them
@@ -278,6 +285,7 @@ class Worker:
     def _send_heartbeats(self) -> None:
         while not self._over.wait(self._heartbeat_s):
             answer = self._tasks.heartbeat(self.state(), held=self._held.held())
+            self._heard = time.monotonic()
             lost = self._held.drop(answer.lost)
             if lost:
                 tell(log, TASKS_TAKEN, tasks=lost)

@@ -20,9 +20,10 @@ from crawler.config import Config
 from crawler.logs.events import INFO
 from crawler.logs.outcomes import tell_result
 from crawler.machine_id import machine_id
+from crawler.metrics.meter import Meter, Teller
 from crawler.models import Result, TaskKind, Token, WorkerState
 from crawler.queues import TaskQueue
-from crawler.run.children import Lifeline
+from crawler.run.children import ChildMessage, Lifeline
 from crawler.run.concurrency import Concurrency
 from crawler.run.context import CrawlContext
 from crawler.run.endpoints import ManagerEndpoint, QueueClient
@@ -97,6 +98,7 @@ def work(lifeline: Lifeline, context: CrawlContext, kind: TaskKind, worker_id: s
     if config.obey.obey_robots_txt:
         robots = Robots(retrying, agent=product_token(config.fetch.user_agent), store=host_files)
     children, budget = _children(context, concurrency.least)
+    meter = Meter(config.queue.max_attempts) if config.monitoring.metrics else None
 
     def answered(token: Token) -> None:
         worker.answered(token)
@@ -114,6 +116,8 @@ def work(lifeline: Lifeline, context: CrawlContext, kind: TaskKind, worker_id: s
                 new_cookies=jar.news if jar is not None else tuple,
                 answered=answered,
                 handled=concurrency.handled,
+                took=_nothing if meter is None else meter.took,
+                storage_away=_nothing if meter is None else meter.storage_away,
             ),
             client=client,
             tasks=tasks,
@@ -142,7 +146,7 @@ def work(lifeline: Lifeline, context: CrawlContext, kind: TaskKind, worker_id: s
         max_lease_s=config.queue.max_lease_s,
         # a full disk, or a store that refuses its credentials, may be the trouble of this machine only
         halts_crawl=not context.remote or config.storage.storage == "manager",
-        settled=partial(_tell_settled, context),
+        settled=partial(_settled, context, meter),
         max_attempts=config.queue.max_attempts,
         short_of_memory=budget.waiters,
         learn=jar.learn if jar is not None else None,
@@ -156,20 +160,35 @@ def work(lifeline: Lifeline, context: CrawlContext, kind: TaskKind, worker_id: s
         client.reconnect_s = min(client.reconnect_s, _LEAVING_S)
 
     lifeline.on_stop(stop)
+    teller = None if meter is None else Teller(partial(_tell_figures, lifeline, meter, worker))
     try:
         worker.run()
     finally:
+        if teller is not None:
+            teller.close()
         client.abandon()
         handler.close()
         transport.close()
 
 
-def _tell_settled(context: CrawlContext, results: Sequence[Result]) -> None:
-    """Log a line for each result of this worker, unless another process of this machine does.
+def _nothing(*_: object) -> None:
+    """What a handler tells to nobody."""
+
+
+def _tell_figures(lifeline: Lifeline, meter: Meter, worker: Worker) -> None:
+    figures = meter.figures(worker.state(), silent_s=worker.silent_s)
+    lifeline.say(ChildMessage("figures", figures=figures))
+
+
+def _settled(context: CrawlContext, meter: Meter | None, results: Sequence[Result]) -> None:
+    """Count the results of this worker, if anybody wants to know, and log a line for each, unless another process of
+    this machine does.
 
     The manager and the collector log what all workers have settled. Nobody tells it to a remote machine, and the
     collector can't see that a task is to be tried again.
     """
+    if meter is not None:
+        meter.settled(results)
     others_do = not context.remote and isinstance(context.endpoint, ManagerEndpoint)
     for result in results if log.isEnabledFor(INFO) and not others_do else ():
         tell_result(log, result, max_attempts=context.config.queue.max_attempts, settled=context.remote)

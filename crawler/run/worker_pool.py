@@ -15,6 +15,7 @@ from dataclasses import replace
 from crawler import errors
 from crawler.forkserver.client import ForkClient
 from crawler.logs.events import MANAGER_RESTARTED, WORKER_RESTARTED, tell
+from crawler.metrics.figures import WorkerFigures, ended, together
 from crawler.models import WORKER_NAMES, TaskKind
 from crawler.queues import TaskQueue
 from crawler.run.children import Child
@@ -41,14 +42,24 @@ class DeathWatch:
         self._within_s = within_s
         self._clock = clock
         self._deaths: list[float] = []
+        self._settled = -1
+        self.total = 0
+        """How many have died, those from before any progress included."""
 
     def progress(self) -> None:
         """Work was done: no earlier death counts any more."""
         self._deaths.clear()
 
+    def progress_to(self, settled: int) -> None:
+        """So many tasks are settled by now: it is progress if they have never been more."""
+        if settled > self._settled:
+            self._settled = settled
+            self.progress()
+
     def died(self, child: Child, *, is_manager: bool = False, counts: bool = True) -> None:
         """Log that *child* has ended and is to be replaced, and reap it. Raises ProcessesKeepDying."""
         now = self._clock()
+        self.total += 1
         self._deaths = [then for then in self._deaths if now - then < self._within_s] + [now] * counts
         if len(self._deaths) > _MOST_DEATHS:
             raise errors.ProcessesKeepDying(self._told.format(name=child.name, why=child.why_ended))
@@ -71,6 +82,8 @@ class WorkerPool:
         self._watch = watch
         self._forks = forks
         self._workers: dict[str, tuple[TaskKind, Child]] = {}
+        self._ended: dict[TaskKind, WorkerFigures] = {}
+        """What workers had done that were replaced."""
 
     def keep(self, kept_by: str) -> None:
         """Let the records of workers started from now on say who keeps their images; see ``keepers``."""
@@ -101,6 +114,33 @@ class WorkerPool:
         return [child for child in self.children if child.exitcode is None]
 
     @property
+    def deaths(self) -> int:
+        """How many of the crawl's processes on this machine have died."""
+        return self._watch.total
+
+    def processes(self) -> dict[TaskKind, int]:
+        """How many workers run, by kind."""
+        counts = dict.fromkeys((kind for kind, _ in self._workers.values()), 0)
+        for kind, child in self._workers.values():
+            counts[kind] += child.exitcode is None
+        return counts
+
+    def figures(self) -> dict[TaskKind, WorkerFigures]:
+        """What all workers of each kind have told, those that have ended included."""
+        told: dict[TaskKind, list[WorkerFigures]] = {kind: [before] for kind, before in self._ended.items()}
+        for kind, child in self._workers.values():
+            told.setdefault(kind, []).append(
+                child.figures if child.exitcode is None else ended(child.figures)
+            )
+        return {kind: together(figures) for kind, figures in told.items()}
+
+    def _forget(self, worker_id: str) -> None:
+        """Let a worker go that has ended; what it has done is kept."""
+        kind, child = self._workers.pop(worker_id)
+        before = self._ended.get(kind, WorkerFigures())
+        self._ended[kind] = together((before, ended(child.figures)))
+
+    @property
     def has_ended(self) -> bool:
         """A worker has heard that the crawl is over."""
         return any(child.exitcode == 0 for child in self.children)
@@ -126,7 +166,7 @@ class WorkerPool:
                 self._tasks.leave(worker_id, charged=True)
             except (errors.QueueUnreachable, errors.TooManyConnections):
                 return
-            del self._workers[worker_id]
+            self._forget(worker_id)
             self._watch.died(
                 child, counts=self._context.remote or not isinstance(child.failure, errors.QueueUnreachable)
             )
@@ -148,7 +188,8 @@ class WorkerPool:
         killed = [worker_id for worker_id, (_, child) in self._workers.items() if child.exitcode is None]
         for child in self.children:
             child.kill()
-        self._workers.clear()
+        for worker_id in list(self._workers):
+            self._forget(worker_id)
         if giving_back:
             with suppress(errors.QueueError):  # then their leases run out
                 for worker_id in killed:

@@ -1643,3 +1643,61 @@ def test_what_was_not_begun_goes_back_though_its_record_says_nothing(queues: Que
     queues.pass_time(1.0)
     (again,) = take(queues, worker("w2"))
     assert (again.url, again.attempt) == (task.url, 1)
+
+
+def test_what_could_be_begun_now_is_told_by_kind(make: Callable[..., Queues]) -> None:
+    queues = make(per_host=4)
+    assert set(queues.tasks.stats().due.values()) == {0}
+    queues.tasks.put([page(1), *images(9, host="b")])
+    assert queues.tasks.stats().due == {"page": 1, "image": 4, "render": 0}
+    take(queues, count=1, slots=1)
+    assert queues.tasks.stats().due["image"] == 3, "one of the four requests is in flight"
+    queues.tasks.pause("alice")
+    assert set(queues.tasks.stats().due.values()) == {0}
+    queues.tasks.resume()
+    assert queues.tasks.stats().due["image"] == 3
+
+
+def test_a_host_with_a_delay_has_one_task_that_could_be_begun(make: Callable[..., Queues]) -> None:
+    queues = make(per_host=4, delay_s=10.0)
+    queues.tasks.put(images(9))
+    assert queues.tasks.stats().due["image"] == 1
+    take(queues, count=1)
+    assert queues.tasks.stats().due["image"] == 0, "it wants its time"
+
+
+def test_pages_are_not_due_while_too_many_images_wait(make: Callable[..., Queues]) -> None:
+    queues = make(image_backlog=3)
+    queues.tasks.put([page(1), *images(4)])
+    due = queues.tasks.stats().due
+    assert (due["page"], due["image"]) == (0, 4)
+
+
+def test_leases_that_nobody_came_back_with_are_counted(make: Callable[..., Queues]) -> None:
+    queues = make(max_attempts=5)
+    queues.tasks.put(images(3))
+    held = take(queues, worker("w1"), count=2)
+    assert queues.tasks.stats().leases_lost == 0
+    queues.tasks.release(worker("w1"), tokens(held[:1]))
+    assert queues.tasks.stats().leases_lost == 0, "what is given back is not lost"
+    queues.pass_time(LEASE_S * 1.2)
+    assert queues.tasks.stats().leases_lost == 1
+    assert len(take(queues, worker("w2"))) == 3
+    queues.tasks.leave("w2", charged=True)
+    assert queues.tasks.stats().leases_lost == 4
+
+
+def test_hosts_in_trouble_are_counted_by_their_trouble(make: Callable[..., Queues]) -> None:
+    queues = make(per_host=8, max_attempts=9, host_patience_s=1000.0)
+    assert queues.tasks.stats().troubled == {}
+    queues.tasks.put(images(1, host="c"))
+    [refused] = take(queues)
+    record = ImageRecord(url=refused.url, status=ImageStatus.FAILED, reason="rate-limited", http_status=429)
+    queues.results.put([Result(token=refused.token, record=record, retry_in_s=5.0, refused_for_s=5.0)])
+    assert queues.tasks.stats().troubled == {"slowed": 1}
+    queues.tasks.put(images(30))
+    while queues.tasks.stats().troubled == {"slowed": 1}:
+        tasks = take(queues, count=8, slots=8)
+        assert tasks, "nothing but errors, and no trouble"
+        queues.results.put([broken(task) for task in tasks])
+    assert queues.tasks.stats().troubled == {"slowed": 1, "only errors": 1}

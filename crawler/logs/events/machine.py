@@ -147,6 +147,9 @@ STORAGE_BACK = info(
     "{where} answers again, after {after_s:.1f} s",
     means="The object store answers again, after storage-silent.",
 )
+METRICS_OPEN = info(
+    "metrics-open", "metrics are at {where}", means="Whoever reaches that address can read them (--metrics)."
+)
 WATCH_ENDED = warning(
     "watch-ended",
     "the crawl can't be watched any longer: {reason}",

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from crawler.models import Counts, Failure, HostStatus, Retry, Stats, TaskState, WorkerStatus
+from crawler.models import Counts, Failure, HostStatus, Retry, Stats, TaskKind, TaskState, WorkerStatus
 from crawler.monitoring.rate import MOST_PER_S
 from crawler.queues import policy
 from crawler.queues.redis.codec import KINDS, flat, host_report, utf8
@@ -65,6 +65,8 @@ def figures(answers: Sequence[Any], shards: Shards) -> dict[str, Any]:
     waiting.sort(key=lambda host: -host.at_hand)
     retries = sorted((_retry(one) for answer in answers for one in answer[15]), key=lambda one: one.due_s)
     last = answers[0]
+    is_paused = any(answer[6] for answer in answers)
+    is_backlogged = sum(answer[17] for answer in answers) >= max(1, last[18])
     return {
         **by_kind,
         "dropped": dict(dropped),
@@ -77,8 +79,16 @@ def figures(answers: Sequence[Any], shards: Shards) -> dict[str, Any]:
         "retries": tuple(retries[: policy.SHOWN_RETRIES]),
         "failures": _failures(answers),
         "held_images": sum(answer[16] for answer in answers),
-        "backlogged": sum(answer[17] for answer in answers) >= max(1, last[18]),
-        "paused": any(answer[6] for answer in answers),
+        "backlogged": is_backlogged,
+        "due": {
+            kind.value: 0
+            if is_paused or (is_backlogged and kind is not TaskKind.IMAGE)
+            else sum(answer[21][at] for answer in answers)
+            for at, kind in enumerate(KINDS.values())
+        },
+        "troubled": dict(sum((Counter(flat(answer[23])) for answer in answers), Counter())),
+        "leases_lost": sum(answer[22] for answer in answers),
+        "paused": is_paused,
         "paused_by": next((utf8(answer[19]) for answer in answers if answer[19]), ""),
         "halted": next((utf8(answer[7]) for answer in answers if answer[7]), None),
         "stopped": bool(last[8]),

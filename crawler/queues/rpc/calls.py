@@ -16,7 +16,7 @@ from crawler.queues import ResultQueue, TaskQueue, validation
 from crawler.queues.rpc.wire import Fault
 from crawler.storage import Inbox
 
-PROTOCOL = 12
+PROTOCOL = 13
 """Raise it with each change after which workers and a manager of before and after don't understand each other."""
 
 MALFORMED = validation.FLAWS

@@ -22,10 +22,11 @@ from crawler.cli import status as status_module
 from crawler.cli.crawl_run import run
 from crawler.cli.progress_grid import Histories
 from crawler.cli.status_watch import StatusScreen
-from crawler.config import Config, QueueConfig, ScopeConfig
+from crawler.config import Config, MonitoringConfig, QueueConfig, ScopeConfig
 from crawler.crawlfile.layout import CrawlFolder
 from crawler.errors import CrawlStopped, QueueUnreachable
 from crawler.models import Counts, HostStatus, Stats, Status, TaskKind, WorkerStatus
+from crawler.run.monitor import Monitor
 from tests.support.queues import (
     AUTHKEY,
     HARVESTER,
@@ -439,6 +440,7 @@ def test_why_a_crawl_was_stopped_can_not_drive_the_terminal(
         had_finished = False
         folder = CrawlFolder(tmp_path / "none")
         public = queue = None
+        monitor = Monitor(MonitoringConfig(), watches=True)
         invitation = "crawl"
         notes = ()
         config = Config()

@@ -87,6 +87,11 @@ PAIRS = (
         "commands are arguments and printing",
         (("cli*", "queues.redis.address"), ("cli.retry", "queues.ledger")),
     ),
+    Pair(
+        "metrics.*",
+        f"queues.* catalog.* storage.* http.* crawlfile.* {HANDLERS} {ABOVE}",
+        "it reads values, and asks nobody",
+    ),
     Pair("api api.*", f"{ENGINES} {HANDLERS}", "a program is given records"),
     Pair("run.*", "api api.*", "what people's programs call is above what runs"),
     Pair(
@@ -105,7 +110,7 @@ PURE = (
     " http.robots_patterns http.bot_challenges http.content_encoding http.browser_headers queues.politeness"
     " queues.lanes queues.policy queues.host_health queues.host_evidence queues.host_report queues.throttle"
     " queues.bandwidth queues.page_templates queues.fallback"
-    " render.freshness render.interception render.stand_in_images"
+    " metrics.figures metrics.series render.freshness render.interception render.stand_in_images"
 )
 """Neither sockets nor files, neither clocks nor threads; and they import only what is so as well, or VALUES."""
 IMPURE = (
@@ -140,6 +145,7 @@ PLACES = {
     "backports": "http.content_encoding",
     "compression": "http.content_encoding",
     "redis": "queues.redis.connection",
+    "prometheus_client": "metrics.exposition",
     "msgspec": "*",
 }
 """Third-party libraries (and SQLite), and the modules that may import them."""

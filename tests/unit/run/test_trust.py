@@ -42,7 +42,7 @@ HARMLESS = frozenset(
     }
 )  # fmt: skip
 """Settings that ask nothing of a machine, whatever their value."""
-OWN_SECTIONS = frozenset({"run", "manager", "access", "machine", "log"})
+OWN_SECTIONS = frozenset({"run", "manager", "access", "machine", "log", "monitoring"})
 """Sections that are each machine's own, or of one run: those of a plan are ignored."""
 
 

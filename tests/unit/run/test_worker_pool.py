@@ -9,6 +9,7 @@ import pytest
 
 from crawler.config import Config
 from crawler.errors import CrawlError, ProcessesKeepDying, QueueUnreachable, StorageFull
+from crawler.metrics.figures import WorkerFigures
 from crawler.models import TaskKind
 from crawler.run import worker_pool
 from crawler.run.context import CrawlContext
@@ -24,6 +25,7 @@ class Process:
         self.name = name
         self.exitcode: int | None = None
         self.failure: Exception | None = None
+        self.figures = WorkerFigures()
         self.killed = False
         self.started.append(self)
 
@@ -103,6 +105,24 @@ def test_who_has_died_is_charged_for_its_tasks_and_replaced(caplog: pytest.LogCa
     assert [record.getMessage() for record in caplog.records] == [
         "a downloader has died (exit code -9); starting another"
     ]
+
+
+def test_what_workers_had_told_outlives_them_and_is_counted_once() -> None:
+    """Totals that fell would be new starts to Prometheus, and all that was done would be done once more."""
+    pool = a_pool(Tasks())
+    Process.started[0].figures = WorkerFigures(results={"saved": 5}, running=3, threads=4)
+    assert pool.figures()[TaskKind.IMAGE].running == 3
+    Process.started[0].exitcode = -9
+    assert pool.figures()[TaskKind.IMAGE].results == {"saved": 5}
+    assert (pool.processes(), pool.deaths) == ({TaskKind.IMAGE: 0}, 0)
+    pool.supervise()
+    Process.started[1].figures = WorkerFigures(results={"saved": 1}, running=2, threads=4)
+    both = pool.figures()[TaskKind.IMAGE]
+    assert (both.results, both.running, both.threads) == ({"saved": 6}, 2, 4)
+    assert (pool.processes(), pool.deaths) == ({TaskKind.IMAGE: 1}, 1)
+    pool.kill()
+    last = pool.figures()[TaskKind.IMAGE]
+    assert (last.results, last.running, pool.processes()) == ({"saved": 6}, 0, {})
 
 
 def test_who_has_heard_the_end_is_not_replaced() -> None:

@@ -3,7 +3,8 @@
 -- Arguments:
 --   with_hosts whether hosts are wanted as well
 -- Returns {states, counters, totals, dropped, workers, worker_count, paused, halted, stopped, hosts, host_count, up_s,
--- rates, known, waiting, retries, held, waiting_images, image_backlog, paused_by, missed}, as status.py reads them.
+-- rates, known, waiting, retries, held, waiting_images, image_backlog, paused_by, missed, due, lost, troubled}, as
+-- status.py reads them.
 --- include tick, finish
 
 local with_hosts = bool()
@@ -98,6 +99,36 @@ local function missed()
   end
   return found
 end
+-- how many more tasks of each kind could be begun now, as politeness.py counts them
+local function due_now(kind)
+  local found = 0
+  for _, name in ipairs(call('ZRANGE', P .. 'due:' .. kind, 0, POLICY.DUE_LOOKED_AT - 1)) do
+    local lane = host(name)
+    local free = min(cap_of(lane) - lane.f, domains.room(lane))
+    found = found + max(0, min(lane[kind], free, spacing_s(name, lane) > 0 and 1 or free))
+  end
+  return found
+end
+-- how many hosts are in each kind of trouble
+local function troubled_hosts()
+  local found, names = {}, {}
+  for _, row in ipairs({'runs', 'slow'}) do
+    for _, name in ipairs(call('ZREVRANGE', P .. row, 0, POLICY.TROUBLED_LOOKED_AT - 1)) do
+      local lane = host(name)
+      if not names[name] and (lane.limit or lane.th) then
+        names[name] = true
+        local trouble = lane.limit and condition(name, lane)[2] or POLICY.SLOWED
+        found[trouble] = (found[trouble] or 0) + 1
+      end
+    end
+  end
+  local flat = {}
+  for trouble, count in pairs(found) do
+    flat[#flat + 1] = trouble
+    flat[#flat + 1] = string.format('%d', count)
+  end
+  return flat
+end
 local waiting, retries = that_wait(), next_retries()
 local halted, paused, stopped = halted_now()
 local hosts_in_all = call('ZCARD', P .. 'load')
@@ -116,5 +147,6 @@ reply[1] = {
   workers_in_all, paused and 1 or 0, halted or '', stopped and 1 or 0, shown, hosts_in_all, up_s, rates,
   S.known.p + S.known.i + S.known.b, waiting, retries, S.held,
   S.n.ir + S.n.id, CFG.image_backlog, paused or '', missed(),
+  {due_now('p'), due_now('i'), due_now('b')}, S.lost or 0, troubled_hosts(),
 }
 return reply

@@ -121,6 +121,7 @@ local function give_back(ids, charged)
     local one = task(id)
     if one and one.s == 'l' then
       let_go(id, one)
+      S.lost = (S.lost or 0) + (charged and 1 or 0)
       if charged and one.a >= CFG.max_attempts then
         keep_unvisited(id, one, 'l', 'dead', 'dead', POLICY.LEASE_EXPIRED, {'dead', one.a})
       else
