@@ -17,6 +17,7 @@ EXTRAS = {
     "fast": "pycurl>=7.45.7",
     "heic": "pillow-heif>=1",
     "metrics": "prometheus-client>=0.21",
+    "otel": "opentelemetry-exporter-otlp-proto-http>=1.27",
     "object": "obstore>=0.8,<0.13",
     "redis": "redis>=5.2",
     "tls": "cryptography>=44",

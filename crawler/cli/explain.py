@@ -358,4 +358,5 @@ def _fetch_facts(record: Record) -> Iterator[tuple[str, str | Text]]:
     yield "took", f"{record.elapsed_s:,.2f} s"
     yield "finished", clean(record.finished_at)
     yield "worker", clean(record.worker)
+    yield "trace", record.trace_id
     yield "depth", f"{record.depth:,}"

@@ -141,3 +141,5 @@ class Settings(TypedDict, total=False):
     log_file: str
     log_format: Literal["text", "json"]
     metrics: str
+    traces: str
+    traces_share: float

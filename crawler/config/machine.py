@@ -89,6 +89,19 @@ class MonitoringConfig(Section):
             hint="a port, or HOST:PORT",
         ),
     ] = ""
+    traces: Annotated[
+        str,
+        about(
+            "Where traces are sent to: an OpenTelemetry collector by OTLP/HTTP, such as http://127.0.0.1:4318"
+            " (docs/metrics.md); empty for nowhere.",
+            pattern=r"^(https?://[^ /]+[^ ]*)?$",
+            hint="an address such as http://127.0.0.1:4318",
+        ),
+    ] = ""
+    traces_share: Annotated[
+        float,
+        about("Share of the traces that is sent, the same ones by all machines; 1 for all.", ge=0, le=1),
+    ] = 1.0
 
 
 class LogConfig(Section):

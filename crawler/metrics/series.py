@@ -85,7 +85,11 @@ def _due(stats: Stats) -> Samples:
 
 
 def _work(stats: Stats) -> Samples:
-    return [((kind,), stats.due.get(kind, 0) + getattr(stats, f"{kind}s").leased) for kind in TaskKind]
+    """Not what is leased: a worker holds several tasks for each that its hosts let it run."""
+    running = Counter[TaskKind]()
+    for worker in stats.workers:
+        running[worker.kind] += worker.running
+    return [((kind,), stats.due.get(kind, 0) + running[kind]) for kind in TaskKind]
 
 
 def _records(stats: Stats) -> Samples:
@@ -179,7 +183,7 @@ def series(*, version: str = "", protocol: int = 0, schema: int = 0) -> tuple[Se
             " At least so many; of very many hosts only some are looked at.", _KIND, _of_queue(_due),
         ),
         Series(
-            "work", _G, queue, "Tasks that workers have or could begin now; a scaler divides it by the tasks of one"
+            "work", _G, queue, "Tasks that workers run or could begin now; a scaler divides it by the tasks of one"
             " worker.", _KIND, _of_queue(_work),
         ),
         Series("records", _G, queue, "URLs with a record by status.", ("kind", "status"), _of_queue(_records)),

@@ -33,6 +33,15 @@ class Readable:
         """
         return cast("dict[str, Any]", plain(self))
 
+    @property
+    def trace_id(self) -> str:
+        """The id of its page's trace, 32 hexadecimal digits; ``--traces`` sends there what became of the page and its
+        images.
+        """
+        from crawler.tracing.ids import page_of, trace_id_of  # few who handle records need it
+
+        return f"{trace_id_of(page_of(cast('Any', self))):032x}"
+
     def _brief(self) -> str:
         """The part of the repr between status and URL."""
         return ""

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol, Self
 
 from crawler import __version__
@@ -54,6 +55,7 @@ class Monitor:
         self, config: MonitoringConfig, *, watches: bool, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._address = config.metrics
+        self._traces = bool(config.traces)
         self._clock = clock
         self._board = Board(watches=watches, clock=clock)
         self._series = tuple(
@@ -71,16 +73,11 @@ class Monitor:
         return "" if self._server is None else f"http://{show_address(self._server.address)}/metrics"
 
     def __enter__(self) -> Self:
+        if self._traces:
+            _demand("opentelemetry.exporter.otlp.proto.http", "--traces", "otel")
         if not self._address:
             return self
-        try:
-            from crawler.metrics import exposition  # noqa: F401 - it is needed at the first scrape
-        except ModuleNotFoundError as exc:
-            if exc.name is None or not exc.name.startswith("prometheus_client"):
-                raise
-            raise UsageError(
-                "--metrics takes the library prometheus_client, which is not installed: " + install("metrics")
-            ) from exc
+        _demand("prometheus_client", "--metrics", "metrics")
         from crawler.metrics.server import MetricsServer
 
         where = address_of(self._address)
@@ -144,6 +141,16 @@ class Monitor:
                 answer = Answer(HTTPStatus.OK, body, media_type)
                 self._kept = {key: (self._clock(), answer)}
             return answer
+
+
+def _demand(library: str, flag: str, extra: str) -> None:
+    """Raises UsageError where an extra is not installed: here, and not in the children, or at the first scrape."""
+    try:
+        is_there = find_spec(library) is not None
+    except ModuleNotFoundError:  # the package that it would be in
+        is_there = False
+    if not is_there:
+        raise UsageError(f"{flag} takes the library {library}, which is not installed: {install(extra)}")
 
 
 def address_of(text: str) -> tuple[str, int]:

@@ -10,7 +10,7 @@ import math
 import os
 import platform
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -33,10 +33,12 @@ from crawler.scope import Scope, is_public_suffix
 if TYPE_CHECKING:
     from crawler.forkserver.client import ForkClient
     from crawler.harvest.reader_pool import ReaderPool
+    from crawler.metrics.figures import Stage
     from crawler.opt_outs.tdmrep_files import TdmrepFiles
     from crawler.sandbox.memory_budget import Budget
     from crawler.storage import Storage
     from crawler.task_handler import HandlerContext, TaskHandler
+    from crawler.tracing.spans import Tracer
 
 log = logging.getLogger(__name__)
 
@@ -99,6 +101,7 @@ def work(lifeline: Lifeline, context: CrawlContext, kind: TaskKind, worker_id: s
         robots = Robots(retrying, agent=product_token(config.fetch.user_agent), store=host_files)
     children, budget = _children(context, concurrency.least)
     meter = Meter(config.queue.max_attempts) if config.monitoring.metrics else None
+    tracer = _tracer(config, worker_id)
 
     def answered(token: Token) -> None:
         worker.answered(token)
@@ -116,7 +119,7 @@ def work(lifeline: Lifeline, context: CrawlContext, kind: TaskKind, worker_id: s
                 new_cookies=jar.news if jar is not None else tuple,
                 answered=answered,
                 handled=concurrency.handled,
-                took=_nothing if meter is None else meter.took,
+                took=_all_of(watcher.took for watcher in (meter, tracer) if watcher is not None),
                 storage_away=_nothing if meter is None else meter.storage_away,
             ),
             client=client,
@@ -140,7 +143,7 @@ def work(lifeline: Lifeline, context: CrawlContext, kind: TaskKind, worker_id: s
         ),
         tasks=tasks,
         results=client.get_result_queue(),
-        handler=handler,
+        handler=handler if tracer is None else tracer.traced(handler),
         lease_batch=_lease_batch(config, kind),
         heartbeat_s=min(config.queue.heartbeat_s, _REMOTE_HEARTBEAT_S if context.remote else _HEARTBEAT_S),
         max_lease_s=config.queue.max_lease_s,
@@ -164,8 +167,9 @@ def work(lifeline: Lifeline, context: CrawlContext, kind: TaskKind, worker_id: s
     try:
         worker.run()
     finally:
-        if teller is not None:
-            teller.close()
+        for watcher in (teller, tracer):
+            if watcher is not None:
+                watcher.close()
         client.abandon()
         handler.close()
         transport.close()
@@ -173,6 +177,30 @@ def work(lifeline: Lifeline, context: CrawlContext, kind: TaskKind, worker_id: s
 
 def _nothing(*_: object) -> None:
     """What a handler tells to nobody."""
+
+
+def _all_of(calls: Iterable[Callable[[Stage, float], None]]) -> Callable[[Stage, float], None]:
+    """One call that makes all of them."""
+    match tuple(calls):
+        case ():
+            return _nothing
+        case (only,):
+            return only
+        case several:
+
+            def call(stage: Stage, seconds: float) -> None:
+                for one in several:
+                    one(stage, seconds)
+
+            return call
+
+
+def _tracer(config: Config, worker_id: str) -> Tracer | None:
+    if not config.monitoring.traces:
+        return None
+    from crawler.tracing.spans import Tracer  # an extra, and 100 ms
+
+    return Tracer(config.monitoring.traces, share=config.monitoring.traces_share, worker_id=worker_id)
 
 
 def _tell_figures(lifeline: Lifeline, meter: Meter, worker: Worker) -> None:

@@ -160,18 +160,23 @@ def test_workers_go_to_none_and_come_back_and_nothing_is_lost(place: Place) -> N
         lambda: served.figures()["tasks", "image", "ready"] + served.figures()["tasks", "image", "leased"] > 0
     )
     assert served.figures()["workers", "image"] == 0
-    assert served.figures()["tasks_due", "image"] > 0, "the first worker is started for these"
+    assert served.figures()["work", "image"] == served.figures()["tasks_due", "image"] > 0, (
+        "the first worker's"
+    )
 
     first = place.work()
     waits(lambda: first.done() >= 10)
     waits(lambda: served.figures()["workers", "image"] == 2)
+    waits(lambda: 0 < served.figures()["work", "image"] <= 2 * 8)  # and not the many that they hold
     assert of(served.figures(), "state")["running",] == 1
     first.terminate()
     assert first.started.outcome().code == 143
     waits(lambda: served.figures()["workers", "image"] == 0)
     waits(lambda: served.figures()["tasks", "image", "leased"] == 0)
     alone = served.figures()
-    assert alone["tasks_due", "image"] > 0, "this wakes the scaler"
+    assert alone["work", "image"] == alone["tasks_due", "image"] == 8, (
+        "this wakes the scaler: what the host allows"
+    )
     before = sum(of(alone, "records")["image", status] for status in ("saved", "duplicate"))
     assert 10 <= before < IMAGES
     asked_before = place.server.requests.total()
@@ -242,7 +247,7 @@ def test_a_manager_that_hangs_makes_no_scrape_wait(place: Place) -> None:
 
 
 def test_a_whole_crawl_on_one_machine_tells_of_all_its_parts(place: Place) -> None:
-    place.server.delay_s = 0.05
+    place.server.delay_s = DELAY_S
     crawl = Watched(place.start("crawl", place.server.url, "-o", "crawl", "--metrics", "127.0.0.1:0"))
     waits(lambda: crawl.figures().get(("read_seconds_count",), 0) >= 2)
     waits(lambda: crawl.done() >= 10)

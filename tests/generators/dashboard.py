@@ -75,11 +75,11 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
                 stacked=True,
             ),
             Panel(
-                "Due and in work", "Due is what further workers could begin now; a scaler asks for both together.",
+                "Due and in work", "Due is what further workers could begin now; a scaler asks for that and what runs.",
                 (
                     ("sum by (kind) (image_crawler_tasks_due{$s})", "due {{kind}}"),
                     ('sum by (kind) (image_crawler_tasks{$s,state="leased"})', "leased {{kind}}"),
-                    ("sum by (kind) (image_crawler_work{$s})", "both {{kind}}"),
+                    ("sum by (kind) (image_crawler_work{$s})", "for a scaler {{kind}}"),
                 ),
             ),
             Panel(

@@ -150,6 +150,11 @@ STORAGE_BACK = info(
 METRICS_OPEN = info(
     "metrics-open", "metrics are at {where}", means="Whoever reaches that address can read them (--metrics)."
 )
+TRACES_LOST = warning(
+    "traces-lost",
+    "nobody takes the traces at {where}; they are dropped until somebody does",
+    means="The OpenTelemetry collector of --traces does not answer; the crawl goes on.",
+)
 WATCH_ENDED = warning(
     "watch-ended",
     "the crawl can't be watched any longer: {reason}",

@@ -118,6 +118,25 @@ def test_promtool_agrees(command: tuple[str | Path, ...]) -> None:
     assert "SUCCESS" in done.stdout
 
 
+def test_promtool_reads_each_query_of_the_dashboard(tmp_path: Path) -> None:
+    if (promtool := shutil.which("promtool")) is None:
+        pytest.skip("promtool is not installed: apt install prometheus")
+    asked = [
+        query.replace("$__rate_interval", "1m") for where, query in queries() if where.startswith("panel ")
+    ]
+    group = {
+        "name": "dashboard",
+        "rules": [{"record": f"q:{at}", "expr": query} for at, query in enumerate(asked)],
+    }
+    file = tmp_path / "rules.yml"
+    file.write_text(yaml.safe_dump({"groups": [group]}), encoding="utf-8")
+    done = subprocess.run(
+        [promtool, "check", "rules", str(file)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"SUCCESS: {len(asked)} rules found" in done.stdout
+
+
 def test_the_dashboard_is_made_of_its_generator() -> None:
     assert dashboard.FILE.read_text("utf-8") == dashboard.text(), "run python -m tests.generators.dashboard"
     panels = json.loads(dashboard.text())["panels"]

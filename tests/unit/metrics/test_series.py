@@ -31,7 +31,7 @@ STATS = Stats(
     page_status={"harvested": 4},
     dropped={"noai": 4, "max-depth": 2, SECRET: 9},
     saved_bytes=1234,
-    workers=(WorkerStatus(id=SECRET, kind=TaskKind.IMAGE, machine=SECRET, busy=(URL,)),),
+    workers=(WorkerStatus(id=SECRET, kind=TaskKind.IMAGE, machine=SECRET, running=2, busy=(URL,)),),
     worker_count=1,
     paused=True,
     paused_by=SECRET,

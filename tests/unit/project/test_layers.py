@@ -88,7 +88,7 @@ PAIRS = (
         (("cli*", "queues.redis.address"), ("cli.retry", "queues.ledger")),
     ),
     Pair(
-        "metrics.*",
+        "metrics.* tracing.*",
         f"queues.* catalog.* storage.* http.* crawlfile.* {HANDLERS} {ABOVE}",
         "it reads values, and asks nobody",
     ),
@@ -110,7 +110,7 @@ PURE = (
     " http.robots_patterns http.bot_challenges http.content_encoding http.browser_headers queues.politeness"
     " queues.lanes queues.policy queues.host_health queues.host_evidence queues.host_report queues.throttle"
     " queues.bandwidth queues.page_templates queues.fallback"
-    " metrics.figures metrics.series render.freshness render.interception render.stand_in_images"
+    " metrics.figures metrics.series tracing.ids render.freshness render.interception render.stand_in_images"
 )
 """Neither sockets nor files, neither clocks nor threads; and they import only what is so as well, or VALUES."""
 IMPURE = (
@@ -146,6 +146,7 @@ PLACES = {
     "compression": "http.content_encoding",
     "redis": "queues.redis.connection",
     "prometheus_client": "metrics.exposition",
+    "opentelemetry": "tracing.spans",
     "msgspec": "*",
 }
 """Third-party libraries (and SQLite), and the modules that may import them."""
