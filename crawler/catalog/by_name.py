@@ -11,8 +11,8 @@ from crawler.crawlfile.columns import sane_size
 from crawler.models import TaskKind, Value
 
 MAX_NAMED = 100
-_LEAST_BEGINNING = 3
-"""Characters that have to be the same for a name to begin so."""
+_LEAST_PART = 3
+"""Characters that have to be the same where not all are."""
 _MOST_CHARS = 1000
 
 
@@ -24,6 +24,8 @@ class Likeness(StrEnum):
     """But for capital letters."""
     BEGINNING = "beginning"
     """It begins so: the ending was left out, or what tells two files of one name apart."""
+    PART = "part"
+    """It has that in it."""
 
 
 class Named(Value):
@@ -67,9 +69,11 @@ def _of_files(catalog: Catalog, name: str, likeness: Likeness) -> Iterator[int]:
     """The tasks of files that are called so."""
     for table in ("images", "image_history"):
         if table not in catalog.missing_tables:
-            condition, values = _ends("path", name, likeness)
-            sql = f"SELECT task_id FROM {table} WHERE path != '' AND {condition} ORDER BY seq"  # noqa: S608
-            yield from (task for (task,) in catalog.rows(sql, values))
+            condition, values = _condition("path", name, likeness)
+            sql = f"SELECT task_id, path FROM {table} WHERE path != '' AND {condition} ORDER BY seq"  # noqa: S608
+            for task, path in catalog.rows(sql, values):
+                if _is_called(str(path), name, likeness):
+                    yield task
 
 
 def _of_urls(catalog: Catalog, names: set[str], likeness: Likeness) -> Iterator[int]:
@@ -77,22 +81,35 @@ def _of_urls(catalog: Catalog, names: set[str], likeness: Likeness) -> Iterator[
     without_query = "CASE instr(url, '?') WHEN 0 THEN url ELSE substr(url, 1, instr(url, '?') - 1) END"
     for name in sorted(names):
         conditions, values = zip(
-            *(_ends(column, name, likeness) for column in ("url", f"({without_query})")), strict=True
+            *(_condition(column, name, likeness) for column in ("url", f"({without_query})")), strict=True
         )
-        sql = f"SELECT id FROM tasks WHERE substr(url, 1, 5) != 'data:' AND ({' OR '.join(conditions)}) ORDER BY id"  # noqa: S608
-        yield from (task for (task,) in catalog.rows(sql, [value for each in values for value in each]))
+        sql = (
+            f"SELECT id, url FROM tasks WHERE substr(url, 1, 5) != 'data:' AND ({' OR '.join(conditions)})"  # noqa: S608
+            " ORDER BY id"
+        )
+        for task, url in catalog.rows(sql, [value for each in values for value in each]):
+            whole = str(url)
+            if any(_is_called(text, name, likeness) for text in (whole, whole.partition("?")[0])):
+                yield task
 
 
-def _ends(column: str, name: str, likeness: Likeness) -> tuple[str, tuple[str | int, ...]]:
-    """An SQL condition by which *column* ends with */name*, and its values."""
+def _condition(column: str, name: str, likeness: Likeness) -> tuple[str, tuple[str | int, ...]]:
+    """An SQL condition that holds for every *column* that is called *name*, and maybe for others; and its values."""
     if likeness is Likeness.EXACT:
         return f"substr({column}, -?) = ?", (len(name) + 1, f"/{name}")
     if likeness is Likeness.CASE:
         return f"lower(substr({column}, -?)) = lower(?)", (len(name) + 1, f"/{name}")
-    if len(name.rpartition("/")[2]) < _LEAST_BEGINNING:
+    if len(name.rpartition("/")[2]) < _LEAST_PART:
         return "FALSE", ()
-    at = f"instr(lower({column}), lower(?))"  # nothing but the last part may follow
-    return f"{at} > 0 AND instr(substr({column}, {at} + ?), '/') = 0", (f"/{name}", f"/{name}", len(name) + 1)
+    return f"instr(lower({column}), lower(?)) > 0", (f"/{name}" if likeness is Likeness.BEGINNING else name,)
+
+
+def _is_called(text: str, name: str, likeness: Likeness) -> bool:
+    """Whether the last part of *text*, a path or URL, is like *name*; that may have folders before it."""
+    if likeness in {Likeness.EXACT, Likeness.CASE}:  # which SQL has decided
+        return True
+    folders = "/".join(["", *text.split("/")[-1 - name.count("/") :]]).lower()
+    return f"/{name.lower()}" in folders if likeness is Likeness.BEGINNING else name.lower() in folders[1:]
 
 
 def _named(catalog: Catalog, task: int) -> Iterator[Named]:

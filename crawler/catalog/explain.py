@@ -74,7 +74,7 @@ class Explanation(Value):
     """
     rule: str = ""
     """With ``size``, why the other one was taken: a key of :data:`crawler.models.ALTERNATIVE_RULES`. With ``name``, the
-    likeness: ``exact``, ``case``, or ``beginning``.
+    likeness: ``exact``, ``case``, ``beginning`` or ``part``.
     """
     entries: tuple[UrlReport, ...] = ()
     """Its tasks; none if it was never queued."""

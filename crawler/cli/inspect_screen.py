@@ -17,7 +17,7 @@ from crawler.cli import crawl_tables, tables
 from crawler.cli.image_locations import kept_where
 from crawler.cli.output import clean
 from crawler.cli.panel_blocks import shortened
-from crawler.cli.report import revisits, wants_a_browser
+from crawler.cli.report import rendered, revisits, wants_a_browser
 from crawler.cli.sparkline import sparkline
 from crawler.config import StorageConfig
 from crawler.models import ImageStatus, PageStatus, TaskKind
@@ -54,6 +54,7 @@ def _headline(found: Inspection, storage: StorageConfig) -> Iterator[tuple[str, 
     if stats.drained:
         yield "missing", _lacking(found)
     yield "pages", _pages(found)
+    yield from rendered(found).items()
     if same := stats.image_status.get(ImageStatus.DUPLICATE, 0):
         more = counted(same, "more URL", "more URLs")
         spared = tables.size(found.duplicate_bytes)
@@ -100,8 +101,6 @@ def _pages(found: Inspection) -> str:
     unread = sum(count for reason, count in stats.page_reasons.items() if reason not in crawl_tables.EXPECTED)
     without = found.pages_without_images
     parts = [f"{read:,} read" + (f", {without:,} of them without an image" if without else "")]
-    if stats.renders.discovered:
-        parts.append(f"{stats.render_status.get('rendered', 0):,} of them in a browser")
     if unread:
         parts.append(f"{unread:,} not read")
     if stats.pages.unsettled:

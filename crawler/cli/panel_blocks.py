@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
@@ -79,12 +80,16 @@ def outcome_blocks(stats: Stats, width: int, height: int, *, ranks: tuple[int, i
 
 def failure_blocks(stats: Stats, width: int, *, ranks: tuple[int, int]) -> Iterator[Block]:
     """What failed last, each for another reason. *ranks*: of the latest, of the others."""
-    telling = (one for one in stats.failures if one.reason not in crawl_tables.EXPECTED)
-    for number, failure in zip(range(_FAILURES_SHOWN), telling, strict=False):
-        part = Text(" " * _INDENT, no_wrap=True, overflow="ellipsis").append_text(
-            _failed(failure, width - _INDENT, is_first=not number)
-        )
+    for number, text in enumerate(failures(stats, width - _INDENT)):
+        part = Text(" " * _INDENT, no_wrap=True, overflow="ellipsis").append_text(text)
         yield Block(rank=ranks[min(number, 1)], part=part)
+
+
+def failures(stats: Stats, width: int) -> Iterator[Text]:
+    """What failed last, each for another reason, in a row of *width* columns."""
+    telling = (one for one in stats.failures if one.reason not in crawl_tables.EXPECTED)
+    for number, failure in enumerate(islice(telling, _FAILURES_SHOWN)):
+        yield _failed(failure, width, is_first=not number)
 
 
 def wait_blocks(

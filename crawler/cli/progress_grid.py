@@ -243,6 +243,7 @@ def _bar(counts: Counts) -> RenderableType:
         total=max(1, counts.discovered),
         completed=crawl_tables.settled(counts),
         width=None,
+        style="dim",  # rich's own is a dark grey: on a light background it stands out more than what is done
         complete_style=ACCENT,
         finished_style=ACCENT,
     )

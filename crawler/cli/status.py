@@ -17,7 +17,7 @@ from rich.text import Text
 
 from crawler.catalog import Catalog
 from crawler.catalog.summary import read_stats
-from crawler.cli import crawl_tables, status_tables, status_watch, tables
+from crawler.cli import crawl_tables, panel_blocks, status_tables, status_watch, tables
 from crawler.cli.connect import address_argument, tasks_of
 from crawler.cli.exit_signals import terminated_like_interrupted
 from crawler.cli.options import Command, json_option
@@ -123,6 +123,8 @@ def _show(stats: Stats, now: Condition, *, as_json: bool, address: str = "") -> 
         out.print(status_tables.rates(stats))
         for wait in wait_reasons.waits(stats, invitation=address) if not stats.paused else ():
             out.print(Text(clean(wait.text), "bold yellow" if wait.is_for_you else "yellow"))
+        for failure in panel_blocks.failures(stats, out.width):
+            out.print(failure)
         if told := wait_reasons.estimate(stats, stats.images_per_s):
             out.print(Text(told, "dim"))
     out.print()

@@ -45,6 +45,9 @@ def test_its_own_name_counts_and_that_of_its_url(tmp_path: Path) -> None:
     [
         ("ROSE.png", Likeness.CASE),
         ("rose", Likeness.BEGINNING),
+        ("05/ro", None),
+        ("OSE.p", Likeness.PART),
+        ("05/ros", Likeness.BEGINNING),
         ("ro", None),
         ("ros.png", None),
         ("uploads", None),

@@ -32,6 +32,7 @@ from tests.support.queues import (
     HARVESTER,
     Queues,
     embedded,
+    failed,
     images,
     in_thread,
     page,
@@ -340,6 +341,20 @@ def test_a_crawl_that_runs_is_asked_itself(tmp_path: Path, capsys: pytest.Captur
     assert status["up_s"] >= 0
     assert "http://a.example" in shown
     assert "box harvester 7" in shown
+
+
+def test_what_failed_last_is_told_with_its_reason(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with running(tmp_path / "crawl") as queues:
+        (one, *_) = take(queues)
+        queues.results.put([failed(one, "forbidden")])
+        assert cli.main(["status", str(tmp_path / "crawl")]) == 0
+        shown = capsys.readouterr().out
+        assert cli.main(["status", str(tmp_path / "crawl"), "--json"]) == 0
+        (failure,) = json.loads(capsys.readouterr().out)["failures"]
+    assert re.search(rf"^last failed: forbidden \d+ s ago  {re.escape(one.url[7:])}$", shown, re.MULTILINE), (
+        shown
+    )
+    assert (failure["kind"], failure["reason"], failure["url"]) == ("image", "forbidden", one.url)
 
 
 def test_a_crawl_whose_manager_has_gone_tells_from_its_folder(
