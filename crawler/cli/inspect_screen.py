@@ -27,6 +27,8 @@ from crawler.text.display import counted
 _REASONS_SHOWN = 12
 _RULES_SHOWN = 8
 _INDENT = 2
+_LEAST_URL = 30
+"""Columns beside a reason that are worth beginning a URL there."""
 _LEAST_FILE, _MOST_FILE = 12, 44
 _BETWEEN_COLUMNS = 7
 _OF_KIND = {TaskKind.IMAGE: "", TaskKind.PAGE: "page ", TaskKind.RENDER: "render "}
@@ -118,8 +120,12 @@ def _show_missing(out: Console, missing: Sequence[Missing], folder: str) -> None
         count = f"{'':{_INDENT}}{one.count:>{digits},}  "
         style = "yellow" if one.kind is TaskKind.IMAGE else ""
         reason = Text(f"{_called(one):<{columns}}  ", style)
-        room = out.width - len(count) - reason.cell_len
-        url = shortened(one.url, room) if out.is_terminal and len(clean(one.url)) > room else clean(one.url)
+        url, room = clean(one.url), out.width - len(count) - reason.cell_len
+        if out.is_terminal and len(url) > room and room < _LEAST_URL:  # a row of its own
+            room = out.width - len(count)
+            reason.append("\n" + " " * len(count))
+        if out.is_terminal and len(url) > room:
+            url = shortened(one.url, room)
         out.print(Text(count) + reason + Text(url, "dim"), soft_wrap=True)
         if one.advice:
             advice = Text(f"{clean(one.advice).replace('DIR', shlex.quote(clean(folder)))}.")
