@@ -71,7 +71,8 @@ class _Gauge:
         now_per_s = self._rate.add(now, value)
         if self._before is None and has_begun:  # an earlier run has done so much
             self._before = value
-        self._history.add(now, value)
+        if has_begun:
+            self._history.add(now, value)
         mean = (value - (self._before or 0)) / elapsed_s if elapsed_s >= _MEAN_AFTER_S else None
         return Pace(now_per_s=now_per_s, mean_per_s=mean, history=self._history)
 

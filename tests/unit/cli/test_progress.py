@@ -314,6 +314,20 @@ def test_rates_of_the_last_minutes_are_small_bars() -> None:
     assert len(header.rstrip()) == len(images.rstrip()), "above the bars"
 
 
+def test_what_an_earlier_run_has_done_is_no_burst() -> None:
+    clock = Clock()
+    picture = LivePanel((SEED,), clock)
+    picture.draw(Stats())
+    for done in range(1_000_000, 1_000_100):
+        clock.now += 0.5
+        drawing = picture.draw(Stats(pages=Counts(leased=1), images=Counts(ready=9, done=done)))
+    out = console(120)
+    out.print(drawing)
+    (row,) = [line for line in out.export_text().splitlines() if "Images" in line]
+    assert row.rstrip().endswith("▇" * 20), row
+    assert " 2.0/s " in row
+
+
 def test_while_pages_are_read_what_is_known_is_estimated_and_no_more() -> None:
     text = "\n".join(gone_on_for(60))
     assert "9 min for the 5,000 images known so far; pages are still being read" in text
