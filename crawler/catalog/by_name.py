@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from urllib.parse import quote
 
@@ -43,16 +43,18 @@ class Named(Value):
     page_url: str = ""
 
 
-def by_name(catalog: Catalog, name: str) -> tuple[Likeness, tuple[Named, ...], int] | None:
+def by_name(
+    catalog: Catalog, name: str, likenesses: Iterable[Likeness] = Likeness
+) -> tuple[Likeness, tuple[Named, ...], int] | None:
     """Up to MAX_NAMED that have *name*, or a path or URL that ends with it, saved ones first, and how many there are.
 
-    The first likeness by which there is one; None if there is none.
+    By the first of *likenesses* by which there is one; None if there is none.
     """
     name = name.strip().removeprefix("./").lstrip("/")
     if not name or len(name) > _MOST_CHARS or "\0" in name:
         return None
     encoded = quote(name, safe="/%:=&~!$'()*+,;@")
-    for likeness in Likeness:
+    for likeness in likenesses:
         tasks = dict.fromkeys(
             [*_of_files(catalog, name, likeness), *_of_urls(catalog, {name, encoded}, likeness)]
         )

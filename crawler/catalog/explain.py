@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
 
 from crawler.catalog import left_out
-from crawler.catalog.by_name import Named, by_name
+from crawler.catalog.by_name import Likeness, Named, by_name
 from crawler.catalog.changes import Version, version
 from crawler.catalog.database import Catalog
 from crawler.catalog.elsewhere import Expected
@@ -117,10 +117,8 @@ def _explained(catalog: Catalog, asked: str) -> Explanation:
     seeds = catalog.seeds()
     url = canonical(asked)
     if url is None:
-        source = _source(catalog, _path_within(catalog.folder, asked))
-        if source is not None:
-            entries = list(_entries(catalog, source))
-            return Explanation(asked=asked, url=source, how="file", entries=tuple(entries))
+        if (as_file := _as_file(catalog, asked)) is not None:
+            return as_file
         url = next((found for seed in seeds if (found := resolve(asked, seed))), asked)
     kept_out = left_out.of_url(catalog, url)
     dropped = dict(catalog.rows("SELECT reason, count FROM dropped"))
@@ -162,9 +160,18 @@ def _explained(catalog: Catalog, asked: str) -> Explanation:
     )
 
 
-def _by_name(catalog: Catalog, asked: str) -> Explanation | None:
+def _as_file(catalog: Catalog, asked: str) -> Explanation | None:
+    """The file at the path *asked*, or several of that name: one of these may lie where the seed does."""
+    source = _source(catalog, _path_within(catalog.folder, asked))
+    if source is not None:
+        return Explanation(asked=asked, url=source, how="file", entries=tuple(_entries(catalog, source)))
+    named = _by_name(catalog, asked, (Likeness.EXACT,)) if "/" not in asked else None
+    return named if named is not None and named.named else None
+
+
+def _by_name(catalog: Catalog, asked: str, likenesses: Iterable[Likeness] = Likeness) -> Explanation | None:
     """The one that is called *asked*, or those that are; None if nothing is."""
-    if (found := by_name(catalog, asked)) is None:
+    if (found := by_name(catalog, asked, likenesses)) is None:
         return None
     likeness, named, count = found
     urls = list(dict.fromkeys(one.url for one in named))

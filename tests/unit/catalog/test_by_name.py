@@ -121,6 +121,13 @@ def test_several_of_a_name_are_listed_with_what_tells_them_apart(
     assert explained(folder, "rose.png").entries == ()
 
 
+def test_one_that_lies_where_the_seed_does_is_one_of_them(tmp_path: Path) -> None:
+    urls = [f"{SITE}/rose.png", f"{SITE}/a/rose.png"]
+    folder = keep(tmp_path, page(SEED), *(saved(tmp_path, url, url.encode()) for url in urls))
+    assert {one.url for one in explained(folder, "rose.png").named} == set(urls)
+    assert explained(folder, "/rose.png").url == urls[0], "a path is that of the seed's host"
+
+
 def test_very_many_of_a_name_are_counted(tmp_path: Path) -> None:
     waiting = [NewTask(kind=TaskKind.IMAGE, url=f"{SITE}/{n}/0.png") for n in range(MAX_NAMED + 30)]
     explanation = explained(keep(tmp_path, waiting=waiting), "0.png")
