@@ -28,6 +28,7 @@ from crawler.text.display import counted
 
 _NOT_SAVED = (ImageStatus.REJECTED, ImageStatus.FAILED, ImageStatus.DEAD)
 _SHORT_S = 10.0
+_SEE = "see them"
 
 
 @dataclass(kw_only=True)
@@ -63,13 +64,15 @@ def print_summary(
         tables.show(out, tables.facts(rows))
     if summary.files:
         out.print(link_to(out, Path(summary.folder, "images")), soft_wrap=True)
-        out.print(see_them(out, summary), soft_wrap=True)
+        out.print(_see_them(out, summary, columns=max(map(len, [*rows, _SEE]))), soft_wrap=True)
 
 
-def see_them(out: Console, summary: Summary) -> Text:
-    """The page with the images, if there is one that has them all; else the command that makes it."""
+def _see_them(out: Console, summary: Summary, *, columns: int) -> Text:
+    """The page with the images, if there is one that has them all; else the command that makes it. *columns* is the
+    width of the names of facts above it.
+    """
     folder = Path(summary.folder)
-    label = Text("see them  ", "dim")
+    label = Text(f"{_SEE:<{columns}}  ", "dim")
     page = CrawlFolder(folder).gallery / PAGE
     if summary.finished and page.is_file() and made_at(folder) >= summary.finished_at[:19]:
         return label.append_text(link_to(out, page))

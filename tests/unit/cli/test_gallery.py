@@ -62,6 +62,16 @@ def test_it_says_what_it_lacks_and_what_to_do(tmp_path: Path, capsys: pytest.Cap
     assert f"which: image-crawler inspect {tmp_path} --verify" in told
 
 
+def test_images_in_an_object_store_are_not_here(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record = saved(tmp_path, f"{SITE}/a.png", png())
+    (tmp_path / record.path).unlink()
+    (tmp_path / "crawl.toml").write_text('[storage]\nstorage = "s3://bucket/pictures"\n')
+    told = "\n".join(said(tmp_path, capsys, record))
+    assert (
+        "not here  1 file: they are in s3://bucket/pictures, where no page on this disk can show them" in told
+    )
+
+
 def test_of_an_empty_crawl_it_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert said(tmp_path, capsys)[0] == "no image so far"
 

@@ -61,7 +61,7 @@ def test_it_says_what_came_of_it_and_where(capsys: pytest.CaptureFixture[str]) -
         "           why: image-crawler inspect data/example.org --failures",
         "state      finished, and the books balance: 1,967 image URLs = 1,959 saved + 6 duplicate + 2 failed",
         str(Path("data/example.org/images")),
-        "see them  image-crawler gallery data/example.org --open",
+        "see them   image-crawler gallery data/example.org --open",
     ]
 
 
@@ -202,7 +202,7 @@ def test_it_leads_to_the_gallery_that_has_all_images(
     folder = tmp_path / "a crawl"
     made = folder / "gallery" / "data" / "meta.js"
     made.parent.mkdir(parents=True)
-    command = f"see them  image-crawler gallery '{folder}' --open"
+    command = f"see them   image-crawler gallery '{folder}' --open"
 
     def last(**facts: object) -> str:
         facts = {"folder": str(folder), "finished_at": "2026-03-02T10:00:00.5Z", **facts}
@@ -215,7 +215,7 @@ def test_it_leads_to_the_gallery_that_has_all_images(
     page.write_text("")
     later_s = datetime(2026, 3, 2, 10, 0, 1, tzinfo=UTC).timestamp()
     os.utime(made, (later_s, later_s))
-    assert last() == f"see them  {page}"
+    assert last() == f"see them   {page}"
     os.utime(made, (later_s - 60, later_s - 60))
     assert last() == command, "there are newer images"
     os.utime(made, (later_s, later_s))
