@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import sqlite3
+import tracemalloc
 from contextlib import closing
 from pathlib import Path
 
@@ -359,3 +360,34 @@ def test_a_crawl_of_an_earlier_version_is_shown(earlier: Path) -> None:
 def test_a_folder_without_a_crawl(tmp_path: Path) -> None:
     with pytest.raises(FolderError, match="holds no crawl"):
         build(tmp_path)
+
+
+def copied(folder: Path, count: int) -> Path:
+    """A crawl with so many records of images whose files are not there."""
+    rose = real(folder, "rose.png", png(), caption="A caption of some length, as pages have them. " * 4)
+    crawl(folder, rose)
+    (folder / rose.path).unlink()
+    with closing(sqlite3.connect(folder / "crawl.db")) as db, db:
+        names = [row[1] for row in db.execute("PRAGMA table_info(images)")]
+        others = ", ".join(name for name in names if name not in {"seq", "task_id", "url", "sha256", "dhash"})
+        db.execute(
+            "WITH RECURSIVE n(i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n WHERE i < ?)"
+            f" INSERT INTO images (seq, task_id, url, sha256, dhash, {others})"
+            " SELECT i, i, 'http://h' || i % 50 || '.example/' || i || '.png', printf('%064x', i),"
+            f" printf('%016x', i * 2654435761 * 40503), {others} FROM n, images WHERE images.seq < 100",
+            (count + 99,),
+        )
+    return folder
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_crawl(tmp_path: Path) -> None:
+    peaks = []
+    for count in (4_000, 10_000):
+        folder = copied(tmp_path / str(count), count)
+        tracemalloc.start()
+        summary, _ = made(folder)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert summary.images == count + 1
+    assert peaks[1] - peaks[0] < 6_000 * 400, "a hash of each, and what groups it; not its record"
