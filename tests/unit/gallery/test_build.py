@@ -345,6 +345,39 @@ def test_a_refresh_is_seen(tmp_path: Path) -> None:
     assert [revisits[row["revisit"]] for row in gallery.rows("index")] == list(map(str, outcomes))
 
 
+ABSURD = (
+    ("alt", "x" * 10_000_000),
+    ("caption", b"\xff\xfe\x00"),
+    ("page_title", "</script>\0\u2028"),
+    ("found_in", "</script>"),
+    ("format", "../../x"),
+    ("width_px", "wide"),
+    ("height_px", -5),
+    ("size_bytes", 2**62),
+    ("finished_at", "<now>"),
+    ("dhash", "zz"),
+    ("revisit", "</script>"),
+    ("opt_outs", "[[[["),
+    ("alternatives", '{"a": 1}'),
+    ("kept_by", "\u202e"),
+    ("url", b"\xff"),
+)
+
+
+def test_absurd_rows_are_shown_as_far_as_they_can_be_read(tmp_path: Path) -> None:
+    crawl(tmp_path, *(real(tmp_path, f"{column}.png", png(n)) for n, (column, _) in enumerate(ABSURD)))
+    with closing(sqlite3.connect(tmp_path / "crawl.db")) as db, db:
+        for column, value in ABSURD:
+            db.execute(f"UPDATE images SET {column} = ? WHERE url LIKE ?", (value, f"%/{column}.png"))
+    _, gallery = made(tmp_path)
+    rows = gallery.rows("index")
+    assert gallery.meta["images"] == len(rows) == len(ABSURD) - 1, "one has no URL"
+    assert all(len(row["text"]) < 1000 for row in rows)
+    assert len(gallery.rows("detail")) == len(rows)
+    title = next(row for row in gallery.rows("detail") if row["page_title"])
+    assert title["page_title"] == "</script>\0\u2028"
+
+
 @pytest.fixture(params=[4, 5, 6, 7])
 def earlier(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     crawl(tmp_path, real(tmp_path, "rose.png", png()))
