@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 from PIL import IcoImagePlugin, Image
@@ -12,7 +13,7 @@ from crawler.download import containers
 from crawler.download.decoding import Limit, boundless, failures, icon_size, limit_of, opened
 from crawler.download.sniff import recognised
 from crawler.download.truncated import completed
-from crawler.errors import TruncatedImage, UnsupportedFormat
+from crawler.errors import CorruptImage, Rejection, TruncatedImage, UnsupportedFormat
 
 _Drawn = TypeVar("_Drawn")
 
@@ -35,10 +36,20 @@ def draw_first(
         raise UnsupportedFormat("an SVG has no pixels")
     try:
         return _drawn(name, data, draw, limit_of(name, data, max_pixels, room))
-    except TruncatedImage:
-        if not (versions := completed(name, data)):
+    except (TruncatedImage, CorruptImage) as exc:
+        mended = _mended(name, data, exc)
+        if not mended:
             raise
-    return _drawn(name, versions[0], draw, limit_of(name, data, max_pixels, room))
+    return _drawn(name, mended, draw, limit_of(name, mended, max_pixels, room))
+
+
+def _mended(name: str, data: bytes, refusal: Rejection) -> bytes:
+    """*data* without what keeps Pillow from its pixels; empty if nothing helps."""
+    if name == "png":  # a text or a profile may be wrong in a sound file
+        with suppress(Rejection):
+            return containers.check_png(data)[1]
+    versions = completed(name, data) if isinstance(refusal, TruncatedImage) else ()
+    return versions[0] if versions else b""
 
 
 def _drawn(name: str, data: bytes, draw: Callable[[Image.Image], _Drawn], limit: Limit) -> _Drawn:

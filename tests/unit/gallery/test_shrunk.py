@@ -10,6 +10,7 @@ import pytest
 from PIL import Image, ImageCms, ImageOps
 
 from crawler.download.first_frame import draw_first
+from crawler.download.verify import verify
 from crawler.errors import (
     CorruptImage,
     EmptyBody,
@@ -162,6 +163,14 @@ def test_a_file_that_lacks_its_end_is_drawn_as_far_as_it_is_there() -> None:
     assert small(whole[: len(whole) // 2]).size == (20, 15)
     with pytest.raises(TruncatedImage):
         small(whole[:300])
+
+
+def test_a_sound_png_with_a_broken_text_is_drawn() -> None:
+    data = with_chunk(samples()["plain.png"], b"zTXt", b"x\0\0" + b"no deflate at all")
+    broken = data.replace(b"zTXt", b"acTN")  # so that its checksum is wrong as well
+    for one in (data, broken):
+        assert verify(one, max_pixels=PIXELS)
+        assert near(small(one), small(samples()["plain.png"]), most=0)
 
 
 @pytest.mark.parametrize(
