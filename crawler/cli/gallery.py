@@ -7,6 +7,7 @@ import sys
 import time
 import webbrowser
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import click
@@ -38,8 +39,19 @@ _EXPLAINED = ("svg", "interrupted", "elsewhere", "gone", "changed", "unreadable"
 """Reasons for having no thumbnail that have a row of their own, or need none; others say why a file is not decoded."""
 
 
+class _Gallery(Command):
+    """Takes ``--serve DIR`` as well: the address is optional, and a folder is none."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        told = [
+            f"--serve={_ANY}" if (word, Path(following).is_dir()) == ("--serve", True) else word
+            for word, following in pairwise([*args, "-"])
+        ]
+        return super().parse_args(ctx, told)
+
+
 @click.command(
-    cls=Command,
+    cls=_Gallery,
     examples=(
         ("make the page, and look at it", "image-crawler gallery data/example.org --open"),
         ("look while the crawl runs", "image-crawler gallery data/example.org --serve"),

@@ -238,7 +238,7 @@ def test_what_can_not_be_done_is_said(crawl: Path, arguments: tuple[str, ...], s
 def test_a_taken_port_is_no_matter_unless_it_was_asked_for(crawl: Path) -> None:
     with running("gallery", crawl, "--serve", "--json", folder=crawl.parent) as first:
         one = _url(first.process)
-        with running("gallery", crawl, "--serve", "--json", folder=crawl.parent) as second:
+        with running("gallery", "--serve", crawl, "--json", folder=crawl.parent) as second:
             other = _url(second.process)
             assert one != other
             assert _meta(one)["images"] == _meta(other)["images"]
