@@ -22,6 +22,7 @@ RARE = {
     "crawler.lists.tasks",
     "crawler.render",
     "crawler.storage",
+    "crawler.tracing.spans",
 }
 """What few crawls need, and packages whose modules are meant."""
 
