@@ -10,6 +10,8 @@ from contextlib import ExitStack
 from http import HTTPStatus
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from crawler.metrics import server as metrics_server
 from crawler.metrics.server import MOST_BYTES, MOST_CLIENTS, Answer, MetricsServer
@@ -87,6 +89,17 @@ def test_rude_requests_are_answered_or_dropped(
     answer = said(server, request_bytes)
     assert not answer or answer.split(b" ")[1] == status
     assert asked(server)[0] == 200
+
+
+@pytest.mark.slow
+@given(
+    st.binary(max_size=200)
+    | st.text(max_size=200).map(lambda text: f"GET {text} HTTP/1.1\r\n{text}".encode())
+)
+def test_no_request_is_too_strange_to_be_read(head: bytes) -> None:
+    method, path, accept = metrics_server._request(head)
+    assert all(isinstance(word, str) for word in (method, path, accept))
+    assert "\r\n" not in accept
 
 
 def test_who_says_nothing_is_hung_up_on(server: MetricsServer) -> None:
