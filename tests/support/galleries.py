@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import crawler
+from tests.support.images import picture
 
 PAGE = Path(crawler.__file__).with_name("gallery") / "page"
 """The page's files, as they are copied into each gallery."""
@@ -120,3 +121,32 @@ def _columns(rows: Sequence[Mapping[str, Any]], usual: Mapping[str, Any]) -> dic
 def _write(file: Path, function: str, *arguments: object) -> None:
     texts = [json.dumps(argument).replace("<", "\\u003c") for argument in arguments]
     file.write_text(f"gallery.{function}({','.join(texts)});\n", encoding="utf-8")
+
+
+def jpeg_thumbnails(folder: Path, count: int) -> list[str]:
+    """Write *count* thumbnails into the gallery of *folder* and give their names, as the index has them."""
+    names = []
+    for number in range(count):
+        name = f"{number % 256:02x}/{number:032x}"
+        file = folder / "gallery" / "thumbs" / f"{name}.webp"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        picture(number, width_px=300, height_px=200).save(file, "WEBP", quality=50)
+        names.append(name)
+    return names
+
+
+def pictures(count: int, thumbnails: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """So many usual pictures, of shapes that change."""
+    shapes = ((300, 200), (200, 300), (640, 360), (500, 500), (1200, 300))
+    return [
+        {
+            "w": shapes[number % len(shapes)][0],
+            "h": shapes[number % len(shapes)][1],
+            "thumb": thumbnails[number % len(thumbnails)] if thumbnails else "",
+            "url": f"https://site.example/photos/photo-{number}.jpg",
+            "text": f"photo {number}\x1f\x1f\x1f\x1fThe page",
+            "date": 1_760_000_000 + number,
+            "bytes": 1000 + number,
+        }
+        for number in range(count)
+    ]

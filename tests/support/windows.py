@@ -25,7 +25,11 @@ from crawler.render.mailbox import Mailbox
 from crawler.render.tab import Tab
 from tests.support.tcpserver import TcpServer
 
-_EXEC = "import os, sys; os.dup2(int(sys.argv[1]), 3); os.dup2(int(sys.argv[2]), 4); os.execv(sys.argv[3], sys.argv[3:])"
+_EXEC = (
+    "import os, sys; os.dup2(int(sys.argv[1]), 3); os.dup2(int(sys.argv[2]), 4);"
+    "os.execv(sys.argv[3], sys.argv[3:])"
+)
+"""What ends as Chromium, with the pipe as its descriptors 3 and 4."""
 _FLAGS = (
     "--headless",
     "--remote-debugging-pipe",
@@ -101,7 +105,9 @@ class Window:
             case method if method.startswith("Tracing."):
                 self.events.append(event)
 
-    def open(self, url: str, *, until: str = "gallery.store && gallery.store.isWhole", within_s: float = 60) -> None:
+    def open(
+        self, url: str, *, until: str = "gallery.store && gallery.store.isWhole", within_s: float = 60
+    ) -> None:
         self.tab.call("Page.navigate", {"url": url}, timeout_s=within_s)
         self.wait_for(until, within_s)
 
@@ -160,7 +166,14 @@ class Window:
 
     def swipe(self, *, x: float, y: float, by_x: float = 0, by_y: float = 0) -> None:
         """With a finger."""
-        gesture = {"x": x, "y": y, "xDistance": by_x, "yDistance": by_y, "gestureSourceType": "touch", "speed": 1600}
+        gesture = {
+            "x": x,
+            "y": y,
+            "xDistance": by_x,
+            "yDistance": by_y,
+            "gestureSourceType": "touch",
+            "speed": 1600,
+        }
         self.tab.call("Input.synthesizeScrollGesture", gesture, timeout_s=30)
         self.frame()
 
@@ -227,7 +240,9 @@ class Windows:
                 self._changed.notify_all()
 
     @contextmanager
-    def window(self, width: int = 1280, height: int = 900, *, scale: float = 1.0, is_mobile: bool = False) -> Iterator[Window]:
+    def window(
+        self, width: int = 1280, height: int = 900, *, scale: float = 1.0, is_mobile: bool = False
+    ) -> Iterator[Window]:
         """A window of a profile of its own."""
         context = self.devtools.call("Target.createBrowserContext")["browserContextId"]
         page = {"url": "about:blank", "browserContextId": context, "width": width, "height": height}

@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { store, address, query, rows, grid, filters, failureList, detail, theme } = gallery;
+  const { store, address, query, rows, grid, filters, failureList, view, theme } = gallery;
   const { element, number, plural, bytes, moment, plain } = gallery.text;
   const SHOWN_ARRIVED_MS = 8000;
 
@@ -33,8 +33,9 @@
     if (!store.meta) return;
     if (choice.tab === "failures") grid.root.hidden = true;
     failuresRoot.hidden = choice.tab !== "failures";
-    byId("filter-button").disabled = choice.tab === "failures";
-    sort.disabled = choice.tab !== "";
+    byId("filter-button").hidden = choice.tab === "failures";
+    sort.parentElement.hidden = choice.tab !== "";
+    if (choice.tab === "failures") filters.open(false, { focus: false });
     if (choice.tab === "failures") {
       showFailures(choice);
       return;
@@ -70,11 +71,14 @@
     const isAll = found.total === all || (isInOrder(choice) && !store.isWhole);
     let text = isAll ? plural(all, "picture") : `${number(found.total)} of ${plural(all, "picture")}`;
     if (!store.isWhole && count < meta.images && !isInOrder(choice)) text += `; ${number(count)} read so far`;
+    if (choice.tab === "alike" && found.total) text += ` in ${plural(groupCount(), "group")}`;
     if (rows.isCut) text += `; the first ${number(rows.shown)} are shown`;
     countLine.textContent = text;
     notice.replaceChildren(...noticed(choice));
     notice.hidden = !notice.firstChild;
   };
+
+  const groupCount = () => new Set(found.order.map((i) => store.columns.group[i])).size;
 
   let alikeKnown = [-1, 0];
   const alikeCount = () => {
@@ -156,8 +160,8 @@
 
   const openImage = (id) => {
     const i = id === null ? -1 : store.row(id);
-    if (id === null) detail.show(null);
-    else if (i >= 0 && i < store.count && store.url[i]) detail.show(i);
+    if (id === null) view.show(null);
+    else if (i >= 0 && i < store.count && store.url[i]) view.show(i);
     else if (store.isWhole) address.change({ image: null }, { isStep: false });
     // else it is not read yet: "rows" comes back here
   };
@@ -178,7 +182,7 @@
 
   /** Up to where the toolbar sticks, if the window is below: what is new begins there. */
   const toTop = () => {
-    const top = byId("columns").getBoundingClientRect().top + window.scrollY - byId("toolbar").offsetHeight;
+    const top = byId("columns").getBoundingClientRect().top + window.scrollY - grid.inset();
     if (window.scrollY > top) window.scrollTo({ top, behavior: "instant" });
   };
 

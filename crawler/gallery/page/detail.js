@@ -248,7 +248,7 @@
   };
   panelButton.addEventListener("click", togglePanel);
 
-  gallery.detail = {
+  gallery.view = {
     show,
     leave,
     step,

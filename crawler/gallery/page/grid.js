@@ -73,7 +73,7 @@
     }
     let sum = 0;
     for (let at = 0; at < count; at += 1) sum += ratio(order[start + at]);
-    const isFull = (rows.high(number) + 1) * sum + GAP * (count - 1) >= width - 1;
+    const isFull = !rows.isGrouped && (rows.high(number) + 1) * sum + GAP * (count - 1) >= width - 1;
     let x = 0;
     for (let at = 0; at < count; at += 1) {
       const i = order[start + at];
@@ -176,7 +176,12 @@
     window.scrollTo({ top: rows.top(rowOf(position)) + kept.by + offset - grid.inset(), behavior: "instant" });
   };
 
-  grid.inset = () => document.getElementById("toolbar").offsetHeight;
+  const toolbar = document.getElementById("toolbar");
+  /** Pixels of the window that the toolbar covers once it sticks; on a small screen its upper part scrolls away. */
+  grid.inset = () => {
+    const { position, top } = getComputedStyle(toolbar);
+    return position === "sticky" ? toolbar.offsetHeight + parseFloat(top) : 0;
+  };
 
   /**
    * Show the pictures of *order*. With *isMore* it goes on where the former order ended, and nothing moves. Else *keep*

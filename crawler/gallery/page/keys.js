@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { rows, grid, detail, filters } = gallery;
+  const { rows, grid, view, filters } = gallery;
   const search = document.getElementById("search");
   const help = document.getElementById("help");
   const helpButton = document.getElementById("help-button");
@@ -22,13 +22,13 @@
   const inDetail = (event) => {
     const isInPanel = event.target instanceof Element && event.target.closest("#panel");
     switch (event.key) {
-      case "Escape": detail.leave(); return true;
-      case "ArrowRight": case "j": case "PageDown": if (isInPanel && event.key === "PageDown") return false; detail.step(1); return true;
-      case "ArrowLeft": case "k": case "PageUp": if (isInPanel && event.key === "PageUp") return false; detail.step(-1); return true;
-      case "Home": if (isInPanel) return false; detail.first(); return true;
-      case "End": if (isInPanel) return false; detail.last(); return true;
-      case "z": detail.zoom(); return true;
-      case "i": detail.togglePanel(); return true;
+      case "Escape": view.leave(); return true;
+      case "ArrowRight": case "j": case "PageDown": if (isInPanel && event.key === "PageDown") return false; view.step(1); return true;
+      case "ArrowLeft": case "k": case "PageUp": if (isInPanel && event.key === "PageUp") return false; view.step(-1); return true;
+      case "Home": if (isInPanel) return false; view.first(); return true;
+      case "End": if (isInPanel) return false; view.last(); return true;
+      case "z": view.zoom(); return true;
+      case "i": view.togglePanel(); return true;
       default: return false;
     }
   };
@@ -79,7 +79,7 @@
       if (event.target === search) inSearch(event);
       return;
     }
-    const isDone = detail.isOpen ? inDetail(event) : inGrid(event) || anywhere(event);
+    const isDone = view.isOpen ? inDetail(event) : inGrid(event) || anywhere(event);
     if (isDone) event.preventDefault();
   });
 

@@ -123,7 +123,7 @@
       made.addEventListener("click", (event) => {
         if (event.metaKey || event.ctrlKey || event.shiftKey) return;
         event.preventDefault();
-        gallery.detail.go(at);
+        gallery.view.go(at);
       });
       return element("li", {}, made);
     };

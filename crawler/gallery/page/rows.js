@@ -76,6 +76,7 @@
         const next = sum + ratio(i);
         const nextHeight = (width - GAP * count) / next;
         if (count && nextHeight < target) {
+          if (isGrouped) break; // those that are compared have one height
           // full: with this picture or without, whichever is nearer to the wanted height
           const without = (width - GAP * (count - 1)) / sum;
           if (target / nextHeight < without / target) {

@@ -1,0 +1,354 @@
+"""What the page of a gallery takes in a Chromium: until the first picture, while it scrolls, to search, of memory.
+
+    python -m tests.benchmarks.gallery_page [--images 1000,100000] [--rounds 3] [--folder FOLDER] [--axe]
+    python -m tests.benchmarks.gallery_page --gallery DIR/gallery/index.html
+
+Without --gallery the galleries are made first: data of the builder's form, and thumbnails that are hard links to a few
+dozen pictures of Pillow's, each under a name of its own, so that the browser has as many to read and to decode as of a
+real crawl. Opened from the disk, in a window of 1440 by 900, drawn by the processor (headless, no graphics card).
+
+The figures:
+
+- first picture: from the navigation to its drawing (largest contentful paint, the first entry of a thumbnail);
+- all data: until the last chunk is read;
+- frames: intervals between two frames that were drawn (DrawFrame of Chromium's trace) while a finger scrolls, at the
+  pace of reading and as fast as one can; the rate at the 95th percentile, and frames of the page's thread;
+- search: from the input to the frame that shows its result, of several kinds of words;
+- memory: of the renderer's process, as Chromium's tracing tells it (private footprint), after all that, and the peak
+  of JavaScript's heap.
+
+With --axe the newest axe-core is taken from npm, and the tests of accessibility run with it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import os
+import random
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from PIL import Image, ImageDraw, ImageFilter
+
+from crawler.render.chromium import find
+from tests.support.galleries import write
+from tests.support.windows import Window, Windows
+
+SIZE = (1440, 900)
+PICTURES = 60
+SHAPES = ((400, 267), (267, 400), (400, 225), (400, 400), (400, 300), (400, 133))
+WORDS = [
+    *("rose", "fern", "moss", "oak", "maple", "garden", "path", "gate", "bench"),
+    *("pond", "heron", "robin", "bee", "clover", "ivy", "lilac", "poppy", "daisy"),
+    *("thistle", "willow", "morning", "evening", "autumn", "frost", "dew", "light", "shade"),
+    *("harvest", "market", "greenhouse", "orchard", "meadow", "Übersicht", "façade", "Сад", "庭園"),
+]
+SEARCHES = (
+    "r",
+    "rose",
+    "rose garden",
+    '"garden path"',
+    "heron -pond",
+    "photo-77",
+    "jpg",
+    "nothing at all",
+    "庭園",
+)
+PACES = {"reading": 1500, "fast": 9000}
+"""Pixels in a second."""
+SCROLL_S = 6
+_TRACED = "devtools.timeline,devtools.timeline.frame,disabled-by-default-memory-infra"
+_OBSERVE = """
+window.firstPicture = 0;
+new PerformanceObserver(list => {
+    for (const one of list.getEntries())
+        if (!window.firstPicture && one.url.includes('/thumbs/')) window.firstPicture = one.startTime;
+}).observe({type: 'largest-contentful-paint', buffered: true});
+"""
+_FRAMES = """
+window.frames_ = []; window.stopFrames = false;
+(function next(at) { window.frames_.push(at); if (!window.stopFrames) requestAnimationFrame(next) })(performance.now());
+"""
+_SEARCH = """
+(async text => {
+    const field = document.getElementById('search');
+    const begin = performance.now();
+    field.value = text;
+    field.dispatchEvent(new Event('input'));
+    await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))));
+    return performance.now() - begin;
+})
+"""
+
+
+class Figures(NamedTuple):
+    images: int
+    first_picture_ms: float
+    all_data_ms: float
+    fps: dict[str, float]
+    """At the 95th percentile of the intervals, by pace."""
+    own_fps: dict[str, float]
+    search_ms: float
+    slowest_search_ms: float
+    heap_mib: float
+    private_mib: float
+
+
+def make(folder: Path, count: int) -> Path:
+    """A gallery of *count* images."""
+    dice = random.Random(count)
+    thumbs = folder / "gallery" / "thumbs"
+    originals = folder / "originals"
+    originals.mkdir(parents=True, exist_ok=True)
+    for number in range(PICTURES):
+        _photo(number, SHAPES[number % len(SHAPES)]).save(originals / f"{number}.webp", "WEBP", quality=75)
+    rows = []
+    for number in range(count):
+        name = f"{number % 256:02x}/{number:032x}"
+        kind = number % PICTURES
+        target = thumbs / f"{name}.webp"
+        if number < 256:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        if not target.exists():
+            os.link(originals / f"{kind}.webp", target)
+        width, height = SHAPES[kind % len(SHAPES)]
+        words = [" ".join(dice.choices(WORDS, k=dice.randint(1, 6))) for _ in range(3)]
+        rows.append(
+            {
+                "w": width * 4,
+                "h": height * 4,
+                "bytes": dice.randint(20_000, 900_000),
+                "thumb": name,
+                "path": f"images/www.garden.example/{number // 100}/photo-{number}.jpg",
+                "url": f"https://www.garden.example/galleries/{number // 100}/photo-{number}.jpg?width={width}",
+                "text": f"{words[0]}\x1f\x1f{words[1]}\x1f{words[2]}\x1fThe garden, page {number // 40}",
+                "date": 1_760_000_000 + number * 7,
+                "host": number % 12,
+                "format": number % 3,
+                "group": 0 if number % 20 else 1 + number // 60,
+            }
+        )
+    return write(folder, rows, hosts=[f"media{n}.garden.example" for n in range(12)])
+
+
+def _photo(number: int, size: tuple[int, int]) -> Image.Image:
+    """As much detail as a photograph has, so that decoding takes as long."""
+    noise = Image.effect_noise((size[0] // 2, size[1] // 2), 90).resize(size)
+    back = Image.linear_gradient("L").resize(size)
+    image = Image.merge("RGB", (back, noise, Image.blend(back, noise, 0.4)))
+    draw = ImageDraw.Draw(image)
+    dice = random.Random(number)
+    for _ in range(12):
+        x, y, r = dice.randrange(size[0]), dice.randrange(size[1]), dice.randrange(10, 90)
+        draw.ellipse((x - r, y - r, x + r, y + r), fill=tuple(dice.choices(range(256), k=3)))
+    return image.filter(ImageFilter.GaussianBlur(1))
+
+
+def measured(windows: Windows, page: str) -> Figures:
+    with windows.window(*SIZE) as window:
+        window.tab.call("Page.addScriptToEvaluateOnNewDocument", {"source": _OBSERVE})
+        begin = time.perf_counter()
+        window.open(page, until="window.firstPicture", within_s=60)
+        first_ms = window.value("window.firstPicture")
+        window.wait_for("gallery.store.isWhole", within_s=120)
+        all_ms = (time.perf_counter() - begin) * 1000
+        time.sleep(1)
+        drawn, own = {}, {}
+        for pace, speed in PACES.items():
+            drawn[pace], own[pace] = _scrolled(window, speed)
+        for text in SEARCHES[:1]:
+            window.value(f"({_SEARCH})({text!r})")  # the first one compiles
+        times = [window.value(f"({_SEARCH})({text!r})") for text in SEARCHES for _ in range(3)]
+        window.value(f"({_SEARCH})('')")
+        _scrolled(window, PACES["fast"])
+        heap = window.tab.call("Runtime.getHeapUsage")["usedSize"]
+        return Figures(
+            images=window.value("gallery.store.count"),
+            first_picture_ms=first_ms,
+            all_data_ms=all_ms,
+            fps=drawn,
+            own_fps=own,
+            search_ms=statistics.median(times),
+            slowest_search_ms=max(times),
+            heap_mib=heap / 2**20,
+            private_mib=_private_bytes(windows, window) / 2**20,
+        )
+
+
+def _scrolled(window: Window, speed: int) -> tuple[float, float]:
+    """Frames in a second at the 95th percentile: those that were drawn, and those of the page's thread."""
+    events = traced(window, "devtools.timeline.frame", lambda: _scroll(window, speed))
+    at = sorted(event["ts"] / 1000 for event in events if event["name"] == "DrawFrame")
+    own = window.value("window.frames_")
+    return _rate(at), _rate(own)
+
+
+def _scroll(window: Window, speed: int) -> None:
+    window.value(_FRAMES)
+    gesture = {
+        "x": 700,
+        "y": 500,
+        "yDistance": -speed * SCROLL_S,
+        "speed": speed,
+        "gestureSourceType": "touch",
+    }
+    window.tab.call("Input.synthesizeScrollGesture", gesture, timeout_s=SCROLL_S * 5)
+    window.value("window.stopFrames = true")
+
+
+def _rate(at: Sequence[float]) -> float:
+    steps = [later - earlier for earlier, later in itertools.pairwise(at)]
+    return 1000 / statistics.quantiles(steps, n=100)[94] if len(steps) > 20 else 0.0
+
+
+def traced(window: Window, categories: str, do: Any) -> list[dict[str, Any]]:
+    """What Chromium's tracing says of all its processes while *do* is called."""
+    window.events.clear()
+    window.tab.call(
+        "Tracing.start",
+        {"traceConfig": {"includedCategories": categories.split(",")}, "transferMode": "ReportEvents"},
+    )
+    do()
+    window.tab.call("Tracing.end")
+    end = time.monotonic() + 60
+    while not any(event.method == "Tracing.tracingComplete" for event in window.events):
+        window.pump(0.1)
+        if time.monotonic() > end:
+            raise TimeoutError("Chromium does not end its trace")
+    return [
+        one
+        for event in window.events
+        if event.method == "Tracing.dataCollected"
+        for one in event.params["value"]
+    ]
+
+
+def _private_bytes(windows: Windows, window: Window) -> int:
+    """The private footprint of the page's process."""
+    pid = _renderer(windows)
+    dumps = traced(
+        window,
+        "disabled-by-default-memory-infra",
+        lambda: window.tab.call("Tracing.requestMemoryDump", {"levelOfDetail": "light"}, timeout_s=30),
+    )
+    found = [
+        int(totals["private_footprint_bytes"], 16)
+        for event in dumps
+        if event.get("pid") == pid
+        and (totals := event.get("args", {}).get("dumps", {}).get("process_totals"))
+    ]
+    return max(found)
+
+
+def _renderer(windows: Windows) -> int:
+    """The process of the page: the one whose heap is the page's, the largest renderer."""
+    processes = windows.devtools.call("SystemInfo.getProcessInfo")["processInfo"]
+    renderers = [one["id"] for one in processes if one["type"] == "renderer"]
+    return max(renderers, key=_anonymous_bytes)
+
+
+def _anonymous_bytes(pid: int) -> int:
+    for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
+        if line.startswith("RssAnon:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def rows(all_figures: Sequence[Figures]) -> Iterator[str]:
+    """The lines of a table: the median of the rounds for each number of images."""
+    yield (
+        "| images | first picture (ms) | all data (ms) | fps at p95, reading | ... of the page's thread"
+        " | fps at p95, fast | ... of the page's thread | search, median (ms) | ... slowest (ms)"
+        " | heap (MiB) | memory (MiB) |"
+    )
+    yield "|---|---|---|---|---|---|---|---|---|---|---|"
+    for count in sorted({one.images for one in all_figures}):
+        same = [one for one in all_figures if one.images == count]
+
+        def middle(of: Any, same: Sequence[Figures] = same) -> float:
+            return statistics.median(map(of, same))
+
+        values = (
+            f"{count:,}",
+            f"{middle(lambda one: one.first_picture_ms):.0f}",
+            f"{middle(lambda one: one.all_data_ms):,.0f}",
+            *(
+                f"{middle(lambda one, name=name, pace=pace: getattr(one, name)[pace]):.1f}"
+                for pace in PACES
+                for name in ("fps", "own_fps")
+            ),
+            f"{middle(lambda one: one.search_ms):.0f}",
+            f"{max(one.slowest_search_ms for one in same):.0f}",
+            f"{middle(lambda one: one.heap_mib):.0f}",
+            f"{max(one.private_mib for one in same):.0f}",
+        )
+        yield f"| {' | '.join(values)} |"
+
+
+def with_axe() -> int:
+    """Run the tests of accessibility with the newest axe-core of npm."""
+    with tempfile.TemporaryDirectory() as folder:
+        npm = [
+            "npm",
+            "install",
+            "--ignore-scripts",
+            "--no-audit",
+            "--no-fund",
+            "--loglevel=error",
+            "axe-core",
+        ]
+        subprocess.run(npm, cwd=folder, check=True)
+        axe = Path(folder) / "node_modules" / "axe-core" / "axe.min.js"
+        print(axe.read_text(encoding="utf-8").splitlines()[0])
+        tests = [sys.executable, "-m", "pytest", "-q", "-n0", "tests/unit/gallery/test_accessible_page.py"]
+        return subprocess.run(tests, env=os.environ | {"IMAGE_CRAWLER_AXE": str(axe)}, check=False).returncode
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--images", default="1000,100000", metavar="N[,N]")
+    parser.add_argument("--rounds", type=int, default=3, metavar="N")
+    parser.add_argument(
+        "--folder", type=Path, metavar="FOLDER", help="where galleries are made; they are kept there"
+    )
+    parser.add_argument(
+        "--gallery", type=Path, action="append", metavar="INDEX.HTML", help="one that there is"
+    )
+    parser.add_argument("--axe", action="store_true", help="test its accessibility with the newest axe-core")
+    options = parser.parse_args()
+    if options.axe:
+        return with_axe()
+    program = find(os.environ.get("IMAGE_CRAWLER_CHROMIUM", ""))
+    if program is None:
+        sys.exit("this needs a Chromium (Debian: apt install chromium)")
+    folder = options.folder or Path(tempfile.mkdtemp(prefix="gallery-page-"))
+    try:
+        pages = options.gallery or [make(folder / n, int(n)) for n in options.images.split(",")]
+        found = []
+        for _ in range(options.rounds):
+            for page in pages:
+                with Windows(program) as windows:
+                    version = windows.devtools.call("Browser.getVersion")["product"]
+                    found.append(measured(windows, page.absolute().as_uri()))
+                    print(found[-1], file=sys.stderr)
+        print(
+            f"{version}, {os.cpu_count()} cores, {SIZE[0]} x {SIZE[1]}, {options.rounds} rounds",
+            *rows(found),
+            sep="\n",
+        )
+    finally:
+        if not options.folder:
+            shutil.rmtree(folder)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
