@@ -123,7 +123,9 @@ class Window:
         end = time.monotonic() + within_s
         while True:
             self.pump()
-            value = self.value(f"(() => {{ try {{ return {expression} }} catch {{ return null }} }})()")
+            value = self.value(
+                f"(() => {{ try {{ const it = {expression}; return it instanceof Node || it }} catch {{ return null }} }})()"
+            )
             if value:
                 return value
             assert time.monotonic() < end, f"{expression} did not become true; {self.said[-5:]}"
@@ -137,7 +139,7 @@ class Window:
         """As by a keyboard; what is not in KEYS is typed. "Shift+Tab" goes back."""
         for pressed in keys:
             key = pressed.removeprefix("Shift+")
-            code, text = KEYS.get(key, (ord(key[0].upper()), key))
+            code, text = KEYS.get(key, (0, key))
             event = {"key": key, "windowsVirtualKeyCode": code, "modifiers": 8 if key != pressed else 0}
             event["code"] = key if key in KEYS else ""
             self.tab.call("Input.dispatchKeyEvent", event | {"type": "keyDown", "text": text})
@@ -145,7 +147,10 @@ class Window:
         self.frame()
 
     def type(self, text: str) -> None:
-        self.press(*text)
+        """Into the field that has the focus, letter by letter."""
+        for letter in text:
+            self.tab.call("Input.insertText", {"text": letter})
+        self.frame()
 
     def click(self, selector: str) -> None:
         """At the middle of the first element of *selector*, which has to be seen there."""

@@ -49,8 +49,14 @@
     listeners.forEach((listener) => listener(current, before));
   };
 
+  let afterwards = null; // changes that wait until the browser has gone back: it does so in its own time
+
   /** Change the choice. A step that one would want to go back from is an entry in the history; typing is none. */
   const change = (changes, { isStep = true } = {}) => {
+    if (afterwards) {
+      afterwards.push(() => change(changes, { isStep }));
+      return;
+    }
     const next = { ...current, ...changes };
     const fragment = written(next);
     if (fragment === written(current)) return;
@@ -63,7 +69,10 @@
 
   window.addEventListener("popstate", (event) => {
     opened = (event.state && event.state.opened) || 0;
+    const waiting = afterwards || [];
+    afterwards = null;
     follow();
+    waiting.forEach((one) => one());
   });
 
   gallery.address = {
@@ -76,8 +85,11 @@
     onChange: (listener) => listeners.push(listener),
     /** Leave what was opened by a step: back, if the step was made here, so that back does not open it again. */
     leave(changes) {
-      if (opened > 0 && history.state && history.state.opened === opened) history.back();
-      else change(changes, { isStep: false });
+      if (afterwards) return;
+      if (opened > 0 && history.state && history.state.opened === opened) {
+        afterwards = [];
+        history.back();
+      } else change(changes, { isStep: false });
     },
   };
 })();

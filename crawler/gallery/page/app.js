@@ -247,6 +247,7 @@
   });
 
   store.onChange((what) => {
+    if (what === "rows" || what === "whole" || what === "nothing") gallery.started();
     if (what === "nothing") {
       notice.hidden = false;
       notice.replaceChildren(

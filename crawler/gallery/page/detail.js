@@ -20,6 +20,7 @@
   const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
 
   let viewer = null;
+  let isReady = false; // whether it has opened
   let order = []; // what is paged through
   let current = -1; // the image that is shown
   let opener = null; // what had the focus before
@@ -27,6 +28,7 @@
   /** What PhotoSwipe needs to know of the picture at *position*: its file, else its thumbnail. */
   const slide = (position) => {
     const i = order[position];
+    if (i === undefined) return { type: "none", width: 1, height: 1 }; // asked for while it closes
     const { w, h } = store.columns;
     const thumbnail = thumbnailAddress(store.thumb[i]);
     const file = tiles.isShown(i) ? fileAddress(store.path[i]) : "";
@@ -108,12 +110,13 @@
       const { content } = event;
       if (content.type !== "none") return;
       event.preventDefault();
-      content.element = unseen(content.data.i);
+      content.element = element("div", {}, content.data.i === undefined ? "" : unseen(content.data.i));
       content.state = "loaded";
     });
     made.on("contentAppend", ({ content }) => {
       if (!content.element) return;
       const { i } = content.data;
+      if (i === undefined) return;
       content.element.classList.toggle("is-tiny", store.columns.w[i] > 0 && Math.max(store.columns.w[i], store.columns.h[i]) <= TINY_PX);
       content.element.classList.toggle("see-through", tiles.SEE_THROUGH.has(tiles.format(i)));
     });
@@ -140,6 +143,7 @@
     });
     made.on("afterInit", () => {
       // the <dialog> around it is the dialog
+      made.scrollWrap.removeAttribute("aria-roledescription");
       made.element.removeAttribute("role");
       made.element.removeAttribute("tabindex");
       made.element.removeAttribute("aria-hidden");
@@ -168,12 +172,24 @@
   };
 
   const goTo = (position) => {
+    if (!isReady) {
+      // PhotoSwipe loses its slides if it is moved while it opens: it opens there instead
+      end();
+      start(position);
+      address.change({ image: store.id(order[position]) }, { isStep: false });
+      return;
+    }
     if (calm.matches) viewer.mainScroll.moveIndexBy(position - viewer.potentialIndex, false);
     else viewer.goTo(position);
   };
 
   const start = (position) => {
+    isReady = false;
     viewer = makeViewer(position);
+    const started = viewer;
+    viewer.on("openingAnimationEnd", () => {
+      if (viewer === started) isReady = true;
+    });
     viewer.init();
     describe(position);
   };
@@ -209,7 +225,13 @@
   const end = () => {
     const old = viewer;
     viewer = null;
-    if (old) old.destroy();
+    if (!old) return;
+    if (isReady) old.destroy();
+    else {
+      // While it opens it does not let itself be closed
+      old.element.remove();
+      old.on("openingAnimationEnd", () => old.destroy());
+    }
   };
 
   /** Close it; the focus goes to the picture that was seen last, where it is in the grid, else to where it was. */

@@ -31,6 +31,14 @@ window.gallery = {};
   };
 
   show();
+
+  // Nothing is shown before the first data say how much room the head takes: so nothing moves. A slow disk has a moment.
+  const { classList } = document.documentElement;
+  const PATIENCE_MS = 700;
+  classList.add("is-starting");
+  gallery.started = () => classList.remove("is-starting");
+  setTimeout(gallery.started, PATIENCE_MS);
+
   gallery.storage = { kept, keep };
   gallery.theme = {
     get name() {

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.browser
 COUNT = "document.getElementById('count').textContent"
 SHOWN = "[...document.querySelectorAll('.tile img')].map(image => image.alt)"
 FOCUSED = "document.activeElement.querySelector('img')?.alt"
+SLIDE = "document.querySelector('.pswp__item[aria-hidden=false] img:not(.pswp__img--placeholder)')?.alt"
 TITLE = "document.getElementById('detail-title').textContent"
 IS_OPEN = "document.getElementById('detail').open"
 
@@ -124,7 +125,7 @@ def test_a_value_of_a_filter_may_have_any_name(window: Window, tmp_path) -> None
     for _ in range(4):
         window.click("[data-facet=host] .value:not(:has(:checked)) input")
     assert window.value("[...document.querySelectorAll('.chip')].map(chip => chip.textContent)") == sorted(
-        hosts, key=hosts.index
+        hosts
     )
     window.value("location.reload()")
     window.wait_for(f"{COUNT} === '4 pictures' && document.querySelectorAll('.chip').length === 4")
@@ -203,12 +204,16 @@ def test_the_keyboard_alone_does_it_all(window: Window, tmp_path, thumbnails) ->
     window.press("Home", "ArrowRight", "Enter")
     assert window.value(IS_OPEN)
     assert window.value(TITLE) == "photo 1"
-    window.press("ArrowRight")
-    window.wait_for(f"{TITLE} === 'photo 2'")
-    window.press("j")
-    window.wait_for(f"{TITLE} === 'photo 3'")
-    window.press("k")
-    window.wait_for(f"{TITLE} === 'photo 2'")
+    window.press("ArrowRight")  # while it opens
+    window.wait_for(f"{TITLE} === 'photo 2' && {SLIDE} === 'photo 2'")
+    window.press("j", "j", "j")
+    window.wait_for(f"{TITLE} === 'photo 5' && {SLIDE} === 'photo 5'")
+    window.press("End")
+    window.wait_for(f"{TITLE} === 'photo 2999' && {SLIDE} === 'photo 2999'")
+    window.press("Home")
+    window.wait_for(f"{TITLE} === 'photo 0' && {SLIDE} === 'photo 0'")
+    window.press("j", "j", "j", "k")
+    window.wait_for(f"{TITLE} === 'photo 2' && {SLIDE} === 'photo 2'")
     assert window.value("location.hash") == "#image=0.2"
     window.press("i")
     assert window.value("document.getElementById('panel').hidden")
@@ -236,10 +241,10 @@ def test_tab_goes_through_the_page_once_and_sees_where_it_is(window: Window, tmp
         )
     )
     seen = []
-    for _ in range(14):
+    for _ in range(9):
         window.press("Tab")
-        name = window.value("document.activeElement.id || document.activeElement.textContent.trim()")
-        seen.append(name or window.value(FOCUSED))
+        name = f"document.activeElement.id || {FOCUSED} || document.activeElement.textContent.trim()"
+        seen.append(window.value(name))
         outlined = (
             "(() => { const at = document.activeElement; const own = getComputedStyle(at);"
             " const after = getComputedStyle(at, '::after');"
@@ -247,8 +252,7 @@ def test_tab_goes_through_the_page_once_and_sees_where_it_is(window: Window, tmp
         )
         assert window.value(outlined), seen[-1]
     for wanted in ("skip", "search", "filter-button", "sort", "theme", "help-button", "photo 0"):
-        assert seen.count(wanted) <= 1 or wanted == "skip"
-        assert wanted in seen, seen
+        assert seen.count(wanted) == 1, seen
 
 
 REASON = {"slug": "not-found", "count": 1, "means": "404 or 410.", "do": "Ask the owner.", "status": "failed"}
@@ -507,7 +511,7 @@ def test_no_width_is_too_small_or_large_and_nothing_shifts(
         assert window.value(overflow) == 0
         assert window.value("window.shifts") < 0.02
         window.press("f")
-        assert window.value(overflow) == 0
+        assert window.value(overflow) <= 0
         window.press("Escape")
         for image in range(1, 6):
             window.value(f"gallery.address.change({{ image: '0.{image}' }})")
