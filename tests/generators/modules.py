@@ -16,6 +16,8 @@ ROOT = Path(crawler.__file__).parent
 PAGE = Path(__file__).parents[2] / "docs" / "modules.md"
 FOREIGN = {"lua": "--", "js": "//", "sql": "--"}
 """Other languages within the package, by suffix, and what their comments begin with."""
+_OTHERS = ".min.js"
+"""How files of other projects end, which are kept as they were published."""
 
 
 def page() -> str:
@@ -55,14 +57,16 @@ def _lines() -> Iterator[str]:
         yield "| module | what it is |"
         yield "|---|---|"
         files = [path for path in sorted(folder.glob("*.py")) if path.name != "__init__.py"]
-        files += (
-            [path for suffix in FOREIGN for path in sorted(folder.rglob(f"*.{suffix}"))]
-            if folder != ROOT
-            else []
-        )
+        files += foreign(folder) if folder != ROOT else []
         for path in _own(folder, files):
             name = path.name if path.parent == folder else path.relative_to(ROOT).as_posix()
             yield f"| `{name}` | {about(path)} |"
+
+
+def foreign(folder: Path) -> list[Path]:
+    """Our files in other languages below *folder*."""
+    found = [path for suffix in FOREIGN for path in sorted(folder.rglob(f"*.{suffix}"))]
+    return [path for path in found if not path.name.endswith(_OTHERS)]
 
 
 def _own(folder: Path, files: list[Path]) -> Iterator[Path]:
