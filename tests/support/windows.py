@@ -124,7 +124,8 @@ class Window:
         while True:
             self.pump()
             value = self.value(
-                f"(() => {{ try {{ const it = {expression}; return it instanceof Node || it }} catch {{ return null }} }})()"
+                f"(() => {{ try {{ const it = {expression}; return it instanceof Node || it }}"
+                " catch { return null } })()"
             )
             if value:
                 return value

@@ -5,6 +5,7 @@
   const { store, address, query, rows, grid, filters, failureList, view, theme } = gallery;
   const { element, number, plural, bytes, moment, plain } = gallery.text;
   const SHOWN_ARRIVED_MS = 8000;
+  const REFRESH_MS = 200; // between two looks at all rows while they are read
 
   const byId = (id) => document.getElementById(id);
   const search = byId("search");
@@ -161,7 +162,7 @@
   const openImage = (id) => {
     const i = id === null ? -1 : store.row(id);
     if (id === null) view.show(null);
-    else if (i >= 0 && i < store.count && store.url[i]) view.show(i);
+    else if (i >= 0 && i < store.count && store.url(i)) view.show(i);
     else if (store.isWhole) address.change({ image: null }, { isStep: false });
     // else it is not read yet: "rows" comes back here
   };
@@ -230,6 +231,7 @@
     showTheme();
   });
 
+  let refreshedAt = 0;
   let before = 0; // pictures that were there when the crawl was last looked at
   let hiding = 0;
   const sayArrived = () => {
@@ -256,6 +258,7 @@
       );
       return;
     }
+    if (what === "rows" && shown && performance.now() - refreshedAt < REFRESH_MS) return;
     showMeta();
     if (what === "contact") return;
     showSorts();
@@ -275,6 +278,7 @@
       filters.build();
     }
     openImage(address.choice.image);
+    refreshedAt = performance.now();
   });
 
   gallery.app = {

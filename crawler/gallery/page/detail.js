@@ -30,8 +30,8 @@
     const i = order[position];
     if (i === undefined) return { type: "none", width: 1, height: 1 }; // asked for while it closes
     const { w, h } = store.columns;
-    const thumbnail = thumbnailAddress(store.thumb[i]);
-    const file = tiles.isShown(i) ? fileAddress(store.path[i]) : "";
+    const thumbnail = thumbnailAddress(store.thumb(i));
+    const file = tiles.isShown(i) ? fileAddress(store.path(i)) : "";
     const isKnown = w[i] > 0 && h[i] > 0;
     let size = isKnown ? { width: w[i], height: h[i] } : { width: UNKNOWN_PX, height: UNKNOWN_PX };
     if (!file && isKnown) {
@@ -45,14 +45,14 @@
 
   const message = (i) => {
     const format = tiles.format(i).toUpperCase();
-    if (!store.path[i]) return "The file is kept elsewhere, and there is no thumbnail of it.";
-    if (!tiles.isShown(i)) return `Browsers do not show ${format || "this format"}. The file: ${store.path[i]}`;
-    return `The file is not there, or it can't be shown: ${store.path[i]}`;
+    if (!store.path(i)) return "The file is kept elsewhere, and there is no thumbnail of it.";
+    if (!tiles.isShown(i)) return `Browsers do not show ${format || "this format"}. The file: ${store.path(i)}`;
+    return `The file is not there, or it can't be shown: ${store.path(i)}`;
   };
 
   const unseen = (i) => {
     const made = element("div", { className: "unseen" });
-    const thumbnail = thumbnailAddress(store.thumb[i]);
+    const thumbnail = thumbnailAddress(store.thumb(i));
     if (thumbnail) {
       const image = element("img", { alt: store.title(i).slice(0, 200), src: thumbnail });
       image.addEventListener("error", () => image.remove());

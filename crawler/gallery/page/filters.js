@@ -41,7 +41,7 @@
   const totals = (facet) => {
     const sums = new Uint32Array(Math.max(1, facet.names().length));
     const column = store.columns[facet.column];
-    for (let i = 0; i < store.count; i += 1) if (store.url[i]) sums[column[i]] += 1;
+    for (let i = 0; i < store.count; i += 1) sums[column[i]] += 1;
     return sums;
   };
 

@@ -47,7 +47,7 @@
    * all other filters let it pass: that is what one would see.
    */
   const apply = (choice) => {
-    const { columns, words, address, url, count } = store;
+    const { columns, count } = store;
     const terms = search.parsed(choice.q);
     const isSearch = terms.wanted.length + terms.unwanted.length > 0;
     const { sets, from, to } = chosen(choice);
@@ -57,16 +57,16 @@
     const scores = isSearch ? new Uint16Array(count) : null;
     const order = new Uint32Array(count);
     let length = 0;
-    for (let i = 0; i < count; i += 1) {
-      if (url[i] === "") continue; // of a chunk that can't be read
-      if (onlyAlike && columns.group[i] === 0) continue;
+    const take = (i, texts) => {
+      if (onlyAlike && columns.group[i] === 0) return;
       if (isSearch) {
-        const fit = search.score(terms, words[i], address[i]);
-        if (!fit) continue;
+        const row = i - texts.first;
+        const fit = search.score(terms, texts.words.get(row), texts.address.get(row));
+        if (!fit) return;
         scores[i] = fit;
       }
       const date = columns.date[i];
-      if (!(date >= from && date < to)) continue;
+      if (!(date >= from && date < to)) return;
       let failed = -1; // the one facet that rules it out; -2 if there are several
       for (let f = 0; f < sets.length; f += 1) {
         if (sets[f] !== null && !sets[f][values[f][i]]) failed = failed === -1 ? f : -2;
@@ -76,6 +76,12 @@
         length += 1;
         for (let f = 0; f < counts.length; f += 1) counts[f][values[f][i]] += 1;
       } else if (failed >= 0) counts[failed][values[failed][i]] += 1;
+    };
+    for (const texts of store.texts) {
+      if (!texts || texts.first >= count || texts.isBroken) continue;
+      if (terms.wanted.some((term) => !texts.words.has(term) && !texts.address.has(term))) continue;
+      const end = Math.min(count, texts.first + texts.rows);
+      for (let i = texts.first; i < end; i += 1) take(i, texts);
     }
     const sorted = sort(order.subarray(0, length).slice(), choice, scores);
     return { order: sorted, counts, total: length, isSearch };

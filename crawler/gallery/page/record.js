@@ -38,7 +38,7 @@
    * but a picture, would be a page with scripts of its own: its path is text.
    */
   const file = (i) => {
-    const path = store.path[i];
+    const path = store.path(i);
     if (!path) return "kept elsewhere: only its thumbnail is here";
     const href = fileAddress(path);
     if (!href || !SCRIPTLESS.has(tiles.format(i)) || !ENDINGS.test(path)) return machine(path);
@@ -112,7 +112,7 @@
     const link = (at) => {
       const image = element("img", { alt: store.title(at).slice(0, 200), decoding: "async", loading: "lazy" });
       image.addEventListener("error", () => image.removeAttribute("src"));
-      const source = thumbnailAddress(store.thumb[at]) || (tiles.isShown(at) ? fileAddress(store.path[at]) : "");
+      const source = thumbnailAddress(store.thumb(at)) || (tiles.isShown(at) ? fileAddress(store.path(at)) : "");
       if (source) image.src = source;
       const made = element(
         "a",
@@ -167,8 +167,8 @@
       section(
         "Address",
         terms([
-          ["Image", webLink(store.url[i])],
-          ["In the end", detail.final_url && detail.final_url !== store.url[i] ? webLink(detail.final_url) : ""],
+          ["Image", webLink(store.url(i))],
+          ["In the end", detail.final_url && detail.final_url !== store.url(i) ? webLink(detail.final_url) : ""],
           ["Host", plain(store.meta.hosts[store.columns.host[i]] || "")],
           ["File", file(i)],
           ["Saved", moment(store.columns.date[i])],

@@ -3,6 +3,7 @@
 "use strict";
 
 (() => {
+  const { Lines } = gallery;
   const { folded, decoded } = gallery.text;
   const ASK_S = 2; // between two looks at a crawl that runs, where its server does not say
   const AWAY_MS = 10000; // ... while its server does not answer
@@ -24,8 +25,7 @@
     chunks: [], // {number, rows, first}
     count: 0, // rows that are there
     columns: null,
-    thumb: [], path: [], url: [], text: [], // as written
-    words: [], address: [], // as they are searched
+    texts: [], // of each chunk, by its place: {first, rows, isBroken, thumb, path, url, text; words, address: as they are searched}
     broken: [], // numbers of chunks that can't be read
     isWhole: false,
     contact: true, // with the server of a running crawl
@@ -88,7 +88,8 @@
   };
 
   /** Put the rows of a chunk in place; those that can't be read stay without an address. */
-  const put = ({ number, rows, first }, given) => {
+  const put = (place, given) => {
+    const { number, rows, first } = store.chunks[place];
     const isGood = Boolean(given && Array.isArray(given.url));
     if (!isGood && !store.broken.includes(number)) store.broken.push(number);
     const value = isGood ? given : {};
@@ -99,13 +100,18 @@
       const i = first + row;
       for (const name in KINDS) if (name !== "band") columns[name][i] = at(name, row, 0);
       columns.band[i] = band(columns.w[i], columns.h[i]);
-      store.thumb[i] = at("thumb", row, "");
-      store.path[i] = at("path", row, "");
-      store.url[i] = at("url", row, "");
-      store.text[i] = at("text", row, "");
-      store.words[i] = folded(store.text[i]);
-      store.address[i] = folded(decoded(store.url[i]));
     }
+    const lines = (name) => new Lines(Array.from({ length: rows }, (_, row) => String(at(name, row, ""))));
+    const searched = (of, change) => {
+      const made = new Lines(Array.from({ length: rows }, (_, row) => change(of.get(row))));
+      return made.isSame(of) ? of : made; // addresses mostly are, and need no second copy
+    };
+    const [url, text] = [lines("url"), lines("text")];
+    store.texts[place] = {
+      first, rows, isBroken: !isGood, url, text, thumb: lines("thumb"), path: lines("path"),
+      words: searched(text, folded),
+      address: searched(url, (one) => folded(decoded(one))),
+    };
     store.count = first + rows;
   };
 
@@ -134,11 +140,11 @@
     for (let at = from; at < chunks.length; at += 1) {
       const value = await next;
       next = at + 1 < chunks.length ? chunk("index", chunks[at + 1].number) : null;
-      put(chunks[at], value);
+      put(at, value);
       tell("rows");
       if (next) await pause();
     }
-    for (const name of ["thumb", "path", "url", "text", "words", "address"]) store[name].length = store.count;
+    store.texts.length = chunks.length;
     store.isWhole = true;
     tell("whole");
   };
@@ -189,8 +195,12 @@
     if (value.live) setTimeout(follow, waitMs());
   };
 
-  /** The chunk that row *i* is of. */
-  const chunkOf = (i) => {
+  let last = 0; // where the last row that was asked for is: the next one is mostly there, too
+
+  /** The place of the chunk that row *i* is of. */
+  const placeOf = (i) => {
+    const known = store.chunks[last];
+    if (known && i >= known.first && i < known.first + known.rows) return last;
     let low = 0;
     let end = store.chunks.length - 1;
     while (low < end) {
@@ -198,8 +208,17 @@
       if (store.chunks[middle].first <= i) low = middle;
       else end = middle - 1;
     }
-    return store.chunks[low];
+    last = low;
+    return low;
   };
+  const chunkOf = (i) => store.chunks[placeOf(i)];
+
+  for (const name of ["url", "path", "thumb", "text"]) {
+    store[name] = (i) => {
+      const texts = store.texts[placeOf(i)];
+      return texts ? texts[name].get(i - texts.first) : "";
+    };
+  }
 
   /** What row *i* is called in addresses: the number of its chunk and its place there, which stay. */
   store.id = (i) => {
@@ -242,10 +261,10 @@
 
   /** What a picture is called: its words, else the name of its file. */
   store.title = (i) => {
-    const fields = store.text[i].split("\u001f");
+    const fields = store.text(i).split("\u001f");
     return (fields[FIELDS.alt] || fields[FIELDS.title] || fields[FIELDS.caption] || store.name(i)).trim();
   };
-  store.name = (i) => gallery.text.nameOf(store.path[i] || store.url[i]) || "picture";
+  store.name = (i) => gallery.text.nameOf(store.path(i) || store.url(i)) || "picture";
   store.SIZE_NAMES = [
     ...SIZE_BANDS.map((limit, at) => (at ? `${SIZE_BANDS[at - 1]} to ${limit - 1} px` : `under ${limit} px`)),
     `${SIZE_BANDS[SIZE_BANDS.length - 1]} px and more`,

@@ -15,9 +15,9 @@
   /** Where the picture may come from, the best first: its thumbnail, else a small file itself. */
   const sources = (i) => {
     const found = [];
-    const thumbnail = thumbnailAddress(store.thumb[i]);
+    const thumbnail = thumbnailAddress(store.thumb(i));
     if (thumbnail) found.push(thumbnail);
-    const file = fileAddress(store.path[i]);
+    const file = fileAddress(store.path(i));
     if (file && isShown(i) && store.columns.bytes[i] <= SMALL_FILE) found.push(file);
     return found;
   };
@@ -52,7 +52,7 @@
       tile.missing = element("span", { className: "missing", dir: "auto" });
       link.append(tile.missing);
     }
-    const why = store.thumb[i] || (isShown(i) && store.path[i]) ? "not there" : format(i).toUpperCase() || "no picture";
+    const why = store.thumb(i) || (isShown(i) && store.path(i)) ? "not there" : format(i).toUpperCase() || "no picture";
     tile.missing.replaceChildren(element("b", { textContent: why }), element("span", { textContent: store.name(i) }));
   };
 
@@ -125,7 +125,7 @@
       element("b", { textContent: `${pixels(columns.w[i], columns.h[i])} ${format(i).toUpperCase()}` }),
       element("span", { textContent: bytes(columns.bytes[i]) }),
       element("span", { textContent: meta.hosts[columns.host[i]] || "", dir: "auto" }),
-      element("span", { textContent: nameOf(store.url[i]), dir: "auto" }),
+      element("span", { textContent: nameOf(store.url(i)), dir: "auto" }),
     );
   };
 
