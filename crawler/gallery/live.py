@@ -23,7 +23,7 @@ from crawler.crawlfile.image_paths import extension_of, is_image_path, on_disk
 from crawler.crawlfile.layout import CrawlFolder
 from crawler.errors import FolderError, StorageFull
 from crawler.gallery.files import META, READ, THUMBNAILS, page_files
-from crawler.gallery.payloads import Picture, detail_of, failures_of, index_of, script
+from crawler.gallery.payloads import Picture, detail_of, failures_of, index_of, joined, script
 from crawler.gallery.reading import GalleryReader
 from crawler.gallery.thumbnails import Drawer, NoThumbnail, ThumbnailFolder, thumbnail_name
 from crawler.models import ImageRecord
@@ -228,7 +228,7 @@ class LiveGallery:
         return self._reader.picture(record, thumbnail=name, small_px=small_px)
 
     def _index(self, number: int) -> object:
-        return index_of(self._pictures(number), self._reader.names)
+        return joined(index_of(self._pictures(number), self._reader.names))
 
     def _detail(self, number: int) -> object:
         return detail_of(self._pictures(number))

@@ -29,6 +29,8 @@ SHOWN = (ImageStatus.SAVED, ImageStatus.DUPLICATE)
 REVISITS = tuple(Revisit)
 SEPARATOR = "\x1f"
 """Between the words of an image (ASCII, unit separator)."""
+ROW_END = "\x1e"
+"""Between the rows of a column of texts (ASCII, record separator)."""
 _MOST_WORDS, _MOST_TEXT = 500, 2000
 _MOST_LIST = 50
 _IN_COLUMNS = frozenset(
@@ -127,10 +129,26 @@ def index_of(pictures: Iterable[Picture], names: SharedNames) -> dict[str, list[
         "revisit": lambda one: REVISITS.index(one.record.revisit),
         "date": lambda one: unix_s(one.record.finished_at),
         "group": lambda one: one.group,
-        "text": lambda one: SEPARATOR.join(_words(one.record)),
+        # the empty ones, too: what a word is of is told by its place
+        "text": lambda one: SEPARATOR.join(_words(one.record)).rstrip(SEPARATOR),
         "url": lambda one: one.record.url,
     }
     return _columns(pictures, columns)
+
+
+def joined(columns: dict[str, list[Any]]) -> dict[str, list[Any] | str]:
+    """*columns* with those that are texts as one text each, ROW_END between its rows.
+
+    A browser keeps what a script consists of: hundreds of thousands of short texts would be there twice.
+    """
+    return {
+        name: ROW_END.join(text.replace(ROW_END, " ") for text in column) if _is_text(column) else column
+        for name, column in columns.items()
+    }
+
+
+def _is_text(column: list[Any]) -> bool:
+    return bool(column) and isinstance(column[0], str)
 
 
 def detail_of(pictures: Iterable[Picture]) -> dict[str, list[Any]]:
@@ -202,7 +220,7 @@ def _columns(things: Iterable[Any], columns: dict[str, Callable[[Any], object]])
 
 
 def _words(record: ImageRecord) -> Iterable[str]:
-    return (cut(word, _MOST_WORDS) for name in image_words.NAMES if (word := getattr(record, name)))
+    return (cut(getattr(record, name), _MOST_WORDS) for name in image_words.NAMES)
 
 
 def _more(record: ImageRecord) -> dict[str, object]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import crawler
+from crawler.gallery.payloads import joined
 from tests.support.images import picture
 
 PAGE = Path(crawler.__file__).with_name("gallery") / "page"
@@ -51,7 +52,7 @@ _FAILURE: dict[str, Any] = {
     "http": 0,
     "page": "",
     "detail": "",
-    "found": 0,
+    "found": "img",
     "date": 1_760_000_000,
 }
 META: dict[str, Any] = {
@@ -100,7 +101,7 @@ def write_data(
     """Write the scripts of a gallery's folder *data*, as contract and builder have them."""
     chunks = [pictures[at : at + CHUNK] for at in range(0, len(pictures), CHUNK)]
     for number, rows in enumerate(chunks):
-        _write(data / f"index-{number:05}.js", "index", number, _columns(rows, _DEFAULTS))
+        _write(data / f"index-{number:05}.js", "index", number, joined(_columns(rows, _DEFAULTS)))
         _write(data / f"detail-{number:05}.js", "detail", number, _columns(rows, _DETAILS))
     failed = [failures[at : at + CHUNK] for at in range(0, len(failures), CHUNK)]
     for number, rows in enumerate(failed):

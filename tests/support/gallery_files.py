@@ -11,6 +11,7 @@ from typing import Any
 
 from crawler.config import Config
 from crawler.errors import Rejection
+from crawler.gallery.payloads import ROW_END
 from crawler.gallery.shrunk import shrunk, webp
 from crawler.gallery.thumbnails import SIDE_PX, NoThumbnail, content
 from crawler.models import ImageRecord
@@ -26,7 +27,13 @@ def payload(script: bytes) -> Any:
     assert "\u2028".encode() not in script
     assert "\u2029".encode() not in script
     assert script.count(b"\n") == 1
-    return json.loads(match[3])
+    told = json.loads(match[3])
+    if match[1] == b"index":
+        return {
+            name: column.split(ROW_END) if isinstance(column, str) else column
+            for name, column in told.items()
+        }
+    return told
 
 
 class Gallery:

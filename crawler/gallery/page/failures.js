@@ -55,7 +55,7 @@
         { className: "facts" },
         row.http ? element("span", { textContent: `HTTP ${Number(row.http)}` }) : null,
         row.date ? element("span", { textContent: moment(row.date) }) : null,
-        row.found !== "" ? element("span", { textContent: plain(store.meta.found_in[row.found] || row.found) }) : null,
+        row.found !== "" ? element("span", { textContent: plain(row.found) }) : null,
         row.page ? element("span", {}, "on ", webLink(row.page)) : null,
       ),
       row.detail ? element("p", { className: "said", textContent: plain(row.detail), dir: "auto" }) : null,

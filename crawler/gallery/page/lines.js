@@ -6,8 +6,15 @@
   const isWide = /[^\x00-\xff]/; // kept with two bytes a letter, so apart from the others
 
   class Lines {
-    /** *texts* as they come; END in one of them, which nothing but malice puts there, becomes a space. */
+    /** Of *texts*, or of one text that has END between its rows. END in one of several becomes a space. */
     constructor(texts) {
+      if (typeof texts === "string") {
+        if (!isWide.test(texts)) {
+          this.take(texts);
+          return;
+        }
+        texts = texts.split(END);
+      }
       this.ends = new Uint32Array(texts.length);
       this.starts = new Uint32Array(texts.length);
       this.wide = new Uint8Array(texts.length);
@@ -23,6 +30,21 @@
         parts[kind].push(text);
       });
       this.joined = parts.map((some) => some.join(END));
+    }
+
+    /** The whole as it is, without a copy. */
+    take(text) {
+      const ends = [];
+      for (let at = text.indexOf(END); at >= 0; at = text.indexOf(END, at + 1)) ends.push(at);
+      ends.push(text.length);
+      this.ends = Uint32Array.from(ends);
+      this.starts = Uint32Array.from(ends, (_, row) => (row ? ends[row - 1] + 1 : 0));
+      this.wide = new Uint8Array(ends.length);
+      this.joined = [text, ""];
+    }
+
+    get length() {
+      return this.ends.length;
     }
 
     get(row) {

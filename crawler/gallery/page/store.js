@@ -90,7 +90,7 @@
   /** Put the rows of a chunk in place; those that can't be read stay without an address. */
   const put = (place, given) => {
     const { number, rows, first } = store.chunks[place];
-    const isGood = Boolean(given && Array.isArray(given.url));
+    const isGood = Boolean(given && typeof given.url === "string");
     if (!isGood && !store.broken.includes(number)) store.broken.push(number);
     const value = isGood ? given : {};
     reserve(Math.max(first + rows, store.meta.images));
@@ -101,7 +101,11 @@
       for (const name in KINDS) if (name !== "band") columns[name][i] = at(name, row, 0);
       columns.band[i] = band(columns.w[i], columns.h[i]);
     }
-    const lines = (name) => new Lines(Array.from({ length: rows }, (_, row) => String(at(name, row, ""))));
+    const lines = (name) => {
+      const made = typeof value[name] === "string" ? new Lines(value[name]) : null;
+      // as many as there are rows, or a place in it would be that of another picture
+      return made && made.length === rows ? made : new Lines(Array.from({ length: rows }, (_, row) => (made && row < made.length ? made.get(row) : "")));
+    };
     const searched = (of, change) => {
       const made = new Lines(Array.from({ length: rows }, (_, row) => change(of.get(row))));
       return made.isSame(of) ? of : made; // addresses mostly are, and need no second copy

@@ -19,6 +19,7 @@ from crawler.gallery.payloads import (
     host_of,
     in_script,
     index_of,
+    joined,
     script,
     unix_s,
 )
@@ -165,3 +166,10 @@ def test_hosts_have_no_login(url: str, host: str) -> None:
 )
 def test_moments_are_seconds(moment: str, seconds: int) -> None:
     assert unix_s(moment) == seconds
+
+
+def test_a_column_of_texts_is_one_text() -> None:
+    told = joined(index_of([picture(alt="a\x1eb", title="c"), picture(caption="d")], SharedNames.none()))
+    assert told["text"] == "a b\x1fc\x1e\x1f\x1fd", "by its place a word is known to be a caption"
+    assert str(told["url"]).split("\x1e") == ["https://a.example/i/1.png"] * 2
+    assert told["w"] == [4, 4]
