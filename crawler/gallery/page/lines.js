@@ -32,6 +32,17 @@
       this.joined = parts.map((some) => some.join(END));
     }
 
+    /** These texts after *change*, which keeps END: of all at once, where that leaves each where it stands. */
+    changed(change) {
+      const joined = this.joined.map(change);
+      if (joined.every((text, kind) => text === this.joined[kind])) return this;
+      const hasLengths = joined.every((text, kind) => text.length === this.joined[kind].length);
+      // A letter that is several when it is folded moves the rest; one of another width is no matter.
+      if (!hasLengths) return new Lines(Array.from(this.ends, (_, row) => change(this.get(row))));
+      const made = Object.create(Lines.prototype);
+      return Object.assign(made, { ends: this.ends, starts: this.starts, wide: this.wide, joined });
+    }
+
     /** The whole as it is, without a copy. */
     take(text) {
       const ends = [];
@@ -54,10 +65,6 @@
     /** Whether any of the texts has *term*. */
     has(term) {
       return this.joined[0].includes(term) || this.joined[1].includes(term);
-    }
-
-    isSame(other) {
-      return this.joined[0] === other.joined[0] && this.joined[1] === other.joined[1];
     }
   }
 

@@ -106,15 +106,12 @@
       // as many as there are rows, or a place in it would be that of another picture
       return made && made.length === rows ? made : new Lines(Array.from({ length: rows }, (_, row) => (made && row < made.length ? made.get(row) : "")));
     };
-    const searched = (of, change) => {
-      const made = new Lines(Array.from({ length: rows }, (_, row) => change(of.get(row))));
-      return made.isSame(of) ? of : made; // addresses mostly are, and need no second copy
-    };
     const [url, text] = [lines("url"), lines("text")];
     store.texts[place] = {
       first, rows, isBroken: !isGood, url, text, thumb: lines("thumb"), path: lines("path"),
-      words: searched(text, folded),
-      address: searched(url, (one) => folded(decoded(one))),
+      words: text.changed(folded),
+      // a text of all rows with a "%" that is none of an escape can't be decoded: each for itself then
+      address: (url.has("%") ? new Lines(Array.from({ length: rows }, (_, row) => decoded(url.get(row)))) : url).changed(folded),
     };
     store.count = first + rows;
   };
