@@ -11,8 +11,8 @@ The figures:
 
 - first picture: from the navigation to its drawing (largest contentful paint, the first entry of a thumbnail);
 - all data: until the last chunk is read;
-- frames: intervals between two frames that were drawn (DrawFrame of Chromium's trace) while a finger scrolls, at the
-  pace of reading and as fast as one can; the rate at the 95th percentile, and frames of the page's thread;
+- frames: intervals between two frames that were presented (PipelineReporter of Chromium's trace) while a wheel scrolls,
+  at the pace of reading and as fast as one can; the rate at the 95th percentile, and frames of the page's thread;
 - search: from the input to the frame that shows its result, of several kinds of words;
 - memory: of the renderer's process, as Chromium's tracing tells it (private footprint), after all that, and the peak
   of JavaScript's heap.
@@ -65,7 +65,8 @@ SEARCHES = (
 PACES = {"reading": 1500, "fast": 9000}
 """Pixels in a second."""
 SCROLL_S = 6
-_TRACED = "devtools.timeline,devtools.timeline.frame,disabled-by-default-memory-infra"
+SAME_MS = 2
+"""The compositor's part of a frame and the page's are reported apart, and presented at once."""
 _OBSERVE = """
 window.firstPicture = 0;
 new PerformanceObserver(list => {
@@ -185,10 +186,29 @@ def measured(windows: Windows, page: str) -> Figures:
 
 def _scrolled(window: Window, speed: int) -> tuple[float, float]:
     """Frames in a second at the 95th percentile: those that were drawn, and those of the page's thread."""
-    events = traced(window, "devtools.timeline.frame", lambda: _scroll(window, speed))
-    at = sorted(event["ts"] / 1000 for event in events if event["name"] == "DrawFrame")
+    before = window.value("scrollY")
+    events = traced(window, "cc,benchmark", lambda: _scroll(window, speed))
+    at = presented_ms(events)
     own = window.value("window.frames_")
+    assert window.value("scrollY") > before + 1000, "it did not scroll"
     return _rate(at), _rate(own)
+
+
+def presented_ms(events: Sequence[dict[str, Any]]) -> list[float]:
+    """When frames that scrolled were on the screen, by the compositor's own reports. Their ids are used again."""
+    reports = sorted((one for one in events if one["name"] == "PipelineReporter"), key=lambda one: one["ts"])
+    under_way: dict[tuple[int, str], bool] = {}
+    found = []
+    for one in reports:
+        key = (one["pid"], one["id2"]["local"])
+        told = one["args"].get("frame_reporter")
+        if told:
+            under_way[key] = (
+                str(told["state"]).startswith("STATE_PRESENTED") and told["scroll_state"] != "SCROLL_NONE"
+            )
+        elif under_way.pop(key, False) and (not found or one["ts"] / 1000 - found[-1] > SAME_MS):
+            found.append(one["ts"] / 1000)
+    return found
 
 
 def _scroll(window: Window, speed: int) -> None:
@@ -198,7 +218,7 @@ def _scroll(window: Window, speed: int) -> None:
         "y": 500,
         "yDistance": -speed * SCROLL_S,
         "speed": speed,
-        "gestureSourceType": "touch",
+        "gestureSourceType": "mouse",
     }
     window.tab.call("Input.synthesizeScrollGesture", gesture, timeout_s=SCROLL_S * 5)
     window.value("window.stopFrames = true")

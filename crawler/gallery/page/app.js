@@ -54,6 +54,7 @@
     shown = choice;
     filters.show(found.counts);
     say(choice);
+    view.renew();
   };
 
   const showFailures = async (choice) => {

@@ -153,13 +153,17 @@
 
   const leave = () => address.leave({ image: null });
 
+  const count = (position) => {
+    place.textContent = order.length > 1 ? `${number(position + 1)} of ${number(order.length)}` : "";
+    previous.disabled = position <= 0;
+    next.disabled = position >= order.length - 1;
+  };
+
   const describe = (position) => {
     const i = order[position];
     current = i;
     title.textContent = store.title(i).slice(0, 500);
-    place.textContent = order.length > 1 ? `${number(position + 1)} of ${number(order.length)}` : "";
-    previous.disabled = position <= 0;
-    next.disabled = position >= order.length - 1;
+    count(position);
     panel.scrollTop = 0;
     record.show(i, () => current === i && dialog.open);
   };
@@ -249,6 +253,21 @@
     opener = null;
   };
 
+  /** Page through what the grid shows by now: more has been read, or saved, since it was opened. */
+  const renew = () => {
+    if (!viewer || !isReady || order === rows.order) return;
+    const position = rows.order.indexOf(current);
+    if (position < 0) return;
+    order = rows.order;
+    if (viewer.currIndex === position && viewer.potentialIndex === position) {
+      count(position);
+      viewer.refreshSlideContent(position + 1); // there was none after the last one
+    } else {
+      end();
+      start(position);
+    }
+  };
+
   const step = (by) => {
     if (!viewer) return;
     const position = viewer.potentialIndex + by;
@@ -273,6 +292,7 @@
   gallery.view = {
     show,
     leave,
+    renew,
     step,
     togglePanel,
     zoom: () => viewer && viewer.toggleZoom(),

@@ -58,7 +58,7 @@
         row.found !== "" ? element("span", { textContent: plain(row.found) }) : null,
         row.page ? element("span", {}, "on ", webLink(row.page)) : null,
       ),
-      row.detail ? element("p", { className: "said", textContent: plain(row.detail), dir: "auto" }) : null,
+      row.detail && row.detail !== store.meta.reasons[row.reason]?.means ? element("p", { className: "said", textContent: plain(row.detail), dir: "auto" }) : null,
     );
 
   const fillSection = (section, from) => {

@@ -541,3 +541,16 @@ def test_fingers_swipe_and_zoom(windows: Windows, tmp_path) -> None:
         window.click("#zoom")
         window.wait_for(f"{wide} > {before}")
         assert before <= 390
+
+
+def test_an_open_picture_is_paged_from_to_those_that_arrive(window: Window, tmp_path, thumbnails) -> None:
+    rows = pictures(1700, thumbnails(3))
+    page = write(tmp_path, rows[:1200], live=True, live_s=1)
+    window.open(url(page, "#image=1.199"))
+    position = "document.getElementById('position').textContent"
+    window.wait_for(f"{position} === '1,200 of 1,200'")
+    assert window.value("document.getElementById('next').disabled")
+    write_data(page.parent / "data", rows, live=True, live_s=1)
+    window.wait_for(f"{position} === '1,200 of 1,700'", within_s=8)
+    window.press("ArrowRight")
+    window.wait_for(f"{SLIDE} === 'photo 1200'")
