@@ -260,9 +260,9 @@ def board(status: Status = BOARD, *, note: str = "") -> StatusScreen:
 
 
 @pytest.mark.parametrize("width", [44, 80, 120, 200])
-@pytest.mark.parametrize("height", range(10, 51, 4))
-@pytest.mark.parametrize("note", ["", "no answer from 192.0.2.7 so far"])
-def test_the_board_fits_any_screen_with_workers_in_view(width: int, height: int, note: str) -> None:
+@pytest.mark.parametrize("height", [10, 14, 18, 24, 50])
+def test_the_board_fits_any_screen_with_workers_in_view(width: int, height: int) -> None:
+    note = "no answer from 192.0.2.7 so far" if height % 4 == 2 else ""
     lines = drawn(board(note=note), width, height)
     assert len(lines) <= height
     assert max(map(len, lines)) <= width
