@@ -52,6 +52,8 @@ def _headline(found: Inspection, storage: StorageConfig) -> Iterator[tuple[str, 
     yield "seed", clean(seeds) + (f" and {len(begins_with) - 1:,} more" if len(begins_with) > 1 else "")
     yield "folder", clean(found.folder)
     yield "state", crawl_tables.state(stats)
+    if not stats.drained:
+        yield "to go on", "the same command once more, unless it is running (image-crawler status says so)"
     yield "images", _images(found)
     if stats.drained:
         yield "missing", _lacking(found)

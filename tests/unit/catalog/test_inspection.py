@@ -170,6 +170,7 @@ def test_it_says_first_whether_all_is_there(tmp_path: Path, capsys: pytest.Captu
     text = screen(keep(tmp_path / "begun", page(SEED), waiting=waiting), capsys)
     assert "3 URLs = 3 to do" in text
     assert "missing" not in text, "it is not over"
+    assert "to go on  the same command once more" in text
 
 
 def test_each_reason_has_its_example_and_its_advice(
