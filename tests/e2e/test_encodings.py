@@ -75,6 +75,7 @@ def commands(url: str) -> dict[str, list[str]]:
         "retry": ["retry", crawl, "--reason", "é"],
         "export": ["export", crawl],
         "export-csv": ["export", crawl, "--format", "csv"],
+        "gallery": ["gallery", crawl],
         "keygen": ["keygen", "keys é", "--authkey-only"],
         "usage": ["é日●"],
         "option": ["crawl", "--é日"],
