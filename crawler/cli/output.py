@@ -152,6 +152,11 @@ class _Picture(Live):
         drawn.insert(1, Control(*up))
         return drawn
 
+    def stop(self) -> None:
+        if not any(self._widths):  # there is nothing to remove, and rich would return the carriage
+            self.transient = False
+        super().stop()
+
     def get_renderable(self) -> RenderableType:
         return _Measured(super().get_renderable(), self._measure)
 

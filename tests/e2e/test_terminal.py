@@ -131,7 +131,7 @@ PAGE = f"""<!DOCTYPE html><title>T{HOSTILE}</title><meta charset=utf-8>
 
 ON_A_FOLDER = [
     ("status",), ("status", "--json"),
-    ("inspect",), ("inspect", "--json"),
+    ("inspect",), ("inspect", "--json"), ("gallery",),
     *(("inspect", f"--{flag}", *more) for flag in ("failures", "duplicates", "similar", "changes", "verify")
       for more in ((), ("--json",))),
     ("export",), ("export", "--records", "pages"),

@@ -446,6 +446,13 @@ def test_a_picture_that_had_no_room_leaves_nothing_behind_when_it_has_some_again
         assert "\x1b[2J" not in drawn_at(90, 20), "once"
 
 
+def test_a_picture_that_was_never_drawn_leaves_nothing_at_all() -> None:
+    out = console(80)
+    with live(out, transient=True):
+        pass
+    assert out.file.getvalue() == "\x1b[?25l\x1b[?25h"  # type: ignore[attr-defined]
+
+
 def test_blanks_at_the_end_of_a_row_are_not_drawn() -> None:
     out = console(80)
     with live(out) as drawn_on:
