@@ -31,7 +31,7 @@ from crawler.errors import (
     TooManyRedirects,
 )
 from crawler.http import Check, Fetched, Transport, Validators
-from crawler.http.retrying import host_pause_s, refused_for_s, retry_delay_s
+from crawler.http.request_retries import host_pause_s, refused_for_s, retry_delay_s
 from crawler.http.robots import Robots
 from crawler.http.turns import NotYet, Turn, Turns
 from crawler.logs.events import INTERNAL_ERROR, tell

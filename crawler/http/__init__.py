@@ -1,8 +1,8 @@
 """HTTP for harvesters, downloaders and the browser: the Transport protocol, and the values it takes and gives.
 
 EngineTransport (engine_transport.py) sends requests by an engine: RequestsTransport and CurlTransport are that with one
-each, and transports.py chooses. RetryingTransport (retrying.py) wraps it, and repeats a failed fetch within seconds.
-All are a Transport as defined here. RpcTransport (queues/rpc) is none: it connects workers to the manager.
+each, and transports.py chooses. RetryingTransport (request_retries.py) wraps it, and repeats a failed fetch within
+seconds. All are a Transport as defined here. RpcTransport (queues/rpc) is none: it connects workers to the manager.
 """
 
 from __future__ import annotations

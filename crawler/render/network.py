@@ -30,7 +30,7 @@ from crawler.errors import (
 from crawler.harvest.data_urls import MAX_CONTENT_BYTES
 from crawler.http import BrowserRequest, Exchanged, Fetched, Transport, merged
 from crawler.http.page_turns import PageTurns
-from crawler.http.retrying import refused_for_s
+from crawler.http.request_retries import refused_for_s
 from crawler.http.robots import Robots
 from crawler.http.status import status_error
 from crawler.http.turns import NotYet, TurnQueue

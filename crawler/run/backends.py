@@ -21,7 +21,7 @@ from crawler.models import Result, Stats
 from crawler.queues import RecordPage, ResultQueue, TaskQueue
 from crawler.queues.redis.address import RedisAddress, name_for
 from crawler.queues.rpc.transport import Address
-from crawler.run.children import Child, Lifeline
+from crawler.run.children import Child, ParentLink
 from crawler.run.context import ALL_COLLECTED, CrawlContext, StartMode
 from crawler.run.endpoints import (
     Access,
@@ -50,7 +50,7 @@ class QueueBackend(abc.ABC):
 
     process: ClassVar[str]
     """Name of the process."""
-    main: Callable[[Lifeline, CrawlContext, StartMode], None]
+    main: Callable[[ParentLink, CrawlContext, StartMode], None]
     """Main function of the process."""
     start_s: ClassVar[float]
     """Seconds allowed until the process is ready."""
@@ -148,10 +148,10 @@ class ManagerBackend(QueueBackend):
         return f"{where} {access}"
 
 
-def _collect_results(lifeline: Lifeline, context: CrawlContext, start: StartMode) -> None:
+def _collect_results(parent: ParentLink, context: CrawlContext, start: StartMode) -> None:
     from crawler.run.collector_main import collect_results  # a crawl with a manager has no use for it
 
-    collect_results(lifeline, context, start)
+    collect_results(parent, context, start)
 
 
 class RedisBackend(QueueBackend):

@@ -1,7 +1,7 @@
 """Child processes: forked by a fork server or spawned, stopped by a message, ended when their parent is gone.
 
-One pipe, the lifeline, joins parent and child. The parent sends "stop" on it; if the pipe breaks, the parent is gone,
-and the child ends too. The child reports that it is ready, what it logs, and why it failed. Processes share no lock, so
+One pipe joins parent and child. The parent sends "stop" on it; if the pipe breaks, the parent is gone, and the child
+ends too. The child reports that it is ready, what it logs, and why it failed. Processes share no lock, so
 that one that is killed can never block another.
 
 Where there is a fork server (``crawler.forkserver``) it forks the children, else multiprocessing spawns them. A child
@@ -63,7 +63,7 @@ class ChildMessage(msgspec.Struct, frozen=True):
     """What a worker has done so far, if anybody wants to know."""
 
 
-class Lifeline:
+class ParentLink:
     """The child's end of the pipe. ``forks`` is the fork server, for children of the child; None if there is none."""
 
     def __init__(self, pipe: Connection, forks: ForkClient | None = None) -> None:
@@ -75,7 +75,7 @@ class Lifeline:
 
     def watch(self) -> None:
         """Wait in a thread for the parent's stop, or for its end; after that the process has seconds left."""
-        threading.Thread(target=self._watch, name="lifeline", daemon=True).start()
+        threading.Thread(target=self._watch, name="parent", daemon=True).start()
 
     def on_stop(self, call: Callable[[], None]) -> None:
         """Set the call to make on stop, in place of the one before; make it at once if stop has come."""
@@ -123,7 +123,7 @@ class _Orders(NamedTuple):
 
 
 class Child:
-    """A child process, as its parent sees it. *main* gets a Lifeline and then *args*, which are pickled.
+    """A child process, as its parent sees it. *main* gets a ParentLink and then *args*, which are pickled.
 
     *forks* is the fork server to ask for the process. It has loaded the stage whose key is the module of *main*.
     """
@@ -131,7 +131,7 @@ class Child:
     def __init__(
         self,
         name: str,
-        main: Callable[[Lifeline, *_Args], None],
+        main: Callable[[ParentLink, *_Args], None],
         *args: *_Args,
         forks: ForkClient | None = None,
     ) -> None:
@@ -245,13 +245,13 @@ class Child:
 
 
 def forked(pipe: int, forks: int) -> None:
-    """What a process of the fork server does: it is told on its lifeline."""
-    lifeline = Connection(pipe)
+    """What a process of the fork server does: it is told on that pipe."""
+    parent = Connection(pipe)
     try:
-        orders = lifeline.recv()
+        orders = parent.recv()
     except (EOFError, OSError):  # the parent has gone
         return
-    _run(orders, lifeline, ForkClient(socket.socket(fileno=forks)))
+    _run(orders, parent, ForkClient(socket.socket(fileno=forks)))
 
 
 def _run(orders: _Orders, pipe: Connection, forks: ForkClient | None = None) -> None:
@@ -261,29 +261,29 @@ def _run(orders: _Orders, pipe: Connection, forks: ForkClient | None = None) -> 
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
-    lifeline = Lifeline(pipe, forks)
-    lifeline.watch()
+    parent = ParentLink(pipe, forks)
+    parent.watch()
     # one process writes to the terminal, not five
-    sender = Sender(lambda line: lifeline.say(ChildMessage("log", line=line)))
+    sender = Sender(lambda line: parent.say(ChildMessage("log", line=line)))
     logging.basicConfig(level=logging.WARNING, handlers=[sender])
     logging.getLogger("crawler").setLevel(orders.log_level)
     try:
         with _stderr_is_logged():
-            _carry_out(lifeline, orders)
+            _carry_out(parent, orders)
     finally:
         sender.flush()
 
 
-def _carry_out(lifeline: Lifeline, orders: _Orders) -> None:
+def _carry_out(parent: ParentLink, orders: _Orders) -> None:
     try:
-        orders.main(lifeline, *orders.args)
-        lifeline.say(ChildMessage("finished"))
+        orders.main(parent, *orders.args)
+        parent.say(ChildMessage("finished"))
     except errors.CrawlerError as exc:
-        lifeline.say(ChildMessage("failed", text=str(exc), name=type(exc).__name__))
+        parent.say(ChildMessage("failed", text=str(exc), name=type(exc).__name__))
         sys.exit(1)
     except Exception:  # noqa: BLE001 - the parent is told, and the log
         tell(log, PROCESS_FAILED, exc_info=True, what="this process has failed")
-        lifeline.say(ChildMessage("failed", text=FAULT, name="CrawlerError"))
+        parent.say(ChildMessage("failed", text=FAULT, name="CrawlerError"))
         sys.exit(1)
 
 

@@ -22,7 +22,7 @@ from crawler.queues.redis.collector import Collector
 from crawler.queues.redis.worker_roll import WorkerRoll
 from crawler.queues.redis.writer import CrawlfileWriter
 from crawler.run.bootstrap import Bootstrap
-from crawler.run.children import ChildMessage, Lifeline
+from crawler.run.children import ChildMessage, ParentLink
 from crawler.run.context import ALL_COLLECTED, CrawlContext, StartMode
 from crawler.run.redis_endpoint import RedisEndpoint
 
@@ -40,7 +40,7 @@ _LOOK_AT_FILE_EVERY_S = 1.0
 _AGAIN_S = 0.5
 
 
-def collect_results(lifeline: Lifeline, context: CrawlContext, start: StartMode) -> None:
+def collect_results(parent: ParentLink, context: CrawlContext, start: StartMode) -> None:
     """Collect until the supervisor says stop; reports when the queue is ready, and ALL_COLLECTED at the crawl's end.
 
     Raises FolderError when the folder, or the name in Redis, is another crawl's; QueueUnreachable when no Redis answers
@@ -54,24 +54,24 @@ def collect_results(lifeline: Lifeline, context: CrawlContext, start: StartMode)
         def stop() -> None:
             client.reconnect_s = min(client.reconnect_s, _LEAVING_S)
 
-        lifeline.on_stop(stop)
+        parent.on_stop(stop)
         try:
             if start is StartMode.RESTART:  # it was there a moment ago, and may be the reason
-                lifeline.say(ChildMessage("ready"))
-            _CollectorProcess(lifeline, context, folder, client).run(start)
+                parent.say(ChildMessage("ready"))
+            _CollectorProcess(parent, context, folder, client).run(start)
         finally:
             client.disconnect()
 
 
 class _CollectorProcess:
     def __init__(
-        self, lifeline: Lifeline, context: CrawlContext, folder: CrawlFolder, client: RedisClient
+        self, parent: ParentLink, context: CrawlContext, folder: CrawlFolder, client: RedisClient
     ) -> None:
-        self._lifeline = lifeline
+        self._parent = parent
         self._context = context
         self._folder = folder
         self._client = client
-        self._bootstrap = Bootstrap(context, folder, client, report=lifeline.report)
+        self._bootstrap = Bootstrap(context, folder, client, report=parent.report)
         self._next_look = self._next_look_at_file = 0.0
         self._told = False
         self._said_complete = False
@@ -81,9 +81,9 @@ class _CollectorProcess:
         self._joined = start is StartMode.JOIN
         plan = self._begun(start)
         if plan is None:
-            if not self._lifeline.stopped.is_set():
+            if not self._parent.stopped.is_set():
                 self._say_complete()
-                self._lifeline.stopped.wait()
+                self._parent.stopped.wait()
             return
         with closing(CrawlfileWriter(self._folder.ledger)) as writer:
             collector = Collector(
@@ -91,9 +91,9 @@ class _CollectorProcess:
             )
             self._roll = WorkerRoll(lease_s=plan.config.queue.lease_s, every_s=_LOOK_EVERY_S)
             if start is not StartMode.RESTART:
-                self._lifeline.say(ChildMessage("ready"))
+                self._parent.say(ChildMessage("ready"))
             self._client.reconnect_s = _ANSWER_S
-            while not self._lifeline.stopped.is_set():
+            while not self._parent.stopped.is_set():
                 try:
                     self._look_at_file(writer)
                     self._look_after(plan, writer)
@@ -108,7 +108,7 @@ class _CollectorProcess:
 
     def _begun(self, start: StartMode) -> Plan | None:
         """The plan that workers carry out; None if there is nothing to do, or when the supervisor says stop."""
-        while not self._lifeline.stopped.is_set():
+        while not self._parent.stopped.is_set():
             try:
                 plan = self._bootstrap.begin(start)
             except QueueDamaged as exc:
@@ -163,7 +163,7 @@ class _CollectorProcess:
             writer.set_meta(MetaKey.COMPLETE, None)
         except QueueUnreachable as exc:
             self._away(exc)
-        self._lifeline.stopped.wait(_COLLECT_EVERY_S)  # if it is overwritten again and again
+        self._parent.stopped.wait(_COLLECT_EVERY_S)  # if it is overwritten again and again
 
     def _saved(self, collector: Collector, writer: CrawlfileWriter) -> bool:
         """Collect what can still be read; whether nothing is left to do."""
@@ -180,7 +180,7 @@ class _CollectorProcess:
         if not self._said_complete and self._is_over(writer) and not collector.collect():
             writer.end_run(RunOutcome.FINISHED)
             self._say_complete()
-        self._lifeline.stopped.wait(_COLLECT_EVERY_S)
+        self._parent.stopped.wait(_COLLECT_EVERY_S)
 
     def _is_over(self, writer: CrawlfileWriter) -> bool:
         """Whether no task is left; there may still be results to collect."""
@@ -188,14 +188,14 @@ class _CollectorProcess:
 
     def _say_complete(self) -> None:
         self._said_complete = True
-        self._lifeline.say(ChildMessage("ready", text=ALL_COLLECTED))
+        self._parent.say(ChildMessage("ready", text=ALL_COLLECTED))
 
     def _away(self, exc: QueueUnreachable) -> None:
         if not self._told:
             self._told = True
             tell(log, QUEUE_AWAY, reason=exc)
         self._next_look = 0.0  # has it come back as it was?
-        self._lifeline.stopped.wait(_AGAIN_S)
+        self._parent.stopped.wait(_AGAIN_S)
 
     def _back(self) -> None:
         if self._told:

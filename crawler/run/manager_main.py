@@ -17,7 +17,7 @@ from crawler.crawlfile.layout import CrawlFolder
 from crawler.errors import CrawlerError, UsageError
 from crawler.queues import Plan, QueueResults, ResultQueue, TaskQueue
 from crawler.queues.rpc.server import RpcServer
-from crawler.run.children import ChildMessage, Lifeline
+from crawler.run.children import ChildMessage, ParentLink
 from crawler.run.context import CrawlContext, StartMode
 from crawler.run.endpoints import ManagerEndpoint
 from crawler.storage import Inbox
@@ -31,7 +31,7 @@ _DRAIN_S = 2.0  # shorter than the grace of a process whose parent has gone
 _OPEN_FILES = 8192  # each connection takes one
 
 
-def manage(lifeline: Lifeline, context: CrawlContext, start: StartMode) -> None:
+def manage(parent: ParentLink, context: CrawlContext, start: StartMode) -> None:
     """Serve both queues from the crawl's ledger until the supervisor says stop; reports the ports when ready.
 
     Raises FolderError when the folder is another crawl's, UsageError when an address can't be listened at.
@@ -62,14 +62,14 @@ def manage(lifeline: Lifeline, context: CrawlContext, start: StartMode) -> None:
             if new_run:
                 storage.sweep()
                 finished = ledger.stats().drained
-                begin_run(ledger, context, start, finished=finished, report=lifeline.report)
+                begin_run(ledger, context, start, finished=finished, report=parent.report)
                 ledger.keep_cookies(context.cookies)
             else:
                 add_seeds(ledger, context)
                 ledger.go_on_with_run()
             mark(context.folder)
             plan = plan_of(ledger, context)
-            _serve(lifeline, context, ledger, storage, plan)
+            _serve(parent, context, ledger, storage, plan)
         finally:
             with suppress(CrawlerError):  # a full disk, which has been told
                 ledger.end_run()
@@ -77,7 +77,7 @@ def manage(lifeline: Lifeline, context: CrawlContext, start: StartMode) -> None:
 
 
 def _serve(
-    lifeline: Lifeline, context: CrawlContext, ledger: Ledger, storage: LocalStorage, plan: Plan
+    parent: ParentLink, context: CrawlContext, ledger: Ledger, storage: LocalStorage, plan: Plan
 ) -> None:
     from crawler.download.sniff import extension_for
     from crawler.queues.ledger_file import TICK_S
@@ -95,9 +95,9 @@ def _serve(
             if isinstance(endpoint, ManagerEndpoint)
         ]
         ports = (str(server.listener.address[1]) for server in servers)
-        lifeline.say(ChildMessage("ready", text=" ".join(ports)))
+        parent.say(ChildMessage("ready", text=" ".join(ports)))
         seconds = itertools.count()
-        while not lifeline.stopped.wait(TICK_S):
+        while not parent.stopped.wait(TICK_S):
             ledger.tick()
             if next(seconds) % _SWEEP_EVERY == 0:
                 inbox.sweep()

@@ -37,7 +37,7 @@ WORKERS = Stage(
         "crawler.http.bandwidth",
         "crawler.http.cookies",
         "crawler.http.host_files",
-        "crawler.http.retrying",
+        "crawler.http.request_retries",
         "crawler.http.robots",
         "crawler.http.transports",
         "crawler.http.turns",

@@ -23,7 +23,7 @@ from crawler.machine_id import machine_id
 from crawler.metrics.meter import Meter, Teller
 from crawler.models import Result, TaskKind, Token, WorkerState
 from crawler.queues import TaskQueue
-from crawler.run.children import ChildMessage, Lifeline
+from crawler.run.children import ChildMessage, ParentLink
 from crawler.run.concurrency import Concurrency
 from crawler.run.context import CrawlContext
 from crawler.run.endpoints import ManagerEndpoint, QueueClient
@@ -69,13 +69,13 @@ class WorkerContext:
     """The fork server, for readers and decoders."""
 
 
-def work(lifeline: Lifeline, context: CrawlContext, kind: TaskKind, worker_id: str) -> None:
+def work(parent: ParentLink, context: CrawlContext, kind: TaskKind, worker_id: str) -> None:
     """Work on tasks of one *kind* until the crawl has ended or the parent says stop. Raises what Worker.run() does."""
     from crawler.http.address_guard import AddressGuard, seed_ports
     from crawler.http.bandwidth import Bandwidth
     from crawler.http.cookies import CookieJar
     from crawler.http.host_files import QueueHostFileStore
-    from crawler.http.retrying import RetryingTransport
+    from crawler.http.request_retries import RetryingTransport
     from crawler.http.robots import Robots, product_token
     from crawler.http.transports import open_transport
     from crawler.http.turns import Turns
@@ -86,7 +86,7 @@ def work(lifeline: Lifeline, context: CrawlContext, kind: TaskKind, worker_id: s
     concurrency = _concurrency(config, kind)
     client = context.endpoint.client(reconnect_s=context.reconnect_s)
     client.crawl = context.plan_id
-    lifeline.on_stop(client.abandon)
+    parent.on_stop(client.abandon)
     client.connect()
     guard = AddressGuard(config.fetch.allow_addresses, seed_ports(context.seeds), of_seeds=context.networks)
     jar = CookieJar(is_suffix=is_public_suffix) if config.keeps_cookies else None
@@ -94,7 +94,7 @@ def work(lifeline: Lifeline, context: CrawlContext, kind: TaskKind, worker_id: s
     limit = config.fetch.limit_rate_bytes_s
     bandwidth = Bandwidth(limit, lambda count: tasks.receive(count=count)) if limit else None
     transport = open_transport(config.fetch, guard, jar, seeds=context.seeds, bandwidth=bandwidth)
-    retrying = RetryingTransport(transport, config.fetch.tries, stop=lifeline.stopped)
+    retrying = RetryingTransport(transport, config.fetch.tries, stop=parent.stopped)
     host_files = QueueHostFileStore(tasks, worker_id)
     robots = None
     if config.obey.obey_robots_txt:
@@ -115,7 +115,7 @@ def work(lifeline: Lifeline, context: CrawlContext, kind: TaskKind, worker_id: s
                 config=config,
                 worker_id=worker_id,
                 robots=robots,
-                turns=Turns(tasks, stop=lifeline.stopped),
+                turns=Turns(tasks, stop=parent.stopped),
                 new_cookies=jar.news if jar is not None else tuple,
                 answered=answered,
                 handled=concurrency.handled,
@@ -127,8 +127,8 @@ def work(lifeline: Lifeline, context: CrawlContext, kind: TaskKind, worker_id: s
             tdmrep_files=TdmrepFiles(retrying, check=robots.check if robots else None, store=host_files),
             children=children,
             budget=budget,
-            stop=lifeline.stopped,
-            forks=lifeline.forks,
+            stop=parent.stopped,
+            forks=parent.forks,
         )
     )
     worker = Worker(
@@ -155,15 +155,15 @@ def work(lifeline: Lifeline, context: CrawlContext, kind: TaskKind, worker_id: s
         learn=jar.learn if jar is not None else None,
         concurrency=concurrency,
     )
-    if lifeline.stopped.is_set():
+    if parent.stopped.is_set():
         return  # before anything was leased, and the client has been abandoned
 
     def stop() -> None:
         worker.stop()
         client.reconnect_s = min(client.reconnect_s, _LEAVING_S)
 
-    lifeline.on_stop(stop)
-    teller = None if meter is None else Teller(partial(_tell_figures, lifeline, meter, worker))
+    parent.on_stop(stop)
+    teller = None if meter is None else Teller(partial(_tell_figures, parent, meter, worker))
     try:
         worker.run()
     finally:
@@ -203,9 +203,9 @@ def _tracer(config: Config, worker_id: str) -> Tracer | None:
     return Tracer(config.monitoring.traces, share=config.monitoring.traces_share, worker_id=worker_id)
 
 
-def _tell_figures(lifeline: Lifeline, meter: Meter, worker: Worker) -> None:
+def _tell_figures(parent: ParentLink, meter: Meter, worker: Worker) -> None:
     figures = meter.figures(worker.state(), silent_s=worker.silent_s)
-    lifeline.say(ChildMessage("figures", figures=figures))
+    parent.say(ChildMessage("figures", figures=figures))
 
 
 def _settled(context: CrawlContext, meter: Meter | None, results: Sequence[Result]) -> None:

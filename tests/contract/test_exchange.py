@@ -35,7 +35,7 @@ from crawler.http import BrowserRequest, Exchanged, Transport
 from crawler.http.address_guard import AddressGuard
 from crawler.http.browser_headers import joined_cookies, passed_on
 from crawler.http.cookies import CookieJar
-from crawler.http.retrying import RetryingTransport
+from crawler.http.request_retries import RetryingTransport
 from tests.support.backend import Says, Seen, backend, says
 from tests.support.cpu_time import soon
 from tests.support.faultserver import FaultServer

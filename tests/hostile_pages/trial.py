@@ -17,8 +17,8 @@ import msgspec
 from crawler.config import load
 from crawler.harvest.reader_pool import ReaderPool
 from crawler.http.address_guard import AddressGuard, seed_networks, seed_ports
+from crawler.http.request_retries import RetryingTransport
 from crawler.http.requests_transport import RequestsTransport
-from crawler.http.retrying import RetryingTransport
 from crawler.http.robots import Robots
 from crawler.models import (
     Origin,

@@ -17,7 +17,7 @@ from crawler.errors import (
 )
 from crawler.http import bot_challenges
 from crawler.http.bot_challenges import challenger, is_worth_a_look
-from crawler.http.retrying import refused_for_s
+from crawler.http.request_retries import refused_for_s
 from crawler.http.status import status_error
 from crawler.models import ImageRecord, ImageStatus
 from crawler.queues import throttle

@@ -15,7 +15,7 @@ from crawler.download.handler import ImageHandler
 from crawler.errors import ServerError
 from crawler.http import Fetched
 from crawler.http.host_files import QueueHostFileStore
-from crawler.http.retrying import RetryingTransport
+from crawler.http.request_retries import RetryingTransport
 from crawler.http.robots import Robots
 from crawler.http.turns import HOLD_CROWDED_S, HOLD_FIRST_S, HOLD_S, NotYet, Turn, Turns
 from crawler.models import ASK_AGAIN_S, FileAnswer, HostFile, Task, TaskKind

@@ -70,7 +70,7 @@ PAIRS = (
     ),
     Pair(
         "gallery gallery.*",
-        f"queues.* http.transports http.engine* http.retrying harvest.* render.* download.handler {ABOVE}",
+        f"queues.* http.transports http.engine* http.request_retries harvest.* render.* download.handler {ABOVE}",
         "it reads a crawl's folder, as the catalog does, and asks for nothing",
     ),
     Pair("catalog.* storage.* sandbox.* download.*", "gallery gallery.*", "a page stands above what it shows"),
@@ -281,12 +281,12 @@ def test_each_line_of_the_tables_is_about_something() -> None:
         ("queues.ledger", "from crawler.queues.redis import codec"),
         ("queues.redis.queue", "from crawler.queues.ledger import Ledger"),
         ("queues.rpc.server", "from crawler.queues.ledger import Ledger"),
-        ("queues.refresh", "from crawler.http.retrying import RetryingTransport"),
+        ("queues.refresh", "from crawler.http.request_retries import RetryingTransport"),
         ("catalog.summary", "from crawler.queues.counters import Counters"),
         ("catalog.summary", "from crawler.gallery.build import build"),
         ("gallery.live", "from crawler.queues.ledger import Ledger"),
         ("http.robots", "from crawler.harvest.links import Links"),
-        ("http.retrying", "from crawler.queues.ledger import Ledger"),
+        ("http.request_retries", "from crawler.queues.ledger import Ledger"),
         (
             "storage.local",
             "from crawler.crawlfile.schema import connect\nfrom crawler.catalog import database",

@@ -30,8 +30,8 @@ from crawler.http import BrowserRequest, Exchanged, Transport
 from crawler.http.address_guard import AddressGuard
 from crawler.http.cookies import CookieJar
 from crawler.http.host_files import QueueHostFileStore
+from crawler.http.request_retries import RetryingTransport, host_pause_s, refused_for_s
 from crawler.http.requests_transport import RequestsTransport
-from crawler.http.retrying import RetryingTransport, host_pause_s, refused_for_s
 from crawler.http.robots import Robots
 from crawler.http.turns import NotYet
 from crawler.models import FileAnswer, HostFile, Task, TaskKind

@@ -23,7 +23,7 @@ import pytest
 from crawler import errors
 from crawler.forkserver.client import ForkServer, started
 from crawler.forkserver.server import Stage
-from crawler.run.children import Child, ChildMessage, Lifeline
+from crawler.run.children import Child, ChildMessage, ParentLink
 
 PATIENCE_S = 20.0
 
@@ -31,18 +31,18 @@ PATIENCE_S = 20.0
 # --- what runs in the children: functions of a module that can be imported ---
 
 
-def waits(lifeline: Lifeline, text: str) -> None:
-    lifeline.say(ChildMessage("ready", text=text))
-    lifeline.stopped.wait()
+def waits(parent: ParentLink, text: str) -> None:
+    parent.say(ChildMessage("ready", text=text))
+    parent.stopped.wait()
 
 
-def logs(_: Lifeline) -> None:
+def logs(_: ParentLink) -> None:
     logging.getLogger("crawler.test").warning("a %s warning", "good")
     logging.getLogger("crawler.test").debug("a detail")
     logging.getLogger("elsewhere").info("nobody asked")
 
 
-def grumbles(_: Lifeline) -> None:
+def grumbles(_: ParentLink) -> None:
     os.write(2, b"a library in C: \x1b[2J\n")
     warnings.warn("an odd \u202efile", stacklevel=1)
     code = "import os, sys; os.write(2, b'a decoder: \\x9b31m\\n'); os.close(1); sys.stdin.read()"
@@ -55,16 +55,16 @@ def grumbles(_: Lifeline) -> None:
     os.write(2, b"unfinished")
 
 
-def fails(_: Lifeline) -> None:
+def fails(_: ParentLink) -> None:
     raise errors.StorageFull("no room for rose.png")
 
 
-def breaks(_: Lifeline) -> None:
+def breaks(_: ParentLink) -> None:
     raise ZeroDivisionError("of the program's own")
 
 
-def stubborn(lifeline: Lifeline) -> None:
-    lifeline.say(ChildMessage("ready"))
+def stubborn(parent: ParentLink) -> None:
+    parent.say(ChildMessage("ready"))
     while True:
         time.sleep(60)
 
@@ -296,17 +296,17 @@ def test_children_do_without_a_fork_server_that_was_killed(caplog: pytest.LogCap
 
 def test_a_stop_that_came_early_is_not_missed() -> None:
     ours, theirs = Pipe()
-    lifeline = Lifeline(theirs)
+    parent = ParentLink(theirs)
     calls: list[str] = []
-    lifeline.on_stop(lambda: calls.append("first"))
-    lifeline.watch()
+    parent.on_stop(lambda: calls.append("first"))
+    parent.watch()
     ours.send_bytes(b"stop")
-    assert lifeline.stopped.wait(PATIENCE_S)
+    assert parent.stopped.wait(PATIENCE_S)
     end = time.monotonic() + PATIENCE_S
     while calls != ["first"]:
         assert time.monotonic() < end
         time.sleep(0.005)
-    lifeline.on_stop(lambda: calls.append("second"))
+    parent.on_stop(lambda: calls.append("second"))
     assert calls == ["first", "second"], "at once, for it is time"
     ours.close()
     theirs.close()
@@ -326,22 +326,22 @@ def test_a_parent_that_has_gone_is_a_stop_and_the_end_within_seconds(monkeypatch
 
     monkeypatch.setattr(threading, "Timer", Timer)
     ours, theirs = Pipe()
-    lifeline = Lifeline(theirs)
+    parent = ParentLink(theirs)
     stopped = threading.Event()
-    lifeline.on_stop(stopped.set)
-    lifeline.watch()
+    parent.on_stop(stopped.set)
+    parent.watch()
     ours.close()
     assert stopped.wait(PATIENCE_S)
     assert timers == [(3.0, (os._exit, (1,)))]
-    lifeline.say(ChildMessage("log", text="nobody hears it"))
+    parent.say(ChildMessage("log", text="nobody hears it"))
     theirs.close()
 
 
-def chatters(lifeline: Lifeline) -> None:
-    lifeline.say(ChildMessage("ready"))
+def chatters(parent: ParentLink) -> None:
+    parent.say(ChildMessage("ready"))
     for _ in range(200):
         logging.getLogger("crawler.test").warning("one of many")
-    lifeline.stopped.wait()
+    parent.stopped.wait()
 
 
 def test_lines_of_the_log_are_no_news(child: ChildFixture, caplog: pytest.LogCaptureFixture) -> None:

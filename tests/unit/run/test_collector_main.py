@@ -224,7 +224,7 @@ class At:
 
 
 class Line:
-    """A lifeline whose parent is the test."""
+    """A parent whose parent is the test."""
 
     def __init__(self) -> None:
         self.stopped = threading.Event()

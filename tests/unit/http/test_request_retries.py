@@ -21,8 +21,8 @@ from crawler.errors import (
     TruncatedTransfer,
 )
 from crawler.http import Fetched, Validators
+from crawler.http.request_retries import RetryingTransport, host_pause_s, refused_for_s, retry_delay_s
 from crawler.http.requests_transport import RequestsTransport
-from crawler.http.retrying import RetryingTransport, host_pause_s, refused_for_s, retry_delay_s
 from crawler.http.status import status_error
 from crawler.models import Origin, Task, TaskKind
 from tests.support.faultserver import FaultServer
