@@ -199,7 +199,7 @@ WAYS = {
     "Console": set(),
     "Screen": {"cli/tables.py"},
     "Live": {"cli/output.py"},
-    "below": {"cli/output.py"},
+    "below": {"cli/output.py", "tracing/spans.py"},  # there it is a context below a span
     "from_ansi": set(),
     "from_markup": set(),
     "print_exc": set(),
