@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { store, search } = gallery;
+  const { store, search, Lines } = gallery;
   const { element, number, plural, moment, webLink, plain, folded, decoded } = gallery.text;
   const PAGE = 50; // addresses that are shown at once
 
@@ -10,9 +10,11 @@
   const chunks = new Map(); // by number: rows {url, status, reason, http, page, detail, found, date}
   let rows = [];
   let readFor = -1; // how many failures there were when they were last read
+  let texts = null; // as they are searched
   let broken = 0;
   let reading = null;
   let sections = [];
+  let isSearch = false;
   let terms = { wanted: [], unwanted: [] };
 
   const words = (slug) => plain(slug).replace(/-/g, " ");
@@ -38,12 +40,14 @@
     }
     rows = all.flatMap(([place]) => chunks.get(place) || []);
     readFor = failures;
+    texts = {
+      rows: rows.length,
+      words: new Lines(rows.map((row) => folded(row.detail))),
+      address: new Lines(rows.map((row) => folded(`${decoded(row.page)} ${decoded(row.url)}`))),
+    };
   };
 
-  const fits = (row) => {
-    if (!terms.wanted.length && !terms.unwanted.length) return true;
-    return search.score(terms, folded(row.detail), folded(`${decoded(row.url)} ${decoded(row.page)}`)) > 0;
-  };
+  let fits = null; // how well each row fits the search; null without one, or if none does
 
   const item = (row) =>
     element(
@@ -71,7 +75,7 @@
   };
 
   const makeSection = (reason, at, isOpen) => {
-    const own = rows.filter((row) => row.reason === at && fits(row));
+    const own = rows.filter((row, place) => row.reason === at && (!isSearch || (fits !== null && fits[place] > 0)));
     const section = { rows: own, list: element("ol", { className: "urls" }), more: element("button", { type: "button", className: "button" }) };
     section.more.addEventListener("click", () => {
       const first = fillSection(section, section.list.children.length);
@@ -100,13 +104,14 @@
   };
 
   const show = () => {
+    isSearch = terms.wanted.length + terms.unwanted.length > 0;
+    fits = isSearch ? search.scores(terms, texts) : null;
     const open = new Set(sections.filter((section) => section.node.open).map((section) => section.node.dataset.reason));
     const reasons = store.meta.reasons.map((reason, at) => ({ reason, at })).sort((a, b) => b.reason.count - a.reason.count);
     sections = reasons
       .map(({ reason, at }) => makeSection(reason, at, open.has(plain(reason.slug)) || reasons.length === 1))
       .filter((section) => section.rows.length);
     const total = sections.reduce((sum, section) => sum + section.rows.length, 0);
-    const isSearch = terms.wanted.length + terms.unwanted.length > 0;
     const parts = [];
     if (broken) parts.push(element("p", { className: "notice", textContent: `${plural(broken, "part")} of the failures can't be read. Make the gallery anew: image-crawler gallery DIR --fresh` }));
     if (!store.meta.failures) parts.push(element("p", { className: "empty", textContent: "Nothing failed: every picture that was found is here." }));

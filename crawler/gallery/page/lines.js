@@ -62,6 +62,19 @@
       return this.joined[this.wide[row]].slice(this.starts[row], this.ends[row]);
     }
 
+    /** Call *found* with each row that has *term*, and with where it is first found: (row, whole, at, start, end). */
+    each(term, found) {
+      const { starts, ends, wide } = this;
+      this.joined.forEach((whole, kind) => {
+        let row = 0;
+        for (let at = whole.indexOf(term); at >= 0; at = whole.indexOf(term, ends[row - 1])) {
+          while (wide[row] !== kind || ends[row] < at) row += 1;
+          found(row, whole, at, starts[row], ends[row]);
+          row += 1;
+        }
+      });
+    }
+
     /** Whether any of the texts has *term*. */
     has(term) {
       return this.joined[0].includes(term) || this.joined[1].includes(term);

@@ -57,11 +57,11 @@
     const scores = isSearch ? new Uint16Array(count) : null;
     const order = new Uint32Array(count);
     let length = 0;
+    let fits = null; // how well the rows of the chunk fit
     const take = (i, texts) => {
       if (onlyAlike && columns.group[i] === 0) return;
       if (isSearch) {
-        const row = i - texts.first;
-        const fit = search.score(terms, texts.words.get(row), texts.address.get(row));
+        const fit = fits[i - texts.first];
         if (!fit) return;
         scores[i] = fit;
       }
@@ -79,7 +79,8 @@
     };
     for (const texts of store.texts) {
       if (!texts || texts.first >= count || texts.isBroken) continue;
-      if (terms.wanted.some((term) => !texts.words.has(term) && !texts.address.has(term))) continue;
+      fits = isSearch ? search.scores(terms, texts) : null;
+      if (isSearch && fits === null) continue;
       const end = Math.min(count, texts.first + texts.rows);
       for (let i = texts.first; i < end; i += 1) take(i, texts);
     }

@@ -4,6 +4,7 @@
 (() => {
   const { folded } = gallery.text;
   const MAX_TERMS = 12;
+  const FIELD_END = 31; // the character between the words of a picture
   const FIELD_WEIGHTS = [24, 22, 22, 14, 10]; // alt, title, caption, heading, title of the page
   const NAME_WEIGHT = 16; // the file's name in the address
   const HOST_WEIGHT = 12;
@@ -30,41 +31,57 @@
   const isLetter = (code) =>
     code > 127 || (code > 47 && code < 58) || (code > 96 && code < 123);
 
-  const bounds = (text, at, length) => {
-    if (at > 0 && isLetter(text.charCodeAt(at - 1))) return 0;
-    const end = at + length;
-    return end < text.length && isLetter(text.charCodeAt(end)) ? WORD_BEGINS : WHOLE_WORD;
+  /** Whether a word, or the beginning of one, stands at *at* in the row from *start* to *end*. */
+  const bounds = (whole, at, length, start, end) => {
+    if (at > start && isLetter(whole.charCodeAt(at - 1))) return 0;
+    const after = at + length;
+    return after < end && isLetter(whole.charCodeAt(after)) ? WORD_BEGINS : WHOLE_WORD;
   };
 
-  /** How well *term* fits one picture, by where it is first found; 0 if it is not there. */
-  const fit = (words, address, term) => {
-    let at = words.indexOf(term);
-    if (at >= 0) {
-      let field = 0;
-      for (let mark = words.indexOf("\u001f"); mark >= 0 && mark < at; mark = words.indexOf("\u001f", mark + 1)) field += 1;
-      return FIELD_WEIGHTS[Math.min(field, FIELD_WEIGHTS.length - 1)] + bounds(words, at, term.length);
+  const inWords = (whole, at, length, start, end) => {
+    let field = 0;
+    for (let mark = start; mark < at; mark += 1) if (whole.charCodeAt(mark) === FIELD_END) field += 1;
+    return FIELD_WEIGHTS[Math.min(field, FIELD_WEIGHTS.length - 1)] + bounds(whole, at, length, start, end);
+  };
+
+  const inAddress = (whole, at, term, start, end) => {
+    const name = whole.lastIndexOf("/", end - 1) + 1;
+    const inName = at >= name ? at : whole.indexOf(term, name);
+    if (inName >= 0 && inName < end) return NAME_WEIGHT + bounds(whole, inName, term.length, start, end);
+    const host = whole.indexOf("://", start) + 3;
+    return at >= host && at < whole.indexOf("/", host) ? HOST_WEIGHT + bounds(whole, at, term.length, start, end) : PATH_WEIGHT;
+  };
+
+  const NEVER = 255;
+
+  /**
+   * How well each of the rows of *texts* {rows, words, address} fits, as numbers; 0 where a term that is wanted is
+   * missing, or one that is not wanted is there. A term counts by where it is first found. null if no row fits.
+   */
+  const scores = ({ wanted, unwanted }, { rows, words, address }) => {
+    const has = (term) => words.has(term) || address.has(term);
+    if (!wanted.every(has)) return null;
+    const sums = new Uint16Array(rows);
+    const found = new Uint8Array(rows); // how many of the terms, in their order
+    wanted.forEach((term, before) => {
+      words.each(term, (row, whole, at, start, end) => {
+        if (found[row] !== before) return;
+        found[row] = before + 1;
+        sums[row] += inWords(whole, at, term.length, start, end);
+      });
+      address.each(term, (row, whole, at, start, end) => {
+        if (found[row] !== before) return;
+        found[row] = before + 1;
+        sums[row] += inAddress(whole, at, term, start, end);
+      });
+    });
+    for (const term of unwanted) for (const lines of [words, address]) lines.each(term, (row) => (found[row] = NEVER));
+    for (let row = 0; row < rows; row += 1) {
+      if (found[row] !== wanted.length) sums[row] = 0;
+      else if (!sums[row]) sums[row] = 1;
     }
-    at = address.indexOf(term);
-    if (at < 0) return 0;
-    const name = address.lastIndexOf("/") + 1;
-    const inName = at >= name ? at : address.indexOf(term, name);
-    if (inName >= 0) return NAME_WEIGHT + bounds(address, inName, term.length);
-    const host = address.indexOf("://") + 3;
-    if (at >= host && at < address.indexOf("/", host)) return HOST_WEIGHT + bounds(address, at, term.length);
-    return PATH_WEIGHT;
+    return sums;
   };
 
-  /** The sum over all terms; 0 if one that is wanted is missing, or one that is not wanted is there. */
-  const score = (terms, words, address) => {
-    let sum = 0;
-    for (const term of terms.wanted) {
-      const one = fit(words, address, term);
-      if (!one) return 0;
-      sum += one;
-    }
-    for (const term of terms.unwanted) if (words.includes(term) || address.includes(term)) return 0;
-    return sum || 1;
-  };
-
-  gallery.search = { parsed, score };
+  gallery.search = { parsed, scores };
 })();
