@@ -8,7 +8,8 @@
   const { element, plural } = gallery.text;
 
   const OVERSCAN = 0.6; // windows above and below that are made ready
-  const FAST = 1.2; // windows from one frame to the next: pictures that fly by are not fetched
+  const FAST_PX_PER_MS = 5; // pictures that fly by faster than anybody sees are not fetched
+  const FAST_WINDOWS = 1.2; // from one frame to the next, as by the bar at the window's edge
   const SETTLED_MS = 90;
 
   const root = document.getElementById("grid");
@@ -17,7 +18,8 @@
   const spareRows = [];
   const spareTiles = [];
   let deferred = [];
-  let lastTop = -1;
+  let lastTop = null;
+  let lastAt = 0;
   let timer = 0;
   let offset = 0; // of the grid from the page's top, in pixels
 
@@ -104,8 +106,11 @@
   const render = (isAnew = false) => {
     const view = window.innerHeight;
     const y = window.scrollY - offset;
-    const isFast = lastTop >= 0 && Math.abs(y - lastTop) > view * FAST;
+    const now = performance.now();
+    const moved = lastTop === null ? 0 : Math.abs(y - lastTop);
+    const isFast = moved > view * FAST_WINDOWS || (moved > 0 && moved > (now - lastAt) * FAST_PX_PER_MS);
     lastTop = y;
+    lastAt = now;
     let from = 0;
     let to = 0;
     if (rows.count && y + view * (1 + OVERSCAN) > 0) {
