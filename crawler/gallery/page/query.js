@@ -90,6 +90,16 @@
 
   const byNumber = (order, key, sign) => order.sort((a, b) => sign * (key[a] - key[b]) || a - b);
 
+  /** The highest score first. Scores are few small numbers: counted, not compared. */
+  const byScore = (order, scores) => {
+    const counts = new Uint32Array(65537);
+    for (const i of order) counts[65535 - scores[i] + 1] += 1;
+    for (let at = 1; at < counts.length; at += 1) counts[at] += counts[at - 1];
+    const sorted = new Uint32Array(order.length);
+    for (const i of order) sorted[counts[65535 - scores[i]]++] = i;
+    return sorted;
+  };
+
   let names = null; // rank of each row by its name
 
   const nameRanks = () => {
@@ -124,7 +134,7 @@
       return order.sort((a, b) => columns.group[a] - columns.group[b] || area[b] - area[a] || a - b);
     }
     switch (way) {
-      case "fit": return scores ? byNumber(order, scores, -1) : order;
+      case "fit": return scores ? byScore(order, scores) : order;
       case "newest": return byNumber(order, columns.date, -1);
       case "oldest": return byNumber(order, columns.date, 1);
       case "heavy": return byNumber(order, columns.bytes, -1);
