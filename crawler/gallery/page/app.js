@@ -143,7 +143,7 @@
     byId("title").textContent = title;
     const parts = [plural(meta.images, "picture"), bytes(meta.bytes), plural(meta.hosts.length, "host")];
     const when = Date.parse(meta.made_at);
-    const state = meta.live ? (store.contact ? `live, ${plain(meta.state || "")}` : "the server is away") : meta.state ? `crawl ${plain(meta.state)}` : "";
+    const state = meta.live ? (store.contact ? `live: crawl ${plain(meta.state || "running")}` : "the server is away") : meta.state ? `crawl ${plain(meta.state)}` : "";
     byId("summary").replaceChildren(
       element("span", { className: meta.live ? (store.contact ? "state is-live" : "state is-away") : "state", textContent: state }),
       ...parts.filter(Boolean).map((text) => element("span", { textContent: text })),

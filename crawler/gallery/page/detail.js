@@ -192,7 +192,9 @@
     viewer = makeViewer(position);
     const started = viewer;
     viewer.on("openingAnimationEnd", () => {
-      if (viewer === started) isReady = true;
+      if (viewer !== started) return;
+      isReady = true;
+      renew(); // what was read while it opened
     });
     viewer.init();
     describe(position);
