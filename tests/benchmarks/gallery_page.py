@@ -11,8 +11,9 @@ The figures:
 
 - first picture: from the navigation to its drawing (largest contentful paint, the first entry of a thumbnail);
 - all data: until the last chunk is read;
-- frames: intervals between two frames that were presented (PipelineReporter of Chromium's trace) while a wheel scrolls,
-  at the pace of reading and as fast as one can; the rate at the 95th percentile, and frames of the page's thread;
+- frames: those that were presented (PipelineReporter of Chromium's trace) while a wheel scrolls, at the pace of reading
+  and as fast as one can: how many of 60 in a second, and the rate at the 95th percentile of the intervals. An empty
+  page beside it shows what the machine can do at this moment;
 - search: from the input to the frame that shows its result, of several kinds of words;
 - memory: of the renderer's process, as Chromium's tracing tells it (private footprint), after some scrolling and all
   searches: as it is, and after a collection of garbage, which Chromium makes when memory is short.
@@ -74,10 +75,6 @@ new PerformanceObserver(list => {
         if (!window.firstPicture && one.url.includes('/thumbs/')) window.firstPicture = one.startTime;
 }).observe({type: 'largest-contentful-paint', buffered: true});
 """
-_FRAMES = """
-window.frames_ = []; window.stopFrames = false;
-(function next(at) { window.frames_.push(at); if (!window.stopFrames) requestAnimationFrame(next) })(performance.now());
-"""
 _SEARCH = """
 (async text => {
     const field = document.getElementById('search');
@@ -90,13 +87,26 @@ _SEARCH = """
 """
 
 
+_EMPTY = "<!doctype html><style>div { height: 400000px }</style><div></div>"
+
+
+class Frames(NamedTuple):
+    """What was seen of a scroll."""
+
+    share: float
+    """Frames that were presented, of 60 in a second."""
+    fps: float
+    """At the 95th percentile of the intervals between two of them."""
+
+
 class Figures(NamedTuple):
     images: int
     first_picture_ms: float
     all_data_ms: float
-    fps: dict[str, float]
-    """At the 95th percentile of the intervals, by pace."""
-    own_fps: dict[str, float]
+    frames: dict[str, Frames]
+    """By pace."""
+    empty: dict[str, Frames]
+    """Those of an empty page of the same height, at once after them: what this machine can do at this moment."""
     search_ms: float
     slowest_search_ms: float
     private_mib: dict[str, float]
@@ -162,18 +172,19 @@ def measured(windows: Windows, page: str) -> Figures:
         all_ms = (time.perf_counter() - begin) * 1000
         time.sleep(1)
         private_mib = _used(window, windows)
-        drawn, own = {}, {}
-        for pace, speed in PACES.items():
-            drawn[pace], own[pace] = _scrolled(window, speed)
-        for text in SEARCHES[:1]:
-            window.value(f"({_SEARCH})({text!r})")  # the first one compiles
+        frames = _all_paces(window)
+        window.value("window.scrollTo(0, 0)")
         times = [window.value(f"({_SEARCH})({text!r})") for text in SEARCHES for _ in range(3)]
+        count = window.value("gallery.store.count")
+        window.tab.call("Page.navigate", {"url": f"data:text/html,{_EMPTY}"})
+        window.wait_for("document.body && document.body.scrollHeight > 1000")
+        empty = _all_paces(window)
         return Figures(
-            images=window.value("gallery.store.count"),
+            images=count,
             first_picture_ms=first_ms,
             all_data_ms=all_ms,
-            fps=drawn,
-            own_fps=own,
+            frames=frames,
+            empty=empty,
             search_ms=statistics.median(times),
             slowest_search_ms=max(times),
             private_mib=private_mib,
@@ -193,14 +204,19 @@ def _used(window: Window, windows: Windows) -> dict[str, float]:
     return used | {"collected": _private_bytes(windows, window) / 2**20}
 
 
-def _scrolled(window: Window, speed: int) -> tuple[float, float]:
-    """Frames in a second at the 95th percentile: those that were drawn, and those of the page's thread."""
-    before = window.value("scrollY")
-    events = traced(window, "cc,benchmark", lambda: _scroll(window, speed))
-    at = presented_ms(events)
-    own = window.value("window.frames_")
-    assert window.value("scrollY") > before + 1000, "it did not scroll"
-    return _rate(at), _rate(own)
+def _scrolled(window: Window, speed: int) -> Frames:
+    window.value("window.scrollTo(0, 0)")
+    window.frame()
+    room = window.value("document.documentElement.scrollHeight - innerHeight")
+    speed = min(speed, int(room / SCROLL_S))  # not to the end
+    at = presented_ms(traced(window, "cc,benchmark", lambda: _scroll(window, speed)))
+    assert window.value("scrollY") > 1000, "it did not scroll"
+    steps = [later - earlier for earlier, later in itertools.pairwise(at)]
+    return Frames(len(at) / (60 * SCROLL_S), 1000 / statistics.quantiles(steps, n=100)[94])
+
+
+def _all_paces(window: Window) -> dict[str, Frames]:
+    return {pace: _scrolled(window, speed) for pace, speed in PACES.items()}
 
 
 def presented_ms(events: Sequence[dict[str, Any]]) -> list[float]:
@@ -221,7 +237,6 @@ def presented_ms(events: Sequence[dict[str, Any]]) -> list[float]:
 
 
 def _scroll(window: Window, speed: int) -> None:
-    window.value(_FRAMES)
     gesture = {
         "x": 700,
         "y": 500,
@@ -230,12 +245,6 @@ def _scroll(window: Window, speed: int) -> None:
         "gestureSourceType": "mouse",
     }
     window.tab.call("Input.synthesizeScrollGesture", gesture, timeout_s=SCROLL_S * 5)
-    window.value("window.stopFrames = true")
-
-
-def _rate(at: Sequence[float]) -> float:
-    steps = [later - earlier for earlier, later in itertools.pairwise(at)]
-    return 1000 / statistics.quantiles(steps, n=100)[94] if len(steps) > 20 else 0.0
 
 
 def traced(window: Window, categories: str, do: Any) -> list[dict[str, Any]]:
@@ -294,11 +303,11 @@ def _anonymous_bytes(pid: int) -> int:
 def rows(all_figures: Sequence[Figures]) -> Iterator[str]:
     """The lines of a table: the median of the rounds for each number of images."""
     yield (
-        "| images | first picture (ms) | all data (ms) | fps at p95, reading | ... of the page's thread"
-        " | fps at p95, fast | ... of the page's thread | search, median (ms) | ... slowest (ms)"
-        " | memory (MiB) | ... collected |"
+        "| images | first picture (ms) | all data (ms)"
+        + "".join(f" | frames, {pace} (of 60) | fps at p95 | ... of an empty page" for pace in PACES)
+        + " | search, median (ms) | ... slowest (ms) | memory (MiB) | ... collected |"
     )
-    yield "|---|---|---|---|---|---|---|---|---|---|---|"
+    yield f"|{'---|' * (7 + 3 * len(PACES))}"
     for count in sorted({one.images for one in all_figures}):
         same = [one for one in all_figures if one.images == count]
 
@@ -310,9 +319,13 @@ def rows(all_figures: Sequence[Figures]) -> Iterator[str]:
             f"{middle(lambda one: one.first_picture_ms):.0f}",
             f"{middle(lambda one: one.all_data_ms):,.0f}",
             *(
-                f"{middle(lambda one, name=name, pace=pace: getattr(one, name)[pace]):.1f}"
+                f"{middle(of):.{digits}f}"
                 for pace in PACES
-                for name in ("fps", "own_fps")
+                for of, digits in (
+                    (lambda one, pace=pace: 60 * one.frames[pace].share, 0),
+                    (lambda one, pace=pace: one.frames[pace].fps, 1),
+                    (lambda one, pace=pace: one.empty[pace].fps, 1),
+                )
             ),
             f"{middle(lambda one: one.search_ms):.0f}",
             f"{max(one.slowest_search_ms for one in same):.0f}",

@@ -556,6 +556,8 @@ def test_an_open_picture_is_paged_from_to_those_that_arrive(window: Window, tmp_
     window.wait_for(f"{SLIDE} === 'photo 1200'")
 
 
-def test_a_link_to_a_picture_pages_through_all_of_them_in_the_end(window: Window, tmp_path, thumbnails) -> None:
+def test_a_link_to_a_picture_pages_through_all_of_them_in_the_end(
+    window: Window, tmp_path, thumbnails
+) -> None:
     window.open(url(write(tmp_path, pictures(9000, thumbnails(3))), "#image=0.3"))
     window.wait_for("document.getElementById('position').textContent === '4 of 9,000'")
