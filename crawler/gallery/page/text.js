@@ -114,11 +114,23 @@
     return plain(decoded(name || path));
   };
 
-  /** As it is compared in a search: without case and accents. */
+  const ACCENTED = /[\xaa\xb2\xb3\xb9\xba\xe0-\xef\xf1-\xf6\xf9-\xfd\xff]/g;
+  const PLAIN = Object.fromEntries(
+    Object.entries({ a: "àáâãäåª", c: "ç", e: "èéêë", i: "ìíîï", n: "ñ", o: "òóôõöº", u: "ùúûü", y: "ýÿ", 1: "¹", 2: "²", 3: "³" })
+      .flatMap(([letter, accented]) => Array.from(accented, (one) => [one, letter])),
+  );
+
+  /**
+   * As it is compared in a search: without case and accents. Whole chunks go through here: normalize() makes letters of
+   * two bytes of all, so that Latin letters, which most texts are of, have a table.
+   */
   const folded = (text) => {
-    // eslint-disable-next-line no-control-regex
-    if (!/[^\x00-\x7f]/.test(text)) return text.toLowerCase();
-    return text.normalize("NFKD").replace(/\p{M}+/gu, "").toLowerCase();
+    const lower = text.toLowerCase();
+    if (!/[^\x00-\x7f]/.test(lower)) return lower;
+    if (!/[^\x00-\xff]/.test(lower)) return lower.replace(ACCENTED, (letter) => PLAIN[letter] || letter);
+    const parts = lower.normalize("NFKD");
+    const bare = /\p{M}/u.test(parts) ? parts.replace(/\p{M}+/gu, "") : parts;
+    return /[A-Z]/.test(bare) ? bare.toLowerCase() : bare; // such as the C of the sign for Celsius
   };
 
   gallery.text = {

@@ -62,6 +62,8 @@ def test_the_grid_shows_rows_of_pictures_and_uses_its_nodes_again(
         ("facade", ["Façade"]),
         ("cdn.other", ["Crosetti"]),
         ("猫", ["cat"]),
+        ("uber", ["\N{LATIN CAPITAL LETTER U WITH DIAERESIS}ber den Сад"]),
+        ("САД", ["\N{LATIN CAPITAL LETTER U WITH DIAERESIS}ber den Сад"]),
         ("nothing of this", []),
     ],
 )
@@ -75,6 +77,7 @@ def test_a_search_finds_words_addresses_and_hosts_the_best_first(
         "Façade": "https://site.example/3.jpg",
         "Crosetti": "https://cdn.other.example/4.jpg",
         "cat": "https://site.example/%E7%8C%AB.jpg",
+        "\N{LATIN CAPITAL LETTER U WITH DIAERESIS}ber den Сад": "https://site.example/5.jpg",
     }
     rows = [{"text": "" if text == "picture.jpg" else text, "url": at} for text, at in texts.items()]
     window.open(url(write(tmp_path, rows)))
@@ -82,9 +85,9 @@ def test_a_search_finds_words_addresses_and_hosts_the_best_first(
     window.type(typed)
     window.frame()
     assert window.value(f"{SHOWN}") == found
-    assert window.value(COUNT) == f"{len(found)} of 6 pictures"
+    assert window.value(COUNT) == f"{len(found)} of 7 pictures"
     window.press("Escape")
-    assert window.value(COUNT) == "6 pictures"
+    assert window.value(COUNT) == "7 pictures"
     assert window.value("document.getElementById('search').value") == ""
 
 
