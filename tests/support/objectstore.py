@@ -12,6 +12,7 @@ import base64
 import hashlib
 import hmac
 import http.client
+import io
 import json
 import logging
 import os
@@ -26,6 +27,7 @@ from dataclasses import dataclass
 from email.utils import formatdate
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
@@ -115,10 +117,23 @@ def moto() -> str:
 
 @cache
 def _moto() -> str:
-    from moto.server import ThreadedMotoServer  # it takes a while
+    from moto.moto_server import threaded_moto_server  # it takes a while
 
+    class OneAtATime(threaded_moto_server.DomainDispatcherApplication):  # type: ignore[misc]
+        """moto looks whether an object is there, and makes it later: two that say If-None-Match could both win."""
+
+        deciding = threading.Lock()
+
+        def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+            if "HTTP_IF_NONE_MATCH" not in environ:
+                return super().__call__(environ, start_response)
+            body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+            with self.deciding:
+                return super().__call__({**environ, "wsgi.input": io.BytesIO(body)}, start_response)
+
+    threaded_moto_server.DomainDispatcherApplication = OneAtATime
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server = threaded_moto_server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     url = "http://{}:{}".format(*server.get_host_and_port())
     with urlopen(Request(f"{url}/{BUCKET}", method="PUT"), timeout=30):
