@@ -18,6 +18,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.e2e.running import Running, image_crawler, in_session, records, saved_digests
+from tests.support.cpu_time import soon
 from tests.support.redisserver import RedisServer
 from tests.support.sites import SiteServer, make_site, serving
 
@@ -230,16 +231,16 @@ def test_a_manager_that_hangs_makes_no_scrape_wait(place: Place) -> None:
     place.server.delay_s = 0.1
     served = place.serve()
     waits(lambda: ("tasks", "image", "ready") in served.figures())
-    assert served.figures()["figures_age_seconds",] < 5
+    waits(lambda: served.figures()["figures_age_seconds",] < 5)
     [manager] = served.children("manager")
     os.kill(manager, signal.SIGSTOP)
     waits(lambda: served.figures()["figures_age_seconds",] > 5)
     for _ in range(3):
         began = time.monotonic()
-        status, text = served.get("/metrics", patience_s=2.0)
+        status, text = served.get("/metrics", patience_s=20.0)
         assert status == 200
         assert 'image_crawler_tasks{kind="image",state="ready"}' in text, "what is known is told"
-        assert time.monotonic() - began < 1.0
+        assert soon(time.monotonic() - began, 1.0)
     waits(lambda: served.get("/readyz") == (503, "the queue does not answer\n"))
     assert served.figures()["ready",] == 0
     os.kill(manager, signal.SIGCONT)
