@@ -78,7 +78,6 @@ def test_images_of_a_dead_host_are_given_up_together(
     assert f"last: {reason}: " in given_up.detail
 
 
-@pytest.mark.measured
 def test_what_was_given_up_is_taken_up_again_on_request(tmp_path: Path) -> None:
     with serving(tmp_path / "site") as server:
         with refusing() as port:

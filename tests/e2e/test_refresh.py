@@ -155,7 +155,6 @@ def test_to_start_over_and_to_refresh_exclude_each_other(tmp_path: Path, server:
     assert not (tmp_path / "crawl").exists()
 
 
-@pytest.mark.measured
 def test_a_site_that_is_down_is_no_success_and_takes_nothing_away(tmp_path: Path, server: SiteServer) -> None:
     before = crawl(tmp_path, server)
     for path in list(server.requests):

@@ -48,7 +48,6 @@ def a_place(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Place]:
         yield Place(tmp_path, site, digests, queue)
 
 
-@pytest.mark.measured
 def test_a_limit_that_is_raised_lets_the_rest_in_and_one_that_is_lowered_is_refused(place: Place) -> None:
     assert place.crawl("--max-images", "5").code == 0
     assert len(place.saved()) == 5

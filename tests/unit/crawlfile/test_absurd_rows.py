@@ -142,7 +142,7 @@ def test_two_records_of_absurd_sizes_leave_all_commands_and_the_crawl_itself_as_
         assert ledger.refresh() > 0
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("table", "column"), WRITTEN)
 def test_garbage_in_any_column_stops_nothing(
     sound: Path, tmp_path: Path, table: str, column: str, caplog: pytest.LogCaptureFixture

@@ -10,7 +10,7 @@ from tests.support.galleries import META, write
 from tests.support.images import jpeg
 from tests.support.windows import Window, Windows
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.untraced]  # what is tried is a script
 
 CALLS = "https://evil.example/called"
 SCRIPTS = (

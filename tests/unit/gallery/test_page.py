@@ -10,7 +10,7 @@ from tests.support.galleries import META, pictures, write, write_data
 from tests.support.images import jpeg
 from tests.support.windows import Window, Windows
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.untraced]  # what is tried is a script
 
 COUNT = "document.getElementById('count').textContent"
 SHOWN = "[...document.querySelectorAll('.tile img')].map(image => image.alt)"

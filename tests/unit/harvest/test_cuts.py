@@ -239,7 +239,11 @@ LARGE = {"xml._MAX_NODES_IN_ALL", "sitemap.MAX_URLS"}
 
 
 @pytest.mark.parametrize(
-    "limit", [pytest.param(limit, marks=pytest.mark.slow) if limit in LARGE else limit for limit in COUNTED]
+    "limit",
+    [
+        pytest.param(limit, marks=(pytest.mark.slow, pytest.mark.untraced)) if limit in LARGE else limit
+        for limit in COUNTED
+    ],
 )
 def test_what_a_limit_leaves_out_is_counted(limit: str) -> None:
     slug, document = COUNTED[limit]

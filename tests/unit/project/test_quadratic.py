@@ -195,7 +195,7 @@ def test_no_way_in_takes_more_than_in_proportion(name: str) -> None:
     assert found_in(name, entry.work, chain(units, of_places, of_pairs), entry.most_chars) == []
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("found", expressions(), ids=lambda found: found.name)
 def test_no_expression_takes_more_than_in_proportion(found: Found) -> None:
     for method in found.methods:

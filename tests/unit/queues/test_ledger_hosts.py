@@ -134,6 +134,7 @@ def found(number: int, host: str) -> NewTask:
 
 
 @pytest.mark.slow
+@pytest.mark.untraced
 @pytest.mark.parametrize(
     ("reason", "at_least_s", "at_most_s", "asked"),
     [("connect-timeout", 120, 400, 30), ("connect-failed", 120, 300, 20), ("host-not-found", 0, 60, 10)],
