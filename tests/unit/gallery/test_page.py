@@ -536,6 +536,9 @@ def test_fingers_swipe_and_zoom(windows: Windows, tmp_path) -> None:
         window.wait_for("document.querySelector('.pswp__img:not(.pswp__img--placeholder)')?.complete")
         window.swipe(x=300, y=200, by_x=-250)
         window.wait_for(f"{TITLE} === 'photo 2'")
+        # a finger that comes while the picture still moves catches it where it is
+        left = "document.querySelector('.pswp__item[aria-hidden=false]').getBoundingClientRect().left"
+        window.wait_for(f"Math.abs({left}) < 1")
         window.swipe(x=100, y=200, by_x=250)
         window.wait_for(f"{TITLE} === 'photo 1'")
         shown = ".pswp__item[aria-hidden=false] .pswp__img:not(.pswp__img--placeholder)"
