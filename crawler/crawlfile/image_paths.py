@@ -21,6 +21,13 @@ SYNONYMS = {
     "heic": ("heic", "heif"),
 }
 """The extension of each format that is kept, and the others that stand for it."""
+MEDIA_TYPES = {
+    "jpg": "image/jpeg", "jpeg": "image/jpeg", "jpe": "image/jpeg", "jfif": "image/jpeg", "png": "image/png",
+    "apng": "image/apng", "gif": "image/gif", "webp": "image/webp", "avif": "image/avif", "bmp": "image/bmp",
+    "dib": "image/bmp", "ico": "image/x-icon", "svg": "image/svg+xml", "tif": "image/tiff", "tiff": "image/tiff",
+    "heic": "image/heic", "heif": "image/heif",
+}  # fmt: skip
+"""Media types by extension (IANA; and image/x-icon, by which browsers know Windows' icons)."""
 FORMAT_OF = {name: extension for extension, names in SYNONYMS.items() for name in names}
 # what some system does not allow, what is not seen, and what a disk may ignore (ext4 with casefold, HFS+): Unicode's
 # Default_Ignorable_Code_Point, without which two names could be one, or a folder's a file's

@@ -81,23 +81,11 @@ class DecoderPool(AbstractContextManager["DecoderPool"]):
                 # it would become part of a path; only a decoder under an image's control says so
                 raise DecoderCrashed(f"its decoder calls a {name} {quoted(info.format[:20])}")
             return info
-        refusal = REASONS.get(verdict.reason, DecoderCrashed)
-        raise (refusal if issubclass(refusal, Rejection) else DecoderCrashed)(verdict.detail)
+        raise refusal_of(verdict)
 
     def _verdict(self, data: bytes) -> Verdict:
-        with self._failures(), closing(self._pool.call(data)) as parts:
+        with decoding_failures(self._timeout_s), closing(self._pool.call(data)) as parts:
             return msgspec.json.decode(b"".join(parts), type=Verdict)
-
-    def _failures(self) -> AbstractContextManager[None]:
-        return raised_as(
-            late=DecodeTimeout,
-            crashed=DecoderCrashed,
-            worker="decoder",
-            work="decode",
-            done="decoded",
-            timeout_s=self._timeout_s,
-            setting="decode_timeout_s",
-        )
 
     def close(self) -> None:
         """End all decoders, also busy ones; may be called twice."""
@@ -105,3 +93,22 @@ class DecoderPool(AbstractContextManager["DecoderPool"]):
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+
+def decoding_failures(timeout_s: float) -> AbstractContextManager[None]:
+    """Raise the failures of a decoder as errors of its image, which may take *timeout_s*."""
+    return raised_as(
+        late=DecodeTimeout,
+        crashed=DecoderCrashed,
+        worker="decoder",
+        work="decode",
+        done="decoded",
+        timeout_s=timeout_s,
+        setting="decode_timeout_s",
+    )
+
+
+def refusal_of(verdict: Verdict) -> Rejection | DecoderCrashed:
+    """The error by which a decoder refuses an image: only a broken one names another than a Rejection."""
+    refusal = REASONS.get(verdict.reason, DecoderCrashed)
+    return (refusal if issubclass(refusal, Rejection) else DecoderCrashed)(verdict.detail)

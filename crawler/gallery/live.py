@@ -19,7 +19,7 @@ from typing import BinaryIO, NamedTuple, TypeVar
 
 from crawler.catalog import Catalog
 from crawler.crawlfile.file_names import IMAGES_FOLDER
-from crawler.crawlfile.image_paths import extension_of, is_image_path, on_disk
+from crawler.crawlfile.image_paths import MEDIA_TYPES, extension_of, is_image_path, on_disk
 from crawler.crawlfile.layout import CrawlFolder
 from crawler.errors import FolderError, StorageFull
 from crawler.gallery.files import META, READ, THUMBNAILS, page_files
@@ -34,19 +34,6 @@ _MOST_HELD_BYTES = 32 * 2**20
 _MOST_REFUSED = 10_000
 _REFRESH, _OTHER_CRAWL = 10**3, 10**6
 """What a refresh, and another crawl in the same folder, add to the number by which a page knows what it has."""
-_TYPES = {
-    "jpg": "image/jpeg",
-    "png": "image/png",
-    "gif": "image/gif",
-    "webp": "image/webp",
-    "avif": "image/avif",
-    "bmp": "image/bmp",
-    "tif": "image/tiff",
-    "ico": "image/x-icon",
-    "svg": "image/svg+xml",
-    "heic": "image/heic",
-}
-"""By the extension of a format that is kept; nothing else is an image here."""
 _PAGE_TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -165,7 +152,7 @@ class LiveGallery:
             opened.close()
             return None
         etag = f'"{status.st_size:x}-{status.st_mtime_ns:x}"'
-        return ImageFile(opened, status.st_size, _TYPES[extension_of(path)], etag)
+        return ImageFile(opened, status.st_size, MEDIA_TYPES[extension_of(path)], etag)
 
     def _drawn(self, name: str) -> bytes:
         """A new thumbnail, which is kept if possible; empty if there can be none."""

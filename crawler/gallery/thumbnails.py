@@ -15,12 +15,10 @@ from pathlib import Path
 import msgspec
 
 from crawler.config import Config
+from crawler.download.decoder_pool import decoding_failures, refusal_of
 from crawler.download.formats import Verdict
 from crawler.errors import (
-    REASONS,
     DecoderCrashed,
-    DecodeTimeout,
-    Rejection,
     TaskError,
 )
 from crawler.gallery.files import HALF_MADE, listed, write_whole
@@ -28,7 +26,7 @@ from crawler.gallery.thumbnail_main import DRAWN, REFUSED, ThumbnailSettings
 from crawler.models import ImageRecord
 from crawler.sandbox.child_main import ChildOrders
 from crawler.sandbox.memory_budget import Budget, machine_bytes, share, shared_file
-from crawler.sandbox.pool import Pool, raised_as
+from crawler.sandbox.pool import Pool
 from crawler.text.plain_errors import plain
 
 SIDE_PX = 400
@@ -156,23 +154,10 @@ class Drawer(AbstractContextManager["Drawer"]):
             raise NoThumbnail(exc.reason, exc.detail) from exc
 
     def _drawn(self, data: bytes) -> bytes:
-        with (
-            raised_as(
-                late=DecodeTimeout,
-                crashed=DecoderCrashed,
-                worker="decoder",
-                work="decode",
-                done="decoded",
-                timeout_s=self._timeout_s,
-                setting="decode_timeout_s",
-            ),
-            closing(self._pool.call(data)) as parts,
-        ):
+        with decoding_failures(self._timeout_s), closing(self._pool.call(data)) as parts:
             reply = b"".join(parts)
             if reply[:1] == REFUSED:
-                verdict = msgspec.json.decode(reply[1:], type=Verdict)
-                refusal = REASONS.get(verdict.reason, DecoderCrashed)
-                raise (refusal if issubclass(refusal, Rejection) else DecoderCrashed)(verdict.detail)
+                raise refusal_of(msgspec.json.decode(reply[1:], type=Verdict))
         drawn = reply[1:]
         if reply[:1] != DRAWN or not _is_thumbnail(
             drawn

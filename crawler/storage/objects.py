@@ -24,6 +24,7 @@ from pathlib import PurePosixPath
 
 from crawler.config import StorageConfig
 from crawler.crawlfile.file_names import IMAGES_FOLDER, INDEX_FOLDER
+from crawler.crawlfile.image_paths import MEDIA_TYPES
 from crawler.errors import StorageFailed, UsageError
 from crawler.storage import plain_parts
 from crawler.storage.bucket import WHY_CONDITIONS, Bucket, NoConditionalPuts
@@ -35,13 +36,6 @@ _TEXT = "text/plain; charset=utf-8"
 _MAX_CLAIM_BYTES = 4096
 _CHECK_PATIENCE_S = 10.0
 _FIRST_PAUSE_S, _MAX_PAUSE_S = 0.05, 1.0
-_CONTENT_TYPES = {
-    "jpg": "image/jpeg", "jpeg": "image/jpeg", "jpe": "image/jpeg", "jfif": "image/jpeg", "png": "image/png",
-    "apng": "image/apng", "gif": "image/gif", "webp": "image/webp", "avif": "image/avif", "bmp": "image/bmp",
-    "dib": "image/bmp", "ico": "image/x-icon", "svg": "image/svg+xml", "tif": "image/tiff", "tiff": "image/tiff",
-    "heic": "image/heic", "heif": "image/heif",
-}  # fmt: skip
-"""Media types by extension (IANA; and image/x-icon, by which browsers know Windows' icons)."""
 
 
 class ObjectStorage:
@@ -64,7 +58,7 @@ class ObjectStorage:
     def save(self, path: str, data: bytes, *, sha256: str) -> str:
         name = plain_parts(path)[-1]
         self._bucket.check_key(path)
-        content_type = _CONTENT_TYPES.get(path.rpartition(".")[2].lower(), "application/octet-stream")
+        content_type = MEDIA_TYPES.get(path.rpartition(".")[2].lower(), "application/octet-stream")
         if PurePosixPath(name).stem == sha256:
             return self._save_by_digest(path, data, sha256=sha256, content_type=content_type)
         if not self._bucket.create(_claim(sha256), path.encode(), content_type=_TEXT):

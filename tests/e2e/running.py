@@ -97,6 +97,17 @@ def running(*arguments: str | Path, folder: Path) -> Iterator[Running]:
         started.process.communicate()
 
 
+def kill_all(started: Running) -> None:
+    """By -9 and with all its processes, also when only the first of them is dead already."""
+    for number in (signal.SIGCONT, signal.SIGKILL):
+        for pid in in_session(started.process.pid):
+            try:
+                os.kill(pid, number)
+            except ProcessLookupError:
+                continue
+    started.process.communicate()
+
+
 def assert_nothing_left(session: int) -> None:
     """No process of the session outlives its leader, but for the moment that noticing takes."""
     end = time.monotonic() + 5

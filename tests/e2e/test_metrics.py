@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.e2e.running import Running, image_crawler, in_session, records, saved_digests
+from tests.e2e.running import Running, image_crawler, in_session, kill_all, records, saved_digests
 from tests.support.cpu_time import soon
 from tests.support.redisserver import RedisServer
 from tests.support.sites import SiteServer, make_site, serving
@@ -94,7 +94,7 @@ class Place:
 
     def start(self, *arguments: str | Path) -> Running:
         started = Running(arguments, folder=self.path)
-        self._stack.callback(_end, started)
+        self._stack.callback(kill_all, started)
         return started
 
     def serve(self, *options: str) -> Watched:
@@ -112,16 +112,6 @@ class Place:
     def check_all_saved(self) -> None:
         assert saved_digests(self.path / "crawl", self.server.url) == self.digests
         assert len(records(self.path / "crawl")) == IMAGES
-
-
-def _end(started: Running) -> None:
-    for number in (signal.SIGCONT, signal.SIGKILL):
-        for pid in in_session(started.process.pid):
-            try:
-                os.kill(pid, number)
-            except ProcessLookupError:
-                continue
-    started.process.communicate()
 
 
 @pytest.fixture(name="place")

@@ -33,6 +33,7 @@ from tests.e2e.running import (
     Running,
     image_crawler,
     in_session,
+    kill_all,
     recorded,
     wait_until_recorded,
 )
@@ -72,7 +73,7 @@ class Place:
 
     def start(self, *arguments: str | Path) -> Running:
         started = Running(arguments, folder=self.path, environment=self.environment)
-        self._stack.callback(_end, started)
+        self._stack.callback(kill_all, started)
         return started
 
     def serve(self, *options: str | Path) -> Running:
@@ -112,17 +113,6 @@ class Place:
     def slow_down(self, delay_s: float) -> None:
         for host in self.hosts:
             host.delay_s = delay_s
-
-
-def _end(started: Running) -> None:
-    """By -9 and with all its processes, also when only the first of them is dead already."""
-    for number in (signal.SIGCONT, signal.SIGKILL):
-        for pid in in_session(started.process.pid):
-            try:
-                os.kill(pid, number)
-            except ProcessLookupError:
-                continue
-    started.process.communicate()
 
 
 @pytest.fixture(name="place")
