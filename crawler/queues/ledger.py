@@ -91,6 +91,9 @@ class Ledger(LedgerRuns, Queue):
                         halted=self._halted or "this worker has left", drained=state.counters.drained
                     )
                 self._tick()
+                # who waits here was taken for lost by a manager that had stood still (SIGSTOP, a laptop that slept)
+                if worker.id not in self._leases.workers:
+                    member = self._meet(worker)
                 batches = self._lease_due(worker, count=count, slots=slots)
                 now = self._clock()
                 more = state.politeness.is_due(kind) and not self._is_held_back(kind)
