@@ -253,7 +253,7 @@ class RedisQueue(Queue):
         hosts = [host_status(host) for answer in answers for host in answer[9]]
         hosts.sort(key=lambda host: -host.at_hand)
         rates: dict[str, Any] = {
-            f"{start}{name}_per_s": sum(float(answer[12][first + at]) for answer in answers)
+            f"{start}{name}_per_s": sum(float(answer[12][first + at] or 0) for answer in answers)
             for first, start in ((0, ""), (4, "mean_"))
             for at, name in enumerate(("pages", "images", "renders", "saved_bytes"))
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -28,25 +28,12 @@ def figures(answers: Sequence[Any], shards: Shards) -> dict[str, Any]:
     counts: Counter[str] = Counter()
     dropped: Counter[str] = Counter()
     totals = Stats()
-    workers: dict[str, WorkerStatus] = {}
     for answer in answers:
         counts.update(flat(answer[1]))
         dropped.update(flat(answer[3]))
         if answer[2]:
             with suppress(*FLAWS):  # somebody else has written there
                 totals = _TOTALS(answer[2])
-        for blob, held, seen_s, done_per_s in answer[4]:
-            try:
-                state = _WORKER(blob)
-            except FLAWS:
-                continue
-            before = workers.get(state.id)
-            latest = msgspec.structs.replace(
-                state, seen_s=float(seen_s), done_per_s=min(float(done_per_s), MOST_PER_S)
-            )
-            if before is not None and before.seen_s <= latest.seen_s:  # each shard has what it was told last
-                latest = before
-            workers[state.id] = msgspec.structs.replace(latest, held=held + (before.held if before else 0))
     by_kind: dict[str, Any] = {}
     for at, (letter, kind) in enumerate(KINDS.items()):
         settled: Counts = getattr(totals, f"{kind}s")
@@ -59,8 +46,7 @@ def figures(answers: Sequence[Any], shards: Shards) -> dict[str, Any]:
             start, of_kind = f"{letter}:{what}:", Counter(getattr(totals, name))
             of_kind.update({key[len(start) :]: n for key, n in counts.items() if key.startswith(start)})
             by_kind[name] = dict(+of_kind)
-    for who, state in workers.items():
-        workers[who] = as_held(state, state.held)
+    workers = workers_of(answers)
     waiting = [host_status(host) for answer in answers for host in answer[14]]
     waiting.sort(key=lambda host: -host.at_hand)
     retries = sorted((_retry(one) for answer in answers for one in answer[15]), key=lambda one: one.due_s)
@@ -71,7 +57,7 @@ def figures(answers: Sequence[Any], shards: Shards) -> dict[str, Any]:
         **by_kind,
         "dropped": dict(dropped),
         "saved_bytes": totals.saved_bytes + counts["bytes"],
-        "workers": tuple(workers.values()),
+        "workers": workers,
         "worker_count": max(len(workers), *(answer[5] for answer in answers)),
         "drained": not any(states) and (shards.count == 1 or shards.drained()),
         "up_s": max(float(answer[11]) for answer in answers),
@@ -93,6 +79,26 @@ def figures(answers: Sequence[Any], shards: Shards) -> dict[str, Any]:
         "halted": next((utf8(answer[7]) for answer in answers if answer[7]), None),
         "stopped": bool(last[8]),
     }
+
+
+def workers_of(answers: Sequence[Any]) -> tuple[WorkerStatus, ...]:
+    """Each worker as the shard knows it that it spoke to last, with what it holds in all of them.
+
+    Its rate is of the last shard that has one: a shard to which it spoke a single time may be the last, and has none.
+    """
+    told: defaultdict[str, list[tuple[WorkerStatus, bool]]] = defaultdict(list)
+    for blob, held, seen_s, done_per_s in (one for answer in answers for one in answer[4]):
+        with suppress(*FLAWS):  # somebody else has written there
+            per_s = min(float(done_per_s or 0), MOST_PER_S)
+            state = msgspec.structs.replace(_WORKER(blob), held=held, seen_s=float(seen_s), done_per_s=per_s)
+            told[state.id].append((state, done_per_s is not None))
+    workers = []
+    for of_shards in told.values():
+        of_shards.sort(key=lambda one: one[0].seen_s)
+        per_s = next((one.done_per_s for one, has_rate in of_shards if has_rate), 0.0)
+        held = sum(one.held for one, _ in of_shards)
+        workers.append(as_held(msgspec.structs.replace(of_shards[0][0], done_per_s=per_s, held=held), held))
+    return tuple(workers)
 
 
 def host_status(found: Sequence[Any]) -> HostStatus:

@@ -34,11 +34,9 @@ local function sample(meter, value)
   end
   meter.t2, meter.v2 = now, value
 end
+-- The rate of a meter; false of one that has seen a single point.
 local function rate(meter)
-  if meter.t2 and meter.t2 > meter.t then
-    return string.format('%.6f', (meter.v2 - meter.v) / (meter.t2 - meter.t))
-  end
-  return '0'
+  return meter.t2 and meter.t2 > meter.t and string.format('%.6f', (meter.v2 - meter.v) / (meter.t2 - meter.t))
 end
 
 -- The worker that speaks: its id, kind, state (for people) and how much it has done. nil if it has left.
