@@ -18,17 +18,18 @@ from tests.support.cpu_time import allowed_s, spent, untraced
 from tests.support.redisserver import Cluster, RedisServer, cluster, need_server
 
 # two shared cores: how long one example takes says nothing
-settings.register_profile("crawler", deadline=None, print_blob=True)
+settings.register_profile("thorough", deadline=None, print_blob=True)
+settings.register_profile("crawler", settings.get_profile("thorough"), max_examples=50)
 settings.register_profile("quick", settings.get_profile("crawler"), max_examples=20)
 
 # xdist's processes ignore it, as does what a shell starts in the background; all that tests start would as well
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-_OF_CONTRACT = {"valkey": 10, "cluster": 3}
+_OF_CONTRACT = {"valkey": 20, "cluster": 5}
 """Of the queues' contract one test in so many is run there: the scripts are those of Redis, which gets them all."""
 
-_OF_REDIS, _ON_REDIS = 4, "test_redis.py"
+_OF_REDIS, _ON_REDIS = 6, "test_redis.py"
 """The same of whole crawls that are run with either engine, but for this file: it is about what differs."""
 
 
@@ -38,14 +39,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--thorough",
         action="store_true",
         help="Like --all, with every test of the matrices that are sampled otherwise: the contract of the queues on"
-        " Valkey, whole crawls on Redis, all commands at all widths of a terminal, in all encodings.",
+        " Valkey, whole crawls on Redis, all commands at all widths of a terminal, in all encodings; and with all"
+        " examples of each property.",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Who runs the fast tests alone is waiting; .ci/run names the profile of all examples for them as well."""
+    """Who runs the fast tests alone is waiting; .ci/run names the profile of more examples for them as well."""
     if not config.getoption("--hypothesis-profile"):
-        settings.load_profile("crawler" if marks.wants_rest(config) else "quick")
+        usual = "crawler" if marks.wants_rest(config) else "quick"
+        settings.load_profile("thorough" if config.option.thorough else usual)
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:

@@ -52,6 +52,7 @@ def make_pages(folder: Path, port: int, images: int) -> None:
     page.write_text(page.read_text(encoding="utf-8") + dead, encoding="utf-8")
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("dead", "reason"), [(refusing, "connect-failed"), (silent, "connect-timeout")])
 def test_images_of_a_dead_host_are_given_up_together(
     tmp_path: Path, dead: Callable[[], AbstractContextManager[int]], reason: str

@@ -90,7 +90,7 @@ def test_none_stops_floods_fools_or_escapes_a_renderer(program: Path, pytestconf
     if (
         not pytestconfig.option.thorough
     ):  # minutes for all of them; ``python -m tests.hostile_pages`` has these as well
-        pages = pages[::2]
+        pages = pages[::3]
     before = left()
     with trying(program, pages, **small()) as trial:
         trial.honest(0)  # now there is a browser, and two readers

@@ -158,6 +158,7 @@ def program(python: str, *arguments: str | Path, folder: Path) -> Iterator[Progr
         process.wait()
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("ours", ["serves", "works"])
 def test_two_pythons_share_a_crawl(other: str, ours: str, keys: Keys, tmp_path: Path) -> None:
     manager, worker = (sys.executable, other) if ours == "serves" else (other, sys.executable)

@@ -398,6 +398,7 @@ def set_back(store: RedisServer) -> None:
     store.start()
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("how", ["flushed", "without AOF"])
 def test_a_redis_that_has_forgotten_all_is_given_it_again(
     place: Place, how: str, tell: Callable[[str], None]

@@ -157,9 +157,10 @@ def ended(started: Running, code: int = 0) -> Outcome:
 @pytest.mark.measured
 def test_two_workers_finish_a_crawl(place: Place) -> None:
     workers = [place.work(), place.work()]  # they wait for it
-    place.server.delay_s = 0.1
+    place.server.delay_s = 0.5  # else the first may have done all of it before the other has joined
     served = place.serve("--per-host", "16")
     place.wait_until(lambda stats: downloaders(stats) == 2)
+    place.server.delay_s = 0.1
     assert "the books balance" in ended(served).out
     for worker in workers:
         said = ended(worker).err

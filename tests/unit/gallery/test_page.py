@@ -480,6 +480,7 @@ def test_what_is_chosen_of_the_look_is_kept(windows: Windows, tmp_path) -> None:
         assert window.value(background) == "rgb(255, 255, 255)"
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("width", [320, 390, 640, 900, 1440, 2560, 3840])
 def test_no_width_is_too_small_or_large_and_nothing_shifts(
     windows: Windows, tmp_path, thumbnails, width

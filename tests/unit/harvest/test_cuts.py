@@ -241,7 +241,9 @@ LARGE = {"xml._MAX_NODES_IN_ALL", "sitemap.MAX_URLS"}
 @pytest.mark.parametrize(
     "limit",
     [
-        pytest.param(limit, marks=(pytest.mark.slow, pytest.mark.untraced)) if limit in LARGE else limit
+        pytest.param(limit, marks=(pytest.mark.slow, pytest.mark.untraced, pytest.mark.sampled(2)))
+        if limit in LARGE
+        else limit
         for limit in COUNTED
     ],
 )

@@ -549,6 +549,7 @@ HONEST: dict[str, tuple[Site, dict, Callable[[], set[str]]]] = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", HONEST)
 def test_its_honest_twin_loses_nothing(name: str) -> None:
     site, options, expected = HONEST[name]

@@ -271,6 +271,7 @@ def test_a_long_value_is_no_reason_to_cut_a_tag() -> None:
     assert img.attributes == {"src": picture, "data-src": "real.png", "alt": ">"}
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "tag",

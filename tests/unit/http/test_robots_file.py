@@ -624,6 +624,7 @@ HOSTILE = {
 LONG_URLS = [f"{HOST}/{'a' * 8180}", f"{HOST}/{TWO}", f"{HOST}/?{'a/' * 4000}", f"{HOST}/{'%61' * 2700}"]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_file_takes_little_time_and_memory(name: str) -> None:

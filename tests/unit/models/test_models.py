@@ -73,6 +73,7 @@ SIMPLE: dict[Any, st.SearchStrategy[Any]] = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.slow
 @pytest.mark.parametrize("cls", VALUES)
 @settings(max_examples=30)

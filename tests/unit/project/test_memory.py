@@ -186,6 +186,7 @@ def page(size: int, make: Callable[[int], bytes]) -> bytes:
     return b"".join(pieces)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     "kind",
     [

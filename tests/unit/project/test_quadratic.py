@@ -96,6 +96,7 @@ LINEAR: dict[str, tuple[Callable[[str], Any], Shape]] = {
 }
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", QUADRATIC)
 def test_what_is_quadratic_is_found(name: str) -> None:
     work, shape = QUADRATIC[name]
@@ -110,6 +111,7 @@ def test_what_is_in_proportion_gives_no_alarm(name: str) -> None:
     assert growth(name, work, shape, most_chars=2**17, enough_s=0.02) is None
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     "pattern",
     [
@@ -185,6 +187,7 @@ def test_what_was_found_is_mended(name: str) -> None:
 # --- and finds nothing ------------------------------------------------------------------------------------
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", ENTRIES)
 def test_no_way_in_takes_more_than_in_proportion(name: str) -> None:
     entry = ENTRIES[name]

@@ -102,6 +102,7 @@ class Server:
                 left -= count
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("size", [20_000, 300_000])
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.slow

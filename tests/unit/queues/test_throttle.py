@@ -399,6 +399,7 @@ def at_queue(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[E
             yield engine, clock
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.slow
 @pytest.mark.untraced
 @pytest.mark.parametrize("name", CASES)

@@ -249,7 +249,7 @@ def run_machine(url: str, shards: int, kind: type[QueueMachine] = QueueMachine) 
     class Machine(kind):  # type: ignore[valid-type,misc]
         make = staticmethod(lambda clock, queue: RedisEngine(clock, queue, url, shards))
 
-    examples = 20 if shards == 1 else 12  # each of whose calls goes to all of them
+    examples = 12 if shards == 1 else 6  # each of whose calls goes to all of them
     run_state_machine_as_test(
         Machine, settings=settings(SETTINGS, max_examples=examples, stateful_step_count=30)
     )

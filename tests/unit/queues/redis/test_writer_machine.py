@@ -276,7 +276,7 @@ def wordless(told: Origin | Record | None) -> Origin | Record | None:
 
 
 SameAsTheLedger.TestCase.settings = settings(
-    max_examples=40,
+    max_examples=20,
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
