@@ -495,9 +495,15 @@ def figures(stats: object) -> dict[str, object]:
     )  # fmt: skip
     found = {name: getattr(stats, name) for name in names}
     found["waiting"] = Counter(shown(host) for host in stats.waiting)  # type: ignore[attr-defined]
-    found["failures"] = {(one.kind, one.reason): round(one.ago_s, 3) for one in stats.failures}  # type: ignore[attr-defined]
+    found["failures"] = {  # which of several hosts is given up first may differ, and so when the last one was
+        (one.kind, one.reason): 0.0 if one.reason == "host-down" else round(one.ago_s, 3)
+        for one in stats.failures  # type: ignore[attr-defined]
+    }
     found["retries"] = {retry.host: round(retry.due_s, 3) for retry in stats.retries}  # type: ignore[attr-defined]
-    return {name: +Counter(value) if isinstance(value, dict) else value for name, value in found.items()}
+    return {
+        name: +Counter(value) if isinstance(value, dict) and name != "failures" else value
+        for name, value in found.items()
+    }
 
 
 def shown(host: HostStatus) -> object:
