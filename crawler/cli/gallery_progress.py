@@ -13,6 +13,7 @@ from rich.text import Text
 
 from crawler.cli import tables
 from crawler.cli.output import live
+from crawler.cli.progress_grid import bar_of
 from crawler.gallery.build import BuildProgress
 from crawler.monitoring import wait_reasons
 from crawler.monitoring.rate import Rate
@@ -70,12 +71,12 @@ class ProgressLine:
         width = options.max_width - len(name) - _GAP
         while sum(len(part) + _GAP for part in parts) > width and len(parts) > 1:
             parts.pop()
-        bar = min(_BAR_COLUMNS, width - sum(len(part) + _GAP for part in parts) - _GAP)
+        columns = min(_BAR_COLUMNS, width - sum(len(part) + _GAP for part in parts) - _GAP)
         line = Table.grid(padding=(0, _GAP, 0, 0))
         cells: list[Text | ProgressBar] = [Text(name, "bold")]
-        if bar >= _LEAST_BAR_COLUMNS:
-            total, done = max(1, self._progress.of), self._progress.images
-            cells.append(ProgressBar(total, done, width=bar, complete_style="green", finished_style="green"))
+        if columns >= _LEAST_BAR_COLUMNS:
+            total, done = self._progress.of, self._progress.images
+            cells.append(bar_of(done, total, width=columns))
         cells += [Text(part, "" if number == 0 else "dim", no_wrap=True) for number, part in enumerate(parts)]
         line.add_row(*cells)
         yield line

@@ -136,6 +136,16 @@ class _Picture(Live):
         self._above.flush()
         super().update(renderable, refresh=refresh)
 
+    def refresh(self) -> None:
+        # Ctrl-C while a picture of other rows is laid out: nothing of it is written, and what is counted at the end
+        # has to be what is there. The first row of the panel was left above "stopping:".
+        shape, widths = self._live_render._shape, self._widths  # noqa: SLF001 - rich tells it nowhere else
+        try:
+            super().refresh()
+        except BaseException:
+            self._live_render._shape, self._widths = shape, widths  # noqa: SLF001
+            raise
+
     def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
         drawn = super().process_renderables(renderables)
         if self._alt_screen:

@@ -209,10 +209,18 @@ def _rows(stats: Stats, figures: Figures) -> list[_Row]:
 def _drawn(rows: list[_Row], room: dict[str, int], *, headers: bool) -> Table:
     columns: list[tuple[int, str, Callable[[_Row], RenderableType]]] = [
         (room["names"], "", lambda row: Text(f"  {row.name}", "bold")),
-        (room["bar"], "", lambda row: _bar(row.of) if row.of is not None else ""),
+        (
+            room["bar"],
+            "",
+            lambda row: bar_of(crawl_tables.settled(row.of), row.of.discovered) if row.of is not None else "",
+        ),
         (room["done"], "", lambda row: Text(row.done, justify="right")),
         (room["now"], "now", lambda row: Text(row.per_s(row.pace.now_per_s), justify="right")),
-        (room["mean"], "average", lambda row: Text(_mean(row), "dim", justify="right")),
+        (
+            room["mean"],
+            "average" if any(map(_mean, rows)) else "",
+            lambda row: Text(_mean(row), "dim", justify="right"),
+        ),
         (room["spark"], _period(rows), lambda row: _spark(row, room["spark"]) if row.has_spark else ""),
     ]
     shown = [column for column in columns if column[0]]
@@ -239,12 +247,13 @@ def _spark(row: _Row, width: int) -> Text:
     return bars
 
 
-def _bar(counts: Counts) -> RenderableType:
+def bar_of(done: int, total: int, *, width: int | None = None) -> ProgressBar:
+    """A bar of *width* columns; of all that there are without it."""
     return ProgressBar(
-        total=max(1, counts.discovered),
-        completed=crawl_tables.settled(counts),
-        width=None,
-        style="dim",  # rich's own is a dark grey: on a light background it stands out more than what is done
+        total=max(1, total),
+        completed=done,
+        width=width,
+        style="dim",  # rich's own is a dark grey: lost on a dark background, and more than what is done on a light one
         complete_style=ACCENT,
         finished_style=ACCENT,
     )

@@ -39,7 +39,7 @@ HOSTILE = (
     "\x9b31m\x90q\x9c\x7f\x08\x0b\x0c\x1bc\x1b[2J\rFORGED\u202e\u2066\u200f\u061c\u2028\u2029"
 )
 OURS = re.compile(
-    rb"\x1b\[(?:0|(?:[12];)*(?:[1-4]|3[1-46]|38;5;237))m"  # colours, but for that of the text above
+    rb"\x1b\[(?:0|(?:[12];)*(?:[1-4]|3[1-46]))m"  # colours, but for that of the text above
     rb"|\x1b\[\?25[lh]|\x1b\[2K|\x1b\[1A"  # what a live picture does with the cursor
     rb"|\x1b\[\?1049[hl]|\x1b\[H"  # a screen of its own, for status --watch
     rb"|\x1b\]8;(?:id=\d+;file://[\w./%~+-]+|;)\x1b\\"  # a link to a folder of this machine, and its end

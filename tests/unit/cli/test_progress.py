@@ -453,6 +453,26 @@ def test_a_picture_that_was_never_drawn_leaves_nothing_at_all() -> None:
     assert out.file.getvalue() == "\x1b[?25l\x1b[?25h"  # type: ignore[attr-defined]
 
 
+def test_a_picture_that_is_interrupted_while_it_is_drawn_leaves_nothing_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of three rows two were removed: the one being drawn had two, and never came."""
+
+    def interrupted(_lines: object) -> None:
+        raise KeyboardInterrupt
+
+    out = console(80)
+    file: io.StringIO = out.file  # type: ignore[assignment]
+    with live(out, transient=True) as drawn_on:
+        drawn_on.update(Text("a\nb\nc"), refresh=True)
+        before = len(file.getvalue())
+        with monkeypatch.context() as patch:
+            patch.setattr("rich.live_render.loop_last", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                drawn_on.update(Text("a\nb"), refresh=True)
+    assert rows_up(file.getvalue()[before:].partition("a")[0]) == 2
+
+
 def test_blanks_at_the_end_of_a_row_are_not_drawn() -> None:
     out = console(80)
     with live(out) as drawn_on:
