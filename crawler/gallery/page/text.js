@@ -35,17 +35,18 @@
   const number = (value) => numbers.format(value);
   const plural = (count, one, many = `${one}s`) => `${number(count)} ${count === 1 ? one : many}`;
 
+  /** As the commands say it: KiB, not kB, or one crawl would have two sizes. */
   const bytes = (count) => {
     if (!(count >= 0)) return "";
-    if (count < 1000) return `${count} B`;
-    const units = ["kB", "MB", "GB", "TB"];
+    if (count < 1024) return plural(count, "byte");
+    const units = ["KiB", "MiB", "GiB", "TiB"];
     let value = count;
     let unit = -1;
-    while (value >= 999.5 && unit < units.length - 1) {
-      value /= 1000;
+    while (value >= 1023.95 && unit < units.length - 1) {
+      value /= 1024;
       unit += 1;
     }
-    return `${value < 9.95 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
+    return `${value.toFixed(1)} ${units[unit]}`;
   };
 
   const pixels = (width, height) => (width && height ? `${width} × ${height}` : "size not known");
