@@ -52,9 +52,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """One for each core and one more, as half of the time is waiting; none where a file is named."""
+    """One for each core and one or two more, as much of the time is waiting; none where a file is named."""
     chooses = config.option.markexpr or config.option.all or config.option.thorough
-    return 0 if marks.wants_rest(config) and not chooses else cores() + 1
+    if not marks.wants_rest(config):
+        return cores() + 1
+    return cores() + 2 if chooses else 0
 
 
 def cores() -> int:

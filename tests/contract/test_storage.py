@@ -222,6 +222,7 @@ def _race(open_storage: Callable[[], Storage], start: object, name: int, count: 
     answers.put([save(storage, f"images/{number}-{name}.jpg", b"%d" % number) for number in range(count)])  # type: ignore[attr-defined]
 
 
+@pytest.mark.sampled(3)
 # the children use nothing of the server's threads
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 def test_processes_that_race_with_the_same_bytes_agree(case: Case) -> None:

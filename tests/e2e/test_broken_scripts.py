@@ -38,7 +38,7 @@ def make_gallery(folder: Path, server: SiteServer, status: int, *, pages: int, b
     return set(paths)
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize(
     ("status", "count"),
     # with nothing else left, the latter two look like an outage for a while, and take longer to end than a test may
@@ -64,6 +64,7 @@ def test_beside_good_images_they_slow_nothing_down(
     assert took_s < 60 or status != 500, "0.5 + 1 + 2 + 4 s, and not minutes"
 
 
+@pytest.mark.sampled(2)
 def test_with_nothing_else_the_host_is_alive_and_is_slowed_down(
     tmp_path: Path, queue: tuple[str, ...]
 ) -> None:

@@ -113,6 +113,7 @@ def test_images_that_are_gone_are_fetched_again(place: Place, digests: dict[str,
     assert place.server.requests.total() - asked == 12
 
 
+@pytest.mark.sampled(2)
 def test_also_when_an_unfinished_crawl_goes_on(place: Place, digests: dict[str, str]) -> None:
     with running(*place.command, folder=place.path) as started:
         wait_until_recorded(started, place.folder, 60)

@@ -140,6 +140,7 @@ def waits(condition: Callable[[], object]) -> None:
         time.sleep(0.15)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.usefixtures("_engine")
 def test_workers_go_to_none_and_come_back_and_nothing_is_lost(place: Place) -> None:
     """What a scaler does: it looks at what is due, ends the workers by SIGTERM, and starts others."""

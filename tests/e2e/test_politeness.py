@@ -51,7 +51,7 @@ def assert_paced(site: manners.Server, delay_s: float) -> None:
     assert not short, (short, [path for _, path in site.arrivals])
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("asked_by", ["us", "robots.txt"])
 def test_a_delay_holds_between_all_requests(tmp_path: Path, queue: Sequence[str], asked_by: str) -> None:
     """Errors, redirects, Retry-After, slow answers and robots.txt, from three downloaders and a harvester; a host that
@@ -140,7 +140,7 @@ def test_a_host_without_its_robots_txt_is_left_alone(tmp_path: Path) -> None:
         assert len(records(tmp_path / "crawl")) == 1
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("engine", ["manager", "redis"])
 @pytest.mark.parametrize("retry_after", [None, "1"])
 def test_a_host_that_refuses_is_asked_as_fast_as_it_allows(

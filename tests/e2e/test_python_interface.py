@@ -170,7 +170,7 @@ def test_async_for_leaves_the_loop_free_and_gets_all(tmp_path: Path) -> None:
     assert processes() == {}
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("how", ["break", "cancel", "error", "timeout"])
 def test_leaving_it_stops_the_crawl_cleanly(tmp_path: Path, how: str) -> None:
     digests = make_site(tmp_path / "site", pages=20, images_per_page=5)

@@ -44,6 +44,7 @@ def renders_of(folder: Path, site: scripted.Server) -> dict[str, RenderRecord]:
         return {record.url.removeprefix(site.url): record for record in catalog.renders()}
 
 
+@pytest.mark.sampled(2)
 def test_what_scripts_bring_is_saved_with_its_words(tmp_path: Path, queue: Sequence[str]) -> None:
     with scripted.serving() as site:
         outcome = image_crawler("crawl", site.url, "-o", "crawl", *queue, folder=tmp_path)

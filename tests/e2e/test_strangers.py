@@ -302,6 +302,7 @@ def noise(place: Place) -> AbstractContextManager[None]:
 # --- what becomes of it ---
 
 
+@pytest.mark.sampled(2)
 def test_three_hundred_who_say_nothing(start: Callable[..., Place]) -> None:
     place = start()
     threads, rss = at_rest(place)
@@ -330,6 +331,7 @@ def test_more_than_it_has_threads_for(start: Callable[..., Place]) -> None:
     back_to(place, threads, within_s=HANDSHAKE_S + 3)
 
 
+@pytest.mark.sampled(2)
 def test_a_hundred_who_drip(start: Callable[..., Place]) -> None:
     place = start()
     threads, rss = at_rest(place)

@@ -333,7 +333,7 @@ def test_a_hostile_manager_is_looked_at(tmp_path: Path, columns: int) -> None:
             assert "box [35m[red]X[/red]" in wide.text, "it is there, as text"
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     ("plan", "facts", "more"),
     [
