@@ -19,7 +19,7 @@ from crawler.catalog.owner import RobotsTxt
 from crawler.cli import crawl_tables, tables
 from crawler.cli.options import Command, folder_argument, json_option
 from crawler.cli.output import clean, write_json
-from crawler.errors import LEFT_OUT
+from crawler.errors import ADVICE, LEFT_OUT, REASONS
 from crawler.http.robots import product_token
 from crawler.lists import FOUND_IN
 from crawler.models import (
@@ -105,6 +105,14 @@ def _where(one: KeptOut) -> str:
 
 def _lines(explanation: Explanation, *, store: str) -> Iterator[RenderableType]:
     """What became of the URL, and what the robots.txt of its host says of it. *store* is the object store, if any."""
+    if explanation.asked in REASONS and not explanation.known:
+        yield Text(
+            f"{explanation.asked} is no URL, but a reason why something was not saved.", style="yellow"
+        )
+        if advice := ADVICE.get(explanation.asked):
+            yield Text(f"{advice}.")
+        yield "What was not saved by it: image-crawler inspect DIR --failures"
+        return
     if explanation.kept_out and explanation.how != "session":
         yield from _kept_out_lines(explanation)
     if explanation.known:
@@ -173,7 +181,7 @@ def _named_lines(explanation: Explanation) -> Iterator[RenderableType]:
     yield ""
     if more := count - len(explanation.named):
         yield Text(f"  and {more:,} more", "dim")
-    yield Text("all of one: image-crawler explain DIR with its path or URL", "dim")
+    yield Text("for all of one, give its path or URL: image-crawler explain DIR PATH", "dim")
 
 
 def _known_lines(explanation: Explanation, *, store: str) -> Iterator[RenderableType]:

@@ -29,7 +29,7 @@ from crawler.cli.output import clean, is_terminal, write_json
 from crawler.cli.runs import show_runs
 from crawler.config import StorageConfig
 from crawler.crawlfile.keepers import Keeper
-from crawler.models import ImageRecord, ImageStatus, Revisit
+from crawler.models import ImageRecord, ImageStatus, Revisit, RunKind
 from crawler.storage import schemes
 from crawler.text.display import counted
 
@@ -125,6 +125,8 @@ def inspect(
             _list(groups, _alike_lines, nothing, as_json=as_json, apart=True)
         if changed:
             nothing = "nothing has changed, or the crawl has not been refreshed (crawl --refresh)"
+            if any(run.kind is RunKind.REFRESH for run in catalog.runs()):
+                nothing = "the latest refresh found nothing new, changed, gone or failing"
             _list(changes(catalog), _change_lines, nothing, as_json=as_json)
         if owners:
             nothing = "no owner was heard to say anything of the use of an image"

@@ -42,8 +42,7 @@ def load(
             config = _with_value(config, key, text, source=f"environment variable {name}")
     for key, value in (flags or {}).items():
         if value is not None:
-            flag = SETTINGS[key].flag if key in SETTINGS else key
-            config = _with_value(config, key, value, source=f"option {flag}")
+            config = _with_value(config, key, value, source=f"option {_flags(key)}")
     if contradiction := contradiction_in(config.images):
         raise ConfigError(contradiction)
     return config
@@ -89,6 +88,14 @@ def from_tables(tables: Mapping[str, Any], *, source: str) -> Config:
                 )
             config = _with_value(config, key, value, source=f"{source}, [{name}]")
     return config
+
+
+def _flags(key: str) -> str:
+    """The flag of a setting, with those that mean the same: whoever gave ``--max-time`` knows no ``--max-time-s``."""
+    if key not in SETTINGS:
+        return key
+    setting = SETTINGS[key]
+    return setting.flag + "".join(f", {other}" for other in setting.also)
 
 
 _BOOLEANS = ("true", "false", "1", "0", "yes", "no", "on", "off")

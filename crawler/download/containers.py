@@ -62,7 +62,7 @@ def check_jpeg(data: bytes) -> int:
             position += int.from_bytes(data[position : position + 2], "big")
     # a stray byte may have misled the walk; within pixels, 0xff is always followed by 0x00
     if not first_scan or data.find(_EOI, first_scan) < 0:
-        raise TruncatedImage(f"the JPEG ends early: {len(data):,} bytes have no end mark")
+        raise TruncatedImage(f"the JPEG ends early: {len(data):,} bytes came, and no end mark")
     return scans
 
 
@@ -87,7 +87,7 @@ def check_png(data: bytes) -> tuple[int, bytes]:
         header = data[position : position + 8]
         end = position + 12 + int.from_bytes(header[:4], "big")
         if len(header) < 8 or end > len(data):  # noqa: PLR2004
-            raise TruncatedImage(f"the PNG ends early: {len(data):,} bytes have no end mark")
+            raise TruncatedImage(f"the PNG ends early: {len(data):,} bytes came, and no end mark")
         kind = header[4:]
         if not kind.isalpha():
             raise CorruptImage("the PNG is damaged: a part of it is of a kind that there can't be")
@@ -187,7 +187,7 @@ def check_gif(data: bytes, applications: list[int] | None = None) -> int:
             position += 1  # stray block terminators are common and harmless
         else:
             raise CorruptImage(f"the GIF has an unknown block 0x{block:02x} at byte {position}")
-    raise TruncatedImage(f"the GIF ends early: {len(data):,} bytes have no end mark")
+    raise TruncatedImage(f"the GIF ends early: {len(data):,} bytes came, and no end mark")
 
 
 def color_table_bytes(flags: bytes) -> int:

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from crawler.cli import crawl_tables, main, tables
 from crawler.cli.output import clean
+from crawler.errors import ADVICE
 from crawler.models import Counts, ImageRecord, ImageStatus, NewTask, Origin, Stats, TaskKind
 from tests.support.crawls import SEED, SITE, garden, keep, page, read_json_lines, saved
 
@@ -221,6 +222,16 @@ def test_explain_a_saved_image(crawl: Path, capsys: pytest.CaptureFixture[str]) 
     assert facts["caption"] == "In June"
     assert "the same bytes came from another URL" in out
     assert "this image (img)" in out
+
+
+def test_explain_a_reason_says_what_to_do_and_where_it_is_listed(
+    crawl: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["explain", str(crawl), "not-found"]) == 1
+    out = capsys.readouterr().out
+    assert ADVICE["not-found"] in out
+    assert "inspect DIR --failures" in out
+    assert "robots.txt" not in out, "it is no URL"
 
 
 def test_explain_a_failure(crawl: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -323,7 +323,7 @@ def test_a_secret_is_neither_written_down_nor_shown(key: str, secret: object) ->
 
 @pytest.mark.parametrize("header", ["no colon", "Bad Name: x", "X: two\nlines", "X: nön", ": x"])
 def test_a_header_that_is_none_is_refused(header: str) -> None:
-    with pytest.raises(ConfigError, match="option --headers: headers = … won't do"):
+    with pytest.raises(ConfigError, match="option --headers, --header: headers = … won't do"):
         load(flags={"headers": (header,)})
 
 
