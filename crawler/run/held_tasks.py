@@ -105,7 +105,8 @@ class HeldTasks:
             running = self._running.get(token)
             if running is not None:
                 self._free_slot(running)
-                self._may_begin.notify()
+                if self._waiting and len(self._running) < self._most():
+                    self._may_begin.notify()
                 self._notify_leasing()
 
     def finished(self, task: Task) -> None:
