@@ -1,4 +1,4 @@
-"""Files of a crawl that other machines keep."""
+"""Files of a crawl that are not in its folder: those that other machines keep, and those that are gone."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 
 from crawler.catalog.database import Catalog
 from crawler.crawlfile.columns import sane_size
+from crawler.crawlfile.image_paths import on_disk
 from crawler.crawlfile.keepers import UNTOLD, Here, Keeper, keeper_of
 from crawler.models import Value
 
@@ -74,3 +75,23 @@ def elsewhere(catalog: Catalog) -> tuple[KeeperSum, ...]:
         KeeperSum(machine=keeper.machine, folder=keeper.folder, id=keeper.id, files=files, size_bytes=size)
         for keeper, (files, size) in sorted(sums.items(), key=lambda item: (-item[1][0], item[0]))
     )
+
+
+def gone(catalog: Catalog) -> tuple[int, str]:
+    """How many files that were saved in the folder of *catalog* are not there any more, and the path of the first."""
+    expected = Expected(catalog)
+    kept_by = "kept_by" if catalog.has("kept_by") else f"'{UNTOLD}'"
+    rows = catalog.rows(
+        f"SELECT CAST(path AS TEXT), CAST({kept_by} AS TEXT), CAST(worker AS TEXT) FROM images"  # noqa: S608 - our own
+        " WHERE status = 'saved' AND path != '' ORDER BY seq"
+    )
+    is_here: dict[tuple[str, str], bool] = {}
+    folder, count, first = f"{catalog.folder}{os.sep}", 0, ""
+    for path, keeper, worker in rows:
+        by = (keeper, worker if keeper == UNTOLD else "")
+        if (here := is_here.get(by)) is None:
+            here = is_here[by] = expected.here(keeper_of(keeper, worker))
+        if here and not os.path.lexists(folder + on_disk(path)):
+            count += 1
+            first = first or path
+    return count, first

@@ -14,11 +14,13 @@ from typing import Any
 import msgspec
 
 from crawler.catalog.database import Catalog
+from crawler.catalog.elsewhere import gone
 from crawler.catalog.summary import Summary, recorded, with_files
 from crawler.crawlfile.columns import known_reason, sane_size, total
 from crawler.crawlfile.schema import TABLES
 from crawler.errors import ADVICE
 from crawler.models import MAX_SIZE_BYTES, STATUSES, ImageStatus, PageStatus, RenderStatus, TaskKind, Value
+from crawler.storage.schemes import is_object_store
 
 TOP_FILES = 5
 _HAD = frozenset({ImageStatus.SAVED, ImageStatus.DUPLICATE, PageStatus.HARVESTED, RenderStatus.RENDERED})
@@ -88,6 +90,10 @@ class Inspection(Summary, kw_only=True):
     """None without saved images whose size in pixels is known."""
     largest: tuple[LargeFile, ...]
     """The TOP_FILES largest files."""
+    gone: int = 0
+    """Files that were saved in the crawl's folder and are not there any more; 0 for a crawl with an object store."""
+    gone_path: str = ""
+    """The path of the first of these."""
 
 
 def inspection(catalog: Catalog) -> Inspection:
@@ -109,6 +115,9 @@ def inspection(catalog: Catalog) -> Inspection:
             pixels=pixels,
             largest=_largest(catalog),
         )
+        if not is_object_store(catalog.config().storage):
+            count, path = gone(catalog)
+            inspected = msgspec.structs.replace(inspected, gone=count, gone_path=path)
     return with_files(inspected)
 
 

@@ -57,6 +57,8 @@ def _headline(found: Inspection, storage: StorageConfig) -> Iterator[tuple[str, 
     yield "images", _images(found)
     if stats.drained:
         yield "missing", _lacking(found)
+    if found.gone:
+        yield "gone", _gone(found)
     yield "pages", _pages(found)
     yield from rendered(found).items()
     if same := stats.image_status.get(ImageStatus.DUPLICATE, 0):
@@ -95,8 +97,17 @@ def _lacking(found: Inspection) -> Text:
         return Text(f"{lacking:,}{share}: below, with what to do", "yellow")
     if not stats.images.discovered:
         return Text("no image was found", "yellow")
+    if found.gone:
+        return Text("nothing that was found, but files are gone: below", "yellow")
     left_out = " that was taken on" if stats.dropped else " that was found"
     return Text(f"nothing: each image{left_out} is there", "green")
+
+
+def _gone(found: Inspection) -> Text:
+    one, them = found.gone == 1, "it" if found.gone == 1 else "them"
+    files = counted(found.gone, "saved file is", "saved files are")
+    path = f"{':' if one else ', such as'} {clean(found.gone_path)}"
+    return Text(f"{files} not there any more{path}; the same command once more fetches {them}", "yellow")
 
 
 def _pages(found: Inspection) -> str:

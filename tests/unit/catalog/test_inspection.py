@@ -173,6 +173,32 @@ def test_it_says_first_whether_all_is_there(tmp_path: Path, capsys: pytest.Captu
     assert "to go on  the same command once more" in text
 
 
+def test_a_saved_file_that_is_not_there_any_more_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    records = [sized(tmp_path, size) for size in (10, 20, 30)]
+    keep(tmp_path, page(SEED), *records)
+    assert (inspected(tmp_path).gone, inspected(tmp_path).gone_path) == (0, "")
+    assert "gone" not in screen(tmp_path, capsys)
+    for record in records[1:]:
+        (tmp_path / record.path).unlink()
+    assert (inspected(tmp_path).gone, inspected(tmp_path).gone_path) == (2, records[1].path)
+    shown = " ".join(screen(tmp_path, capsys).split())
+    assert f"gone 2 saved files are not there any more, such as {records[1].path}; the same command" in shown
+    assert "missing nothing that was found, but files are gone: below" in shown
+
+
+@pytest.mark.parametrize("kept_by", [f"{'0' * 16} box:/data", ""])
+def test_what_another_machine_or_an_object_store_keeps_is_not_gone(tmp_path: Path, kept_by: str) -> None:
+    record = sized(tmp_path, 10, kept_by=kept_by)
+    keep(tmp_path, page(SEED), record)
+    (tmp_path / record.path).unlink()
+    if not kept_by:
+        assert inspected(tmp_path).gone == 1
+        (tmp_path / "crawl.toml").write_text('[storage]\nstorage = "s3://bucket/pictures"\n')
+    assert inspected(tmp_path).gone == 0
+
+
 def test_each_reason_has_its_example_and_its_advice(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
