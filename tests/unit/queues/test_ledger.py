@@ -20,6 +20,7 @@ from crawler.models import (
     Alternative,
     ImageRecord,
     ImageStatus,
+    Lease,
     NewTask,
     OptOut,
     Origin,
@@ -39,11 +40,13 @@ from tests.support.queues import (
     HARVESTER,
     RENDERER,
     Queues,
+    embedded,
     failed,
     file_of,
     image,
     images,
     in_thread,
+    lease,
     page,
     render,
     saved,
@@ -783,3 +786,20 @@ def test_whether_anybody_renders_is_of_a_run(crawl: Crawl) -> None:
     planned = crawl.ledger
     planned.set_plan(Plan(browser=True))
     assert planned.template(host="http://a.example", name="family/fine").has_renderer
+
+
+def test_who_waits_while_the_manager_stands_still_is_met_again(tmp_path: Path) -> None:
+    """SIGSTOP, or a laptop that slept: when it goes on all deadlines are over, also of who waits in a call."""
+    queue = QueueConfig(lease_s=15.0)
+    with embedded(tmp_path / "crawl.db", queue=queue, scope=ScopeConfig()) as (ledger, queues):
+        queues.tasks.put(images(1))
+        (task,) = take(queues)
+        queues.results.put([failed(task, retry_in_s=30.0)])
+        with in_thread(lambda: lease(queues, wait_s=5.0)) as outcome:
+            wait_until(lambda: waiting_at(ledger))
+            queues.pass_time(5.0 + 15.0 + 31.0)
+            outcome.thread.join(10.0)
+        (told,) = outcome
+        assert isinstance(told, Lease), told
+        assert [one.url for batch in told.batches for one in batch.tasks] == [task.url]
+        assert queues.tasks.status().worker_count == 1
