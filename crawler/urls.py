@@ -225,8 +225,16 @@ def task_key(kind: str, url: str) -> bytes:
 
 def left_out_mark(slug: str, kind: str, url: str) -> int:
     """The 64 bits, as a signed integer of SQLite, by which a URL that was left out by a slug is known."""
-    digest = hashlib.blake2b(f"{slug} {kind} {url}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big", signed=True)
+    return _mark(f"{slug} {kind} {url}")
+
+
+def page_mark(url: str) -> int:
+    """As ``left_out_mark``, of a page that names images."""
+    return _mark(url)
+
+
+def _mark(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)
 
 
 def without_tracking(url: str) -> str:

@@ -43,7 +43,7 @@ class Step(NamedTuple):
     columns: Mapping[str, str] = {}
     """The new columns of records, and SQL for the value that stands for each in a file without it."""
     tables: tuple[str, ...] = ()
-    """The new tables of records and runs."""
+    """The new tables that are read where nothing is written."""
 
 
 def _in_images(*columns: str) -> tuple[str, ...]:
@@ -86,6 +86,16 @@ STEPS: dict[int, Step] = {
         columns={"kept_by": f"'{UNTOLD}'"},
     ),
     8: Step(()),  # the views, which every upgrade makes anew
+    9: Step(
+        (
+            """CREATE TABLE mention_pages (id INTEGER PRIMARY KEY, mark INTEGER NOT NULL UNIQUE,
+            url TEXT NOT NULL)""",
+            """CREATE TABLE mentions (image BLOB NOT NULL, page INTEGER NOT NULL,
+            PRIMARY KEY (image, page)) WITHOUT ROWID""",
+            """CREATE TABLE new_mentions (seq INTEGER PRIMARY KEY, url TEXT NOT NULL, images BLOB NOT NULL)""",
+        ),
+        tables=("mention_pages", "mentions", "new_mentions"),
+    ),
 }
 """By the version that each begins with. Files of these are read as they are, and brought up to date to be written."""
 SCHEMA_VERSION = max(STEPS) + 1
@@ -96,6 +106,7 @@ VIEWS = (
     "failure_reasons",
     "pages_without_images",
     "page_images",
+    "image_pages",
     "image_hosts",
     "image_formats",
     "image_minutes",

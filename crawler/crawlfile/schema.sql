@@ -70,6 +70,24 @@ CREATE TABLE left_out (             -- which URLs that was, as far as there is r
     times    INTEGER NOT NULL       -- how often it was kept out
 );
 
+CREATE TABLE mention_pages (        -- pages that name images of mentions
+    id   INTEGER PRIMARY KEY,       -- in the order in which they came: the latest mentions of an image lie together
+    mark INTEGER NOT NULL UNIQUE,   -- 64 bits of the BLAKE2b of its URL
+    url  TEXT NOT NULL
+);
+
+CREATE TABLE mentions (             -- which page names which image: all but the first page of each, which its record has
+    image BLOB NOT NULL,            -- as tasks.key
+    page  INTEGER NOT NULL,         -- as mention_pages.id
+    PRIMARY KEY (image, page)
+) WITHOUT ROWID;
+
+CREATE TABLE new_mentions (         -- mentions that are yet to be moved there: a row for each page that was read
+    seq    INTEGER PRIMARY KEY,
+    url    TEXT NOT NULL,           -- of the page
+    images BLOB NOT NULL            -- one after the other
+);
+
 CREATE TABLE words (                -- what later pages say of images that only a queue elsewhere knows so far
     key   BLOB PRIMARY KEY,         -- as of tasks
     words BLOB NOT NULL             -- MessagePack

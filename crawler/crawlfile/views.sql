@@ -56,6 +56,18 @@ SELECT page_url, count(*) AS images, sum(status = 'saved') AS saved, sum(status 
 FROM images
 GROUP BY page_url;
 
+CREATE VIEW image_pages AS          -- every page on which an image stood: the first one, then the others
+SELECT images.url, images.path, images.status, images.page_url, 1 AS is_first
+FROM images
+WHERE images.page_url != ''
+UNION ALL
+SELECT images.url, images.path, images.status, mention_pages.url, 0
+FROM images
+JOIN tasks ON tasks.id = images.task_id
+JOIN mentions ON mentions.image = tasks.key
+JOIN mention_pages ON mention_pages.id = mentions.page
+WHERE mention_pages.url != images.page_url;
+
 CREATE VIEW image_hosts AS          -- what came of the images of each host
 SELECT hosts.name AS host, count(*) AS images, sum(images.status = 'saved') AS saved,
        sum(images.status = 'duplicate') AS duplicates, sum(images.status = 'rejected') AS rejected,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -16,6 +17,7 @@ from crawler.models.image_words import bits_of, bits_of_task, filled, joined, la
 from crawler.queues import policy
 from crawler.queues.counters import Counters
 from crawler.queues.left_out import LeftOutRows
+from crawler.queues.mentions import MentionRows, Named, note_mention
 from crawler.queues.picture_sizes import PictureSizes, Size, marked, picture_key, takes_a_place
 from crawler.queues.politeness import Politeness
 from crawler.queues.validation import MALFORMED, is_malformed
@@ -54,6 +56,7 @@ class TaskAdder:
         self._ids = itertools.count(next_id(db))
         self._later: dict[bytes, Origin] = {}
         self._left_out = LeftOutRows(db)
+        self.mentions = MentionRows(db)
         self._largest_only = largest_only
         self._flush = flush
         self.sizes = PictureSizes(db, tally, pacing, insert=self._insert_size, left_out=self.count_left_out)
@@ -64,9 +67,9 @@ class TaskAdder:
         """
         if not tasks:
             return 0
-        fresh, repeats, malformed = each_once(tasks)
+        fresh, repeats, malformed, named = each_once(tasks)
         dropped = [(policy.SESSION_ID, task) for task in repeats]
-        self._pass_over_known(fresh, dropped, now)
+        self._pass_over_known(fresh, dropped, named, now)
         sizes = {}
         if self._largest_only:
             sizes = {key: (task, size) for key, task in fresh.items() if (size := marked(task)) is not None}
@@ -89,7 +92,10 @@ class TaskAdder:
         )
         for (host, kind), count in arrived.items():
             self._pacing.add(host, kind, count, now=now)
-        new = len(rows) + self._add_sizes(sizes, dropped, now)  # after the originals that came with them
+        new = len(rows) + self._add_sizes(
+            sizes, dropped, named, now
+        )  # after the originals that came with them
+        self.mentions.note(named, now=now)
         if malformed:
             self.count_left_out({MALFORMED: malformed})
         if dropped:
@@ -97,13 +103,20 @@ class TaskAdder:
             self.count_left_out(noted if again else Counter(slug for slug, _ in dropped))
         return new
 
-    def _add_sizes(self, sizes: dict[bytes, tuple[NewTask, Sized]], dropped: _Dropped, now: float) -> int:
+    def _add_sizes(
+        self,
+        sizes: dict[bytes, tuple[NewTask, Sized]],
+        dropped: _Dropped,
+        named: Named,
+        now: float,
+    ) -> int:
         if not sizes:
             return 0
         new = 0
         self._flush()  # whether a size is wanted depends on what became of the others
         for key, again in self.sizes.pass_over_known(sizes).items():
             self._note_words(key, again.origin)
+            note_mention(named, key, again)
         for key, (task, size) in sizes.items():
             picture, in_place = picture_key(size), takes_a_place(task)
             limit: str | None = task.kept_out_by
@@ -141,13 +154,17 @@ class TaskAdder:
         self.count_left_out({slug: count})
         self._left_out.note((slug, NewTask(kind=TaskKind.IMAGE, url=place)) for place in places)
 
-    def _pass_over_known(self, fresh: dict[bytes, NewTask], dropped: _Dropped, now: float) -> None:
+    def _pass_over_known(
+        self, fresh: dict[bytes, NewTask], dropped: _Dropped, named: Named, now: float
+    ) -> None:
         keys = list(fresh)
         for chunk in (keys[start : start + _SQL_VARIABLES] for start in range(0, len(keys), _SQL_VARIABLES)):
             marks = ",".join("?" * len(chunk))
             known = self._db.execute(f"SELECT key, url, words, id FROM tasks WHERE key IN ({marks})", chunk)  # noqa: S608
             for key, url, words, task_id in known.fetchall():
                 again = fresh.pop(key)
+                if again.kind is TaskKind.IMAGE:
+                    note_mention(named, key, again)
                 if self.sizes.held and takes_a_place(again):
                     self.sizes.try_at_once(task_id, packed_origin(again.origin), now)
                 if again.url != url:
@@ -196,10 +213,24 @@ def packed_origin(origin: Origin | None) -> bytes | None:
     return None if origin is None else _ENCODER.encode(origin)
 
 
-def each_once(tasks: Iterable[NewTask]) -> tuple[dict[bytes, NewTask], list[NewTask], int]:
-    """*tasks* by key, with all words for the URL; those with another session id; and how many can't be right."""
+class Found(NamedTuple):
+    """New tasks, each URL once."""
+
+    fresh: dict[bytes, NewTask]
+    """By key, with all words for the URL."""
+    repeats: list[NewTask]
+    """Those with another session id."""
+    malformed: int
+    """How many can't be right."""
+    named: Named
+    """The images that several pages among them name, by the later ones of these."""
+
+
+def each_once(tasks: Iterable[NewTask]) -> Found:
+    """*tasks*, each URL once."""
     fresh: dict[bytes, NewTask] = {}
     repeats: list[NewTask] = []
+    named: Named = {}
     malformed = 0
     # what one link forbids, another may allow
     for task in sorted(tasks, key=lambda task: bool(task.kept_out_by)):
@@ -211,5 +242,9 @@ def each_once(tasks: Iterable[NewTask]) -> tuple[dict[bytes, NewTask], list[NewT
         if first is not task:
             if first.url != task.url:
                 repeats.append(task)
+            if task.origin is not None and (
+                first.origin is None or task.origin.page_url != first.origin.page_url
+            ):
+                note_mention(named, key, task)
             fresh[key] = joined(first, task)
-    return fresh, repeats, malformed
+    return Found(fresh, repeats, malformed, named)

@@ -117,6 +117,9 @@ class LedgerFile:
             with explained(self.path):
                 try:
                     self._state.delayed.save_clock()
+                    with self._db:
+                        self._db.execute("BEGIN IMMEDIATE")
+                        self._state.adder.mentions.move()
                 finally:
                     self._whereabouts.close(self._db)
 
@@ -157,6 +160,7 @@ class LedgerFile:
                 self._leases.free_slots()
                 if state.counters.drained:
                     state.cookies.forget()
+                    state.adder.mentions.move()
                     self._note_end(RunOutcome.FINISHED)
                 self._db.execute("COMMIT")
                 state.politeness.forget_idle()
@@ -243,6 +247,9 @@ class LedgerFile:
         if now >= self._next_check:
             self._next_check = now + min(1.0, self._queue.lease_s / 10, self._queue.max_lease_s / 10)
             self._end_lost_leases()
+        if state.adder.mentions.is_due(now):
+            with self._transaction():
+                state.adder.mentions.move()
         if count := state.releasable():
             with self._transaction():
                 was_backlogged = state.is_backlogged

@@ -9,7 +9,13 @@ from pathlib import Path
 from crawler.crawlfile.schema import VIEWS
 
 _WITHOUT = {
-    8: tuple(f"DROP VIEW {name}" for name in VIEWS),
+    9: (
+        "DROP VIEW image_pages",
+        "DROP TABLE mentions",
+        "DROP TABLE mention_pages",
+        "DROP TABLE new_mentions",
+    ),
+    8: tuple(f"DROP VIEW {name}" for name in VIEWS if name != "image_pages"),
     7: tuple(f"ALTER TABLE {table} DROP COLUMN kept_by" for table in ("images", "image_history")),
     6: ("DROP TABLE runs",),
     5: (

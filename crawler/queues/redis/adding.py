@@ -22,7 +22,7 @@ def sorted_out(
     tasks: Iterable[NewTask], shards: int
 ) -> tuple[dict[int, list[tuple[Packed, str]]], Counter[str]]:
     """Tasks by shard, each URL once, with the slug that keeps it out; and how many were dropped, by slug."""
-    fresh, repeats, malformed = each_once(tasks)
+    fresh, repeats, malformed, _ = each_once(tasks)
     pairs = [(packed(task, key=key), task.kept_out_by) for key, task in fresh.items()]
     pairs.sort(key=lambda pair: pair[0].mark != b"")  # sizes behind the originals they came with
     by_shard = grouped(pairs, lambda pair: shard_of(pair[0].host, shards))

@@ -32,7 +32,7 @@ from tests.support.queues import (
     take,
 )
 
-EARLIER = [4, 5, 6, 7, 8]
+EARLIER = [4, 5, 6, 7, 8, 9]
 
 
 @pytest.fixture(name="crawl")

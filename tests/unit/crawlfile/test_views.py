@@ -15,7 +15,7 @@ import pytest
 
 from crawler.config import QueueConfig, ScopeConfig
 from crawler.crawlfile.schema import VIEWS, connect
-from crawler.models import ImageStatus, OptOut, PageStatus, Purpose, Result
+from crawler.models import ImageStatus, OptOut, Origin, PageStatus, Purpose, Result
 from tests.support.earlier import of_schema
 from tests.support.queues import HARVESTER, embedded, failed, image, page, saved, take
 
@@ -47,7 +47,8 @@ def a_crawl(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 failed(four),
             ]
         )
-        queues.tasks.put([image(5)])
+        again = Origin(page_url=page(2).url, found_in="img")
+        queues.tasks.put([image(5), msgspec.structs.replace(image(1), origin=again)])
     with closing(sqlite3.connect(folder / "crawl.db")) as db, db:
         db.execute("INSERT INTO image_history SELECT * FROM images WHERE url = ?", (image(1).url,))
         db.execute("UPDATE images SET revisit = 'changed' WHERE url = ?", (image(1).url,))
@@ -100,6 +101,7 @@ def test_totals_and_owners(db: sqlite3.Connection) -> None:
         (4, 2, 1, 1, 15)
     ]
     assert rows(db, "SELECT sum(images), sum(saved), sum(not_saved) FROM page_images") == [(4, 2, 1)]
+    assert rows(db, "SELECT * FROM image_pages") == [(image(1).url, "images/a.png", "saved", page(2).url, 0)]
     assert rows(db, "SELECT url, signal, place, text, forbids FROM image_opt_outs") == [
         (image(2).url, "noai", "header X-Robots-Tag", "noai", '["train"]')
     ]

@@ -1,0 +1,96 @@
+"""Which pages name an image, in crawl.db: all but the first one, which is in its record.
+
+There is a row for each pair of an image and a page, and it stays: as with the first page, what counts is that the image
+stood there at some visit. So whatever is told twice, or in another order, changes nothing. A row takes 25 bytes.
+
+A page's images lie all over the table, and each row would change a page of the file: that took a manager 13 us. So a
+ledger writes one row for each page that is read, to ``new_mentions``, and moves thousands at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from crawler.crawlfile.connection import Connection
+from crawler.models import NewTask, TaskKind
+from crawler.urls import page_mark
+
+Named = dict[str, list[bytes]]
+"""The ``task_key`` of images, by the URL of a page that names them."""
+KEY_BYTES = 16
+_AT_ONCE = 4096
+"""So many are moved at a time: 10 ms or so."""
+_WAIT_S = 5.0
+"""After so many seconds they are moved if they are fewer, as somebody may look at them."""
+
+
+class MentionRows:
+    """Those of the file *db*; to be used within a transaction, and made anew after one that failed."""
+
+    def __init__(self, db: Connection) -> None:
+        self._db = db
+        (size_bytes,) = db.execute("SELECT coalesce(sum(length(images)), 0) FROM new_mentions").fetchone()
+        self.new = size_bytes // KEY_BYTES
+        """How many are yet to be moved."""
+        self._due = 0.0
+
+    def note(self, named: Mapping[str, Sequence[bytes]], *, now: float) -> None:
+        """Note them in ``new_mentions``."""
+        if not named:
+            return
+        if not self.new:
+            self._due = now + _WAIT_S
+        for url, images in named.items():
+            self._db.execute("INSERT INTO new_mentions (url, images) VALUES (?, ?)", (url, b"".join(images)))
+        self.new += sum(map(len, named.values()))
+        if self.new >= _AT_ONCE:
+            self.move()
+
+    def is_due(self, now: float) -> bool:
+        """Whether some are to be moved, as they have waited for long enough."""
+        return self.new > 0 and now >= self._due
+
+    def move(self) -> None:
+        """Move all that are new to their place."""
+        if self.new:
+            found = self._db.execute(
+                "SELECT url, images FROM new_mentions WHERE typeof(url) = 'text' AND typeof(images) = 'blob'"
+            ).fetchall()
+            self.keep((url, keys_in(images)) for url, images in found)
+            self._db.execute("DELETE FROM new_mentions")
+            self.new = 0
+
+    def keep(self, named: Iterable[tuple[str, Iterable[bytes]]]) -> None:
+        """Keep pages, and the images that each names, for good."""
+        marked = [(page_mark(url), url, images) for url, images in named]
+        pages = self._pages({mark: url for mark, url, _ in marked})
+        rows = [(image, pages[mark]) for mark, _, images in marked for image in images]
+        rows.sort()  # neighbours change the same page of the file
+        self._db.executemany("INSERT OR IGNORE INTO mentions VALUES (?, ?)", rows)
+
+    def _pages(self, urls: Mapping[int, str]) -> dict[int, int]:
+        """The ids of pages, by their marks; those that are new are added."""
+        (last,) = self._db.execute("SELECT coalesce(max(id), 0) FROM mention_pages").fetchone()
+        self._db.executemany("INSERT OR IGNORE INTO mention_pages (mark, url) VALUES (?, ?)", urls.items())
+        new = self._db.execute("SELECT mark, id FROM mention_pages WHERE id > ?", (last,))
+        pages: dict[int, int] = dict(new.fetchall())
+        for mark in urls.keys() - pages.keys():
+            known = self._db.execute("SELECT id FROM mention_pages WHERE mark = ?", (mark,))
+            (pages[mark],) = known.fetchone()
+        return pages
+
+
+def keys_in(images: bytes) -> Iterator[bytes]:
+    """The keys of which *images* consists."""
+    return (images[at : at + KEY_BYTES] for at in range(0, len(images), KEY_BYTES))
+
+
+def note_mention(named: Named, key: bytes, task: NewTask) -> None:
+    """Note in *named* that the page of *task*, whose key this is, names an image that may be taken."""
+    origin = task.origin
+    if origin is None or task.kept_out_by or task.kind is not TaskKind.IMAGE:
+        return
+    if (images := named.get(origin.page_url)) is not None:
+        images.append(key)
+    elif origin.page_url:
+        named[origin.page_url] = [key]
