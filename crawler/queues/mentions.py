@@ -3,6 +3,8 @@
 There is a row for each pair of an image and a page, and it stays: as with the first page, what counts is that the image
 stood there at some visit. So whatever is told twice, or in another order, changes nothing. A row takes 25 bytes.
 
+A queue in Redis does not know which page is the first one in crawl.db: from there come all.
+
 A page's images lie all over the table, and each row would change a page of the file: that took a manager 13 us. So a
 ledger writes one row for each page that is read, to ``new_mentions``, and moves thousands at a time.
 """

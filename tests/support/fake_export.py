@@ -29,7 +29,7 @@ from crawler.models.image_words import Words, bits_of_task, filled, lacking
 from crawler.queues.ledger import Ledger
 from crawler.queues.redis.codec import Settled
 from crawler.queues.redis.collector import Collector
-from crawler.queues.redis.export import Export, KeptFile, LaterWords, LeftOutOnce, Unsettled
+from crawler.queues.redis.export import Export, KeptFile, LaterWords, LeftOutOnce, PageMentions, Unsettled
 from crawler.queues.redis.writer import CrawlfileWriter
 from crawler.urls import task_key
 from tests.support.queues import page
@@ -64,6 +64,7 @@ class Queue:
     stream: list[Settled] = field(default_factory=list)
     later: list[LaterWords] = field(default_factory=list)
     named: list[LeftOutOnce] = field(default_factory=list)
+    mentioned: list[PageMentions] = field(default_factory=list)
     files: list[KeptFile] = field(default_factory=list)
     told_files: list[KeptFile] = field(default_factory=list)
     totals: Stats = field(default_factory=Stats)
@@ -98,6 +99,13 @@ class Queue:
             entry = Entry(self._new_id(), kind, url, pending=False, words=words)
             self.tasks.setdefault(task_key(kind, url), entry)
 
+    def mentions(self, limit: int) -> list[PageMentions]:
+        return self.mentioned[:limit]
+
+    def forget_mentions(self, collected: Sequence[PageMentions]) -> None:
+        gone = {each.entry for each in collected}
+        self.mentioned = [each for each in self.mentioned if each.entry not in gone]
+
     def left_out(self, limit: int) -> list[LeftOutOnce]:
         return self.named[:limit]
 
@@ -129,6 +137,9 @@ class Queue:
             elif task.origin is not None and lacking(self.tasks[key].words, task):
                 self._say(key, filled(Words(), task.origin))
             self.tasks[key].words |= bits_of_task(task)
+            if task.kind is TaskKind.IMAGE and task.origin is not None and task.origin.page_url:
+                entry, url = f"{next(self.clock)}-0", task.origin.page_url
+                self.mentioned.append(PageMentions(shard=0, entry=entry, url=url, images=key))
 
     def _say(self, key: bytes, words: Words) -> None:
         entry = f"{next(self.clock)}-0"

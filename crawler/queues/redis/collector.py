@@ -38,6 +38,7 @@ class Collector:
         outlet, writer = self._outlet, self._writer
         count = self.records()
         count += _moved(outlet.words, writer.fill, outlet.forget_words, BATCH)
+        _moved(outlet.mentions, writer.keep_mentions, outlet.forget_mentions, BATCH)
         _moved(outlet.left_out, writer.keep_left_out, outlet.forget_left_out, BATCH)
         _moved(outlet.host_files, writer.keep_host_files, outlet.forget_host_files, _FILES)
         writer.keep_dropped(outlet.dropped())

@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import chain
-from typing import Protocol, TypeVar
+from typing import Annotated, Protocol, TypeVar
 
 import msgspec
+from msgspec import Meta
 
 from crawler.crawlfile.columns import unpacked_file
 from crawler.errors import LEFT_OUT
@@ -22,10 +23,12 @@ from crawler.models import (
     Record,
     Stats,
     TaskKind,
+    Url,
     Value,
 )
 from crawler.models.image_words import Words
 from crawler.queues import policy
+from crawler.queues.mentions import KEY_BYTES
 from crawler.queues.picture_sizes import marked
 from crawler.queues.redis.adding import keep_file, put_packed, sorted_out
 from crawler.queues.redis.codec import (
@@ -67,6 +70,17 @@ class LaterWords(Value):
     words: Words
 
 
+class PageMentions(Value):
+    """The images that a page names, on their way to crawl.db."""
+
+    shard: int
+    entry: str
+    """The name of the entry in the shard's stream of pages."""
+    url: Url
+    images: Annotated[bytes, Meta(min_length=KEY_BYTES)]
+    """Their keys, one after the other."""
+
+
 class LeftOutOnce(Value):
     """A URL that Redis has left out, on its way to crawl.db."""
 
@@ -100,8 +114,8 @@ class Unsettled(Value):
 class Export(Protocol):
     """The queue as the collector of crawl.db sees it, which may be killed at any moment, and repeat every call.
 
-    What ``settled``, ``words``, ``left_out`` and ``host_files`` return, *limit* entries at most and the oldest first,
-    stays in Redis until the matching ``forget`` call, which follows when it is in crawl.db for good.
+    What ``settled``, ``words``, ``mentions``, ``left_out`` and ``host_files`` return, *limit* entries at most and the
+    oldest first, stays in Redis until the matching ``forget`` call, which follows when it is in crawl.db for good.
     """
 
     def settled(self, limit: int) -> list[Settled]: ...
@@ -112,6 +126,10 @@ class Export(Protocol):
     def words(self, limit: int) -> list[LaterWords]: ...
 
     def forget_words(self, collected: Sequence[LaterWords]) -> None: ...
+
+    def mentions(self, limit: int) -> list[PageMentions]: ...
+
+    def forget_mentions(self, collected: Sequence[PageMentions]) -> None: ...
 
     def left_out(self, limit: int) -> list[LeftOutOnce]: ...
 
@@ -173,15 +191,22 @@ class ShardsExport:
         return values
 
     def put(self, tasks: Sequence[NewTask]) -> None:
-        by_shard, _ = sorted_out(tasks, self._shards.count)
+        by_shard, _, named = sorted_out(tasks, self._shards.count)
         for shard, group in by_shard.items():
-            put_packed(self._shards, shard, group)
+            put_packed(self._shards, shard, group, named=named)
+            named = {}
 
     def words(self, limit: int) -> list[LaterWords]:
         return self._first(limit, lambda shard, most: self._oldest(shard, "words", most, _later_words))
 
     def forget_words(self, collected: Sequence[LaterWords]) -> None:
         self._forget("words", collected)
+
+    def mentions(self, limit: int) -> list[PageMentions]:
+        return self._first(limit, lambda shard, most: self._oldest(shard, "named", most, _page_mentions))
+
+    def forget_mentions(self, collected: Sequence[PageMentions]) -> None:
+        self._forget("named", collected)
 
     def left_out(self, limit: int) -> list[LeftOutOnce]:
         return self._first(limit, lambda shard, most: self._oldest(shard, "left", most, _left_out_once))
@@ -211,7 +236,7 @@ class ShardsExport:
         for one in files:
             keep_file(self._shards, one.host, one.file)
 
-    def _forget(self, stream: str, collected: Sequence[LaterWords | LeftOutOnce]) -> None:
+    def _forget(self, stream: str, collected: Sequence[LaterWords | PageMentions | LeftOutOnce]) -> None:
         for shard, names in _names_by_shard(collected).items():
             self._shards.run(shard, "forget", stream, b"", len(names), *names)
 
@@ -250,6 +275,11 @@ def _later_words(shard: int, name: str, words: dict[bytes, bytes]) -> LaterWords
     return LaterWords(shard=shard, entry=name, key=words[b"k"], words=_WORDS(words[b"w"]))
 
 
+def _page_mentions(shard: int, name: str, words: dict[bytes, bytes]) -> PageMentions:
+    facts = {"shard": shard, "entry": name, "url": utf8(words[b"p"]), "images": words[b"k"]}
+    return msgspec.convert(facts, PageMentions)
+
+
 def _left_out_once(shard: int, name: str, words: dict[bytes, bytes]) -> LeftOutOnce:
     what = unpacked(utf8(words[b"h"]), words[b"b"])
     task = NewTask(kind=KINDS[utf8(words[b"c"])], url=what.url, origin=what.origin)
@@ -261,7 +291,9 @@ def _kept_file(field: bytes, blob: bytes, left_s: bytes) -> KeptFile:
     return KeptFile(host=utf8(field).partition(" ")[0], file=file)
 
 
-def _names_by_shard(collected: Sequence[Settled | LaterWords | LeftOutOnce]) -> dict[int, list[str]]:
+def _names_by_shard(
+    collected: Sequence[Settled | LaterWords | PageMentions | LeftOutOnce],
+) -> dict[int, list[str]]:
     groups = grouped(collected, lambda one: one.shard)
     return {shard: [one.entry for one in group] for shard, group in groups.items()}
 

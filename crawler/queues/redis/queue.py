@@ -73,13 +73,13 @@ class RedisQueue(Queue):
         return self._plan
 
     def put(self, tasks: Sequence[NewTask]) -> int:
-        by_shard, drops = sorted_out(tasks, self._shards.count)
+        by_shard, drops, named = sorted_out(tasks, self._shards.count)
         if drops and not by_shard:
             by_shard = {0: []}
         new = 0
         for shard, group in by_shard.items():
-            new += put_packed(self._shards, shard, group, drops)
-            drops = Counter()
+            new += put_packed(self._shards, shard, group, drops, named)
+            drops, named = Counter(), {}
         return new
 
     def lease(

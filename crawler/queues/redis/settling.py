@@ -13,7 +13,7 @@ from crawler.queues import policy
 from crawler.queues.fallback import with_next_size
 from crawler.queues.host_evidence import ended_elsewhere, evidence, is_seed, reason_of
 from crawler.queues.left_out import located
-from crawler.queues.redis.adding import TASKS_AT_ONCE, arguments, counted, put_packed, sorted_out
+from crawler.queues.redis.adding import TASKS_AT_ONCE, arguments, counted, pages_of, put_packed, sorted_out
 from crawler.queues.redis.codec import LETTERS, local_id, shard_of, utf8
 from crawler.queues.redis.connection import Argument
 from crawler.queues.redis.shards import Shards
@@ -67,7 +67,7 @@ class RedisSettling:
         words: list[Argument] = []
         room = TASKS_AT_ONCE
         for result in results:
-            by_shard, drops = sorted_out(
+            by_shard, drops, named = sorted_out(
                 located(result.discovered, result.record.final_url or result.record.url), self._shards.count
             )
             here = by_shard.get(shard, [])
@@ -84,6 +84,7 @@ class RedisSettling:
                 *self._judged(shard, result).values(),
                 *counted(drops),
                 *left_out,
+                *pages_of(named),
                 len(here),
                 *arguments(here),
             ]

@@ -28,9 +28,10 @@ from crawler.queues import later_words, run_rows
 from crawler.queues.counters import Counters
 from crawler.queues.host_files import HostFileRows
 from crawler.queues.left_out import LeftOutRows
+from crawler.queues.mentions import MentionRows, keys_in
 from crawler.queues.redis import row_ids
 from crawler.queues.redis.codec import Settled
-from crawler.queues.redis.export import KeptFile, LaterWords, LeftOutOnce, Unsettled
+from crawler.queues.redis.export import KeptFile, LaterWords, LeftOutOnce, PageMentions, Unsettled
 from crawler.queues.refresh import Refresh, worth_keeping
 from crawler.urls import task_key
 
@@ -113,6 +114,11 @@ class CrawlfileWriter:
             for each in later:
                 later_words.give(self._db, each.key, each.words)
             self._words_wait = later_words.waiting(self._db)
+
+    def keep_mentions(self, found: Sequence[PageMentions]) -> None:
+        """Keep which pages name which images, all or none."""
+        with self._transaction():
+            self._mentions.keep((one.url, keys_in(one.images)) for one in found)
 
     def keep_left_out(self, found: Sequence[LeftOutOnce]) -> None:
         """Note the URLs that Redis has left out, all or none."""
@@ -204,6 +210,7 @@ class CrawlfileWriter:
         self._next_seq = schema.next_seq(self._db)
         self._tally = Counters(self._db)
         self._left_out = LeftOutRows(self._db)
+        self._mentions = MentionRows(self._db)
         self._files = HostFileRows(self._db)
         self._revisits = Refresh(self._db)
         self._words_wait = later_words.waiting(self._db)

@@ -35,7 +35,7 @@ from crawler.queues import Plan
 from crawler.queues.ledger import Ledger
 from crawler.queues.redis.address import parse
 from crawler.queues.redis.codec import Settled
-from crawler.queues.redis.export import KeptFile, LaterWords, LeftOutOnce, Unsettled
+from crawler.queues.redis.export import KeptFile, LaterWords, LeftOutOnce, PageMentions, Unsettled
 from crawler.run import collector_main as module
 from crawler.run.backends import CollectedRecords, ManagerBackend
 from crawler.run.children import ChildMessage
@@ -181,6 +181,10 @@ class Client:
         self._reached()
         return []
 
+    def mentions(self, limit: int) -> list[PageMentions]:
+        self._reached()
+        return []
+
     def left_out(self, limit: int) -> list[LeftOutOnce]:
         self._reached()
         return []
@@ -192,7 +196,7 @@ class Client:
     def keep_host_files(self, files: Sequence[KeptFile]) -> None:
         assert not files
 
-    forget_words = forget_left_out = forget_host_files = keep_host_files
+    forget_words = forget_mentions = forget_left_out = forget_host_files = keep_host_files
 
     def forget(self, settled: Sequence[Settled], totals: Stats) -> None:
         del totals

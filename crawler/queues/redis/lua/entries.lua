@@ -1,7 +1,7 @@
 -- Entries of a stream that are not in crawl.db yet.
 --
 -- Arguments:
---   stream     'out' (records), 'words' or 'left', see base.lua
+--   stream     'out' (records), 'words', 'named' or 'left', see base.lua
 --   first      entry to begin with: '-' for the oldest, '(' in front for those behind it
 --   count      how many, at the most
 -- Returns them, the oldest first.

@@ -1,7 +1,7 @@
 -- Entries of a stream that are in crawl.db.
 --
 -- Arguments:
---   stream     'out' (records), 'words' or 'left', see base.lua
+--   stream     'out' (records), 'words', 'named' or 'left', see base.lua
 --   totals     of crawl.db, packed; '' for no news
 --   entries    so many, then of each:
 --     entry       of the stream

@@ -3,13 +3,15 @@
 -- Arguments:
 --   elsewhere  what other shards have, see read_elsewhere()
 --   drops      pairs: what was left out, and how often
+--   named      as read_named() reads it
 --   tasks      how many, then of each what add_tasks() reads
 -- Returns how many were new.
 --- include adding, finish
 
 read_elsewhere()
-local drops, tasks = read_pairs(), num()
+local drops, named, tasks = read_pairs(), read_named(), num()
 for _, drop in ipairs(drops) do
   drop_url(drop[1], drop[2])
 end
+say_named(named)
 return finish(add_tasks(tasks))

@@ -33,9 +33,9 @@ PREFIX = "image-crawler:it:{it.0}:"
 FOUND = images(6)
 KEYS = [
     "m", "c", "x", "hosts", "tasks", "q:i:http://a.example", "r:i:http://a.example", "due:i", "due:p", "cool", "off",
-    "delayed", "load", "runs", "slow", "shut", "workers", "alive", "wait:i", "hungry:i", "gone", "out", "words", "left",
-    "pictures", "held", "ck", "ck:seq", "ck:domains", "recent", "pushed", "guests", "files", "filed", "doms", "domains",
-    "full", "missed", "blocked:a.example",
+    "delayed", "load", "runs", "slow", "shut", "workers", "alive", "wait:i", "hungry:i", "gone", "out", "words",
+    "named", "left", "pictures", "held", "ck", "ck:seq", "ck:domains", "recent", "pushed", "guests", "files", "filed",
+    "doms", "domains", "full", "missed", "blocked:a.example",
 ]  # fmt: skip
 TYPES: dict[str, tuple[Any, ...]] = {
     "string": ("SET", "garbage"),
@@ -155,12 +155,13 @@ def test_a_foreign_entry_of_the_stream_is_warned_of_once_and_removed(
             ):
                 server.xadd(f"{PREFIX}out", fields)
                 server.xadd(f"{PREFIX}words", fields)
+                server.xadd(f"{PREFIX}named", fields)
         finish(client, line)
         client.disconnect()
         assert holds(lambda: line.failure is None, for_s=0.1)
     assert_whole(tmp_path, line, caplog)
     assert "made anew" not in caplog.text
-    for key in ("out", "words"):
+    for key in ("out", "words", "named"):
         assert f"{PREFIX}{key} had" in caplog.text
     assert caplog.text.count("are not the crawl's") <= 8
 

@@ -104,7 +104,7 @@ def arguments_said(text: str) -> list[str]:
 def arguments_read(text: str) -> list[str]:
     """As its code reads them."""
     code = re.sub(r"--.*", "", text)
-    reader = r"(?:str|num|num_or_nil|bool|read_pairs)\(\)"
+    reader = r"(?:str|num|num_or_nil|bool|read_pairs|read_named)\(\)"
     pattern = re.compile(
         rf"(?P<elsewhere>^read_elsewhere\(\)$)|for \w+ = 1, (?P<many>num\(\)) do"
         rf"|local (?P<names>[\w, ]+) =\s+(?P<readers>{reader}(?:, {reader})*)(?=\n)"
@@ -141,7 +141,7 @@ def test_results_are_told_in_the_order_in_which_they_are_read() -> None:
         token=Token(id=1, serial=1), record=ImageRecord(url=image(1).url, status=ImageStatus.SAVED)
     )
     told = RedisSettling(Shards(engine, "it", 1), max_attempts=1)._judged(0, result)
-    assert tuple(read) == ("elsewhere", "*", *told, "drops", "left_out", "found")
+    assert tuple(read) == ("elsewhere", "*", *told, "drops", "left_out", "named", "found")
 
 
 def test_commands_are_those_that_clients_give() -> None:

@@ -583,6 +583,20 @@ def test_words_that_are_delivered_again_change_nothing(crawl: Crawl) -> None:
     assert words_kept(crawl) == [("a dog", "", "")]
 
 
+def test_pages_that_are_delivered_again_change_nothing(crawl: Crawl) -> None:
+    """The collector was killed before Redis heard that crawl.db has them."""
+    crawl.queue.put([said()])
+    again = msgspec.structs.replace(said(), origin=Origin(page_url=page(2).url, found_in="css"))
+    crawl.queue.put([again])
+    crawl.books.keep_mentions(crawl.queue.mentions(10))
+    crawl.restarted()
+    crawl.queue.visit(saved(image(0), page_url=page(1).url))
+    crawl.collector.collect()
+    assert crawl.queue.mentions(10) == []
+    pages = "SELECT page_url, is_first FROM image_pages ORDER BY 1"
+    assert crawl.rows(pages) == [(page(1).url, 1), (page(2).url, 0)]
+
+
 def test_a_lost_queue_is_told_which_words_there_are(crawl: Crawl) -> None:
     crawl.queue.put([said(caption="Rex"), said(alt="a dog"), *images(2)[1:]])
     crawl.queue.visit(saved(image(0), caption="Rex"))
