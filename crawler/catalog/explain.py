@@ -14,6 +14,7 @@ from crawler.catalog.changes import Version, version
 from crawler.catalog.database import Catalog
 from crawler.catalog.elsewhere import Expected
 from crawler.catalog.left_out import KeptOut
+from crawler.catalog.other_pages import other_pages
 from crawler.catalog.other_urls import similar_urls, taken_instead, until_one_was_there
 from crawler.catalog.owner import RobotsTxt, robots_txt
 from crawler.catalog.summary import queue_elsewhere
@@ -49,6 +50,9 @@ class UrlReport(Value):
     """The pages from the seed to the one on which it was found; empty for a seed."""
     origin: Origin | None = None
     """Where it was found; None for a seed."""
+    other_pages: tuple[str, ...] = ()
+    """Up to MAX_ALIASES further pages on which the image stood, in the order in which they were read."""
+    other_pages_count: int = 0
     image: ImageRecord | None = None
     page: PageRecord | None = None
     render: RenderRecord | None = None
@@ -211,6 +215,11 @@ def _entry(catalog: Catalog, kind: TaskKind, url: str) -> UrlReport | None:
     page = next(catalog.where(PageRecord, "task_id = ?", task_id), None)
     render = next(catalog.where(RenderRecord, "task_id = ?", task_id), None)
     origin = _origin(kind, packed, image or page or render)
+    others: tuple[str, ...] = ()
+    others_count = 0
+    if kind is TaskKind.IMAGE:
+        first = origin.page_url if origin else ""
+        others, others_count = other_pages(catalog, url, first, most=MAX_ALIASES)
     entry = UrlReport(
         url=url,
         kind=kind,
@@ -220,19 +229,21 @@ def _entry(catalog: Catalog, kind: TaskKind, url: str) -> UrlReport | None:
         found_in=origin.found_in if origin else "",
         origin=origin,
         chain=_chain(catalog, origin.page_url) if origin else (),
+        other_pages=others,
+        other_pages_count=others_count,
         image=image,
         page=page,
         render=render,
     )
     if image is None or not image.path:
         return entry
-    others, count = _same_bytes(catalog, image)
+    same_bytes, count = _same_bytes(catalog, image)
     return msgspec.structs.replace(
         entry,
         earlier=tuple(version(before) for before in catalog.history(image.url)),
         file_exists=os.path.isfile(catalog.folder / on_disk(image.path)),  # noqa: PTH113 - of any name
         kept_in=_kept_in(catalog, image),
-        same_bytes=others,
+        same_bytes=same_bytes,
         same_bytes_count=count,
     )
 

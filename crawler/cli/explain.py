@@ -33,9 +33,11 @@ from crawler.models import (
     TaskState,
 )
 from crawler.storage import schemes
+from crawler.text.display import counted
 
 EXIT_UNKNOWN = 1
 _MOST_SHOWN = 100
+_MOST_PAGES = 5
 _STATES = {
     TaskState.READY: "waiting for its turn",
     TaskState.DELAYED: "waiting to be tried again",
@@ -249,6 +251,8 @@ def _entry_lines(entry: UrlReport, *, store: str) -> Iterator[RenderableType]:
         yield from _chain_lines(entry.chain)
         noun = "page" if entry.kind is TaskKind.RENDER else entry.kind.value
         yield Text(f"{'  ' * min(len(entry.chain), 10)}  this {noun} ({clean(entry.found_in)})")
+    if entry.other_pages:
+        yield from _other_pages_lines(entry)
     if entry.earlier:
         versions = (
             f"{tables.moment(version.finished_at)}  {tables.size(version.size_bytes)}  {clean(version.path)}"
@@ -264,6 +268,13 @@ def _entry_lines(entry: UrlReport, *, store: str) -> Iterator[RenderableType]:
     if entry.same_bytes:
         count = "another URL" if entry.same_bytes_count == 1 else f"{entry.same_bytes_count:,} other URLs"
         yield from _headed(f"the same bytes came from {count}", map(clean, entry.same_bytes))
+
+
+def _other_pages_lines(entry: UrlReport) -> Iterator[RenderableType]:
+    pages = counted(entry.other_pages_count, "other page")
+    yield from _headed(f"it stands on {pages} too", map(clean, entry.other_pages[:_MOST_PAGES]))
+    if more := entry.other_pages_count - min(_MOST_PAGES, len(entry.other_pages)):
+        yield Text(f"    and {more:,} more", style="dim")
 
 
 def _opt_out_lines(image: ImageRecord) -> Iterator[RenderableType]:

@@ -91,6 +91,9 @@ class Picture(NamedTuple):
     size_px: tuple[int, int]
     """As it is shown, turned as its EXIF orientation says."""
     group: int
+    pages: Sequence[str] = ()
+    """Pages on which its URL stood, but for the one that its record names."""
+    more_pages: int = 0
     places: Sequence[Place] = ()
     more_places: int = 0
 
@@ -162,6 +165,8 @@ def detail_of(pictures: Iterable[Picture]) -> dict[str, list[Any]]:
         **{name: text(name) for name in image_words.NAMES},
         "final_url": lambda one: one.record.final_url,
         "sha256": lambda one: one.record.sha256,
+        "pages": lambda one: one.pages,
+        "more_pages": lambda one: one.more_pages,
         "places": lambda one: [place._asdict() for place in one.places],
         "more_places": lambda one: one.more_places,
         "opt_outs": lambda one: [plain(said) for said in one.record.opt_outs],

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from crawler.catalog import Catalog
 from crawler.catalog.elsewhere import Expected
+from crawler.catalog.other_pages import other_pages
 from crawler.catalog.similar import group_numbers, number_of
 from crawler.catalog.summary import read_stats
 from crawler.config import Config
@@ -98,15 +99,18 @@ class GalleryReader:
 
     def picture(self, record: ImageRecord, *, thumbnail: str, small_px: tuple[int, int]) -> Picture:
         """What the page shows of *record*, whose *thumbnail* has the size *small_px*."""
-        places, more = self.places(record)
+        places, more_places = self.places(record)
+        pages, page_count = other_pages(self.catalog, record.url, record.page_url, most=_MOST_PLACES)
         return Picture(
             record=record,
             path=self.path(record),
             thumbnail=thumbnail,
             size_px=_as_shown((record.width_px, record.height_px), small_px),
             group=self.group(record),
+            pages=pages,
+            more_pages=page_count - len(pages),
             places=places,
-            more_places=more,
+            more_places=more_places,
         )
 
     def group(self, record: ImageRecord) -> int:

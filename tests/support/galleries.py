@@ -42,6 +42,8 @@ _DETAILS: dict[str, Any] = {
     "sha256": "",
     "places": [],
     "more_places": 0,
+    "pages": [],
+    "more_pages": 0,
     "opt_outs": [],
     "more": {},
 }

@@ -78,6 +78,18 @@
     );
   };
 
+  const pages = (detail) => {
+    const all = Array.isArray(detail.pages) ? detail.pages : [];
+    const listed = all.filter(Boolean).slice(0, MAX_PLACES);
+    const more = (Number(detail.more_pages) || 0) + all.length - listed.length;
+    if (!listed.length) return null;
+    return section(
+      `Other pages (${number(listed.length + more)})`,
+      element("ul", { className: "places" }, ...listed.map((one) => element("li", {}, webLink(String(one))))),
+      more ? element("p", { textContent: `… and ${number(more)} more` }) : null,
+    );
+  };
+
   const words = (detail) =>
     section("Its words", terms([["Alt", detail.alt || ""], ["Title", detail.title || ""], ["Caption", detail.caption || ""]]));
 
@@ -179,7 +191,7 @@
     if (!isCurrent()) return;
     const fill = (known) =>
       root.replaceChildren(
-        ...[...base, where(i, known), words(known), places(known), alike(i), addressOf(known), optOuts(known), more(known)].filter(Boolean),
+        ...[...base, where(i, known), pages(known), words(known), places(known), alike(i), addressOf(known), optOuts(known), more(known)].filter(Boolean),
       );
     if (detail !== undefined) {
       fill(detail || {});

@@ -25,6 +25,7 @@ from crawler.models import (
 )
 from crawler.queues.ledger import Ledger
 from tests.support.crawls import SEED, SITE, garden, keep, page, saved
+from tests.support.earlier import of_schema
 
 
 def explained(folder: Path, asked: str) -> Explanation:
@@ -151,6 +152,31 @@ def test_pages_that_link_to_each_other_are_no_endless_way(tmp_path: Path) -> Non
     )
     (entry,) = explained(tmp_path, f"{SITE}/a").entries
     assert [step.url for step in entry.chain] == [f"{SITE}/a", f"{SITE}/b"]
+
+
+def again_on(url: str, *pages: str) -> list[NewTask]:
+    origins = [Origin(page_url=page_url, found_in="img") for page_url in pages]
+    return [NewTask(kind=TaskKind.IMAGE, url=url, depth=1, origin=origin) for origin in origins]
+
+
+def test_other_pages_are_named_in_the_order_in_which_they_were_read(tmp_path: Path) -> None:
+    logo, pages = f"{SITE}/logo.png", [f"{SITE}/{n}.html" for n in range(MAX_ALIASES + 5)]
+    named = again_on(logo, SEED, *pages, *pages)
+    keep(tmp_path, saved(tmp_path, logo, b"logo"), saved(tmp_path, f"{SITE}/a.png", b"a"), waiting=named)
+    (entry,) = explained(tmp_path, "logo.png").entries
+    assert entry.origin is not None
+    assert entry.origin.page_url == SEED
+    assert entry.other_pages == tuple(pages[:MAX_ALIASES])
+    assert entry.other_pages_count == MAX_ALIASES + 5
+    (other,) = explained(tmp_path, f"{SITE}/a.png").entries
+    assert (other.other_pages, other.other_pages_count) == ((), 0)
+    assert explained(of_schema(9, tmp_path), logo).entries[0].other_pages == ()
+
+
+def test_an_image_that_waits_has_other_pages_as_well(tmp_path: Path) -> None:
+    keep(tmp_path, page(SEED), waiting=again_on(f"{SITE}/w.png", SEED, f"{SITE}/2.html"))
+    (entry,) = explained(tmp_path, "/w.png").entries
+    assert (entry.state, entry.other_pages, entry.other_pages_count) == ("ready", (f"{SITE}/2.html",), 1)
 
 
 def test_many_copies_are_counted_and_some_are_named(tmp_path: Path) -> None:

@@ -234,6 +234,21 @@ def test_explain_a_reason_says_what_to_do_and_where_it_is_listed(
     assert "robots.txt" not in out, "it is no URL"
 
 
+@pytest.mark.parametrize(("count", "said"), [(1, "it stands on 1 other page too"), (7, "and 2 more")])
+def test_explain_names_some_other_pages(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], count: int, said: str
+) -> None:
+    logo = f"{SITE}/logo.png"
+    origins = [Origin(page_url=f"{SITE}/\x1b[31m{n}.html", found_in="img") for n in range(count)]
+    again = [NewTask(kind=TaskKind.IMAGE, url=logo, depth=1, origin=origin) for origin in origins]
+    keep(tmp_path, saved(tmp_path, logo, b"logo"), waiting=again)
+    assert main(["explain", str(tmp_path), "logo.png"]) == 0
+    out = capsys.readouterr().out
+    assert said in out
+    assert out.count(".html") == min(count, 5)
+    assert "\x1b[31m" not in out
+
+
 def test_explain_a_failure(crawl: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", str(crawl), "/i/none.png"]) == 0
     out = capsys.readouterr().out

@@ -19,7 +19,7 @@ from crawler.gallery import build as module
 from crawler.gallery import reading
 from crawler.gallery.build import BuildProgress, GallerySummary, build
 from crawler.gallery.files import page_files
-from crawler.models import ImageRecord, ImageStatus, Record, Revisit
+from crawler.models import ImageRecord, ImageStatus, NewTask, Origin, Record, Revisit, TaskKind
 from tests.support.crawls import SEED, SITE, garden, keep, page, saved
 from tests.support.earlier import of_schema
 from tests.support.gallery_files import DrawsHere, Gallery
@@ -134,6 +134,18 @@ def test_other_urls_of_the_same_bytes_are_places_of_it(tmp_path: Path) -> None:
     assert rose.url in {place["url"] for place in detail[copy]["places"]}
     fern = next(n for n, row in enumerate(index) if row["url"].endswith("fern.png"))
     assert (detail[fern]["places"], detail[fern]["more_places"]) == ([], 0)
+
+
+def test_other_pages_of_the_same_url_are_told(tmp_path: Path) -> None:
+    rose, fern = real(tmp_path, "rose.png", png()), real(tmp_path, "fern.png", png(1))
+    others = [f"{SITE}/{n}.html" for n in range(25)]
+    origins = [Origin(page_url=page_url, found_in="css") for page_url in [SEED, *others]]
+    again = [NewTask(kind=TaskKind.IMAGE, url=rose.url, depth=1, origin=origin) for origin in origins]
+    keep(tmp_path, rose, fern, waiting=again)
+    _, gallery = made(tmp_path)
+    of_rose, of_fern = gallery.rows("detail")
+    assert (of_rose["pages"], of_rose["more_pages"]) == (others[:20], 5)
+    assert (of_fern["pages"], of_fern["more_pages"]) == ([], 0)
 
 
 def test_look_alikes_have_one_group(tmp_path: Path) -> None:

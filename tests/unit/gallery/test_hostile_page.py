@@ -79,6 +79,8 @@ def crawl() -> dict[str, Any]:
                 **dict.fromkeys(
                     ("alt", "title", "caption", "heading", "page_title", "final_url", "sha256"), text
                 ),
+                "pages": [text, f"javascript:alert({number})", None, 7, {}],
+                "more_pages": text,
                 "places": [place, place, None, 7],
                 "opt_outs": [text, {"signal": text}],
                 "more": {text: text, "__proto__": {"pwned": 1}},

@@ -165,6 +165,8 @@ def test_a_link_opens_a_picture_and_its_record(window: Window, tmp_path, thumbna
             for n in range(3)
         ],
         "more_places": 4,
+        "pages": ["https://site.example/blog", "https://site.example/about"],
+        "more_pages": 1000,
         "opt_outs": ["X-Robots-Tag: noai"],
         "more": {"etag": '"x"'},
     }
@@ -179,6 +181,9 @@ def test_a_link_opens_a_picture_and_its_record(window: Window, tmp_path, thumbna
         "abab",
         "noai",
         "site.example/p2",
+        "Other pages (1,002)",
+        "site.example/about",
+        "and 1,000 more",
         "etag",
     ):
         assert said in text or said == "etag", said

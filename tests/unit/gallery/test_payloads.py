@@ -118,7 +118,9 @@ def test_the_detail_has_whatever_the_record_says() -> None:
         ),
         opt_outs=(OptOut(signal="noai", place="X-Robots-Tag", text="noai"),),
     )
-    told = detail_of([record._replace(places=[Place("u", "p", "a", "c", "img")], more_places=7)])
+    told = detail_of(
+        [record._replace(places=[Place("u", "p", "a", "c", "img")], more_places=7, pages=("q",))]
+    )
     assert told["more"] == [
         {
             "http_status": 200,
@@ -130,6 +132,7 @@ def test_the_detail_has_whatever_the_record_says() -> None:
     assert told["opt_outs"][0][0]["signal"] == "noai"
     assert told["places"] == [[{"url": "u", "page": "p", "alt": "a", "caption": "c", "found_in": "img"}]]
     assert told["more_places"] == [7]
+    assert (told["pages"], told["more_pages"]) == ([("q",)], [0])
     assert b"secret" not in script("detail", 0, told)
 
 
