@@ -73,6 +73,7 @@ class DocumentReader:
         self._scope = scope
         self._config = config
         self._agent = product_token(config.fetch.user_agent)
+        self._obeyed = config.obey.obeyed
         self._policy = TaskPolicy(scope, config, now=now)
         self._document = partial(Document, config=config.scope)
 
@@ -137,7 +138,7 @@ class DocumentReader:
 
     def _obeyed_of(self, fetched: Fetched, kind: str) -> frozenset[str]:
         """The directives of an answer's headers that are obeyed and concern what a document of that kind names."""
-        obeyed = directives.of_headers(fetched.headers, agent=self._agent) & self._config.obey.obeyed
+        obeyed = directives.of_headers(fetched.headers, agent=self._agent) & self._obeyed
         return obeyed if kind == "html" else obeyed - _OF_ITSELF
 
     def _check_scope(self, task: Task, final_url: str) -> None:
@@ -172,7 +173,7 @@ class DocumentReader:
             base=base,
             title=trimmed(next(titles, "")),
             encoding=encoding,
-            obeyed=obeyed & self._config.obey.obeyed,
+            obeyed=obeyed & self._obeyed,
             upgrades=wants_upgrades(elements),
         )
         self._read_srcdocs(page, elements)
