@@ -80,7 +80,7 @@ def crawl(
                 if not running.summary().finished:
                     return
             running.close()
-            running.check()
+            running.check(running.summary())
 
     return Records(records())
 

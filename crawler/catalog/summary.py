@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from heapq import nsmallest
 from pathlib import Path
 from typing import TypeVar
@@ -127,7 +128,7 @@ def recorded(catalog: Catalog) -> Summary:
 
 def with_files(summary: _Summary) -> _Summary:
     """*summary* with what lies in images/."""
-    files, files_bytes = _disk_usage(Path(summary.folder) / IMAGES_FOLDER)
+    files, files_bytes = _disk_usage(str(Path(summary.folder) / IMAGES_FOLDER))
     return msgspec.structs.replace(summary, files=files, files_bytes=files_bytes)
 
 
@@ -193,15 +194,21 @@ def _period(catalog: Catalog) -> tuple[str, str]:
     return str(first or ""), str(last or "")
 
 
-def _disk_usage(folder: Path) -> tuple[int, int]:
+def _disk_usage(folder: str) -> tuple[int, int]:
+    """Files below *folder* and their bytes; no link is followed."""
     files = size_bytes = 0
-    for path, _, names in os.walk(folder):
-        for name in names:
-            if name.startswith(HALF_WRITTEN):
-                continue
-            try:
-                size_bytes += os.lstat(Path(path, name)).st_size
-            except FileNotFoundError:
-                continue
-            files += 1
+    folders = [folder]
+    while folders:
+        try:
+            entries = os.scandir(folders.pop())
+        except OSError:  # none is there yet, or it is gone
+            continue
+        with entries as found:
+            for entry in found:
+                if entry.is_dir():
+                    folders += [] if entry.is_symlink() else [entry.path]
+                elif not entry.name.startswith(HALF_WRITTEN):
+                    with suppress(FileNotFoundError):
+                        size_bytes += entry.stat(follow_symlinks=False).st_size
+                        files += 1
     return files, size_bytes

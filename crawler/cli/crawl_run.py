@@ -100,8 +100,9 @@ def run(running: Crawl, *, as_json: bool, quiet: bool, again: Sequence[str] | No
             soft_wrap=True,
         )
         return code
-    failure = running.failure()
-    print_summary(running.summary(), as_json=as_json, course=course, failed=failure is not None)
+    summary = summary or running.summary()  # which says what is wrong with the folder
+    failure = running.failure(summary)
+    print_summary(summary, as_json=as_json, course=course, failed=failure is not None)
     if failure is not None:
         raise failure
     return 0

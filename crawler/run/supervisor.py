@@ -278,14 +278,14 @@ class Crawl:
             self.stopped = ""
         return msgspec.structs.replace(summary, stopped=self._limits.told(self.stopped, summary.stats))
 
-    def check(self) -> None:
-        """Raise CrawlError if the crawl, now at its end, could not do its job."""
-        if (failure := self.failure()) is not None:
+    def check(self, summary: Summary) -> None:
+        """Raise CrawlError if the crawl, now at its end and come to *summary*, could not do its job."""
+        if (failure := self.failure(summary)) is not None:
             raise failure
 
-    def failure(self) -> errors.CrawlError | None:
-        """Why the crawl, now at its end, could not do its job; None if it could."""
-        return outcome.failure(self.folder, self.summary(), has_seeds=bool(self.seeds))
+    def failure(self, summary: Summary) -> errors.CrawlError | None:
+        """Why the crawl, now at its end and come to *summary*, could not do its job; None if it could."""
+        return outcome.failure(self.folder, summary, has_seeds=bool(self.seeds))
 
     @property
     def begins_with(self) -> tuple[str, ...]:

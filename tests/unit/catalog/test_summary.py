@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections import Counter
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -101,14 +102,18 @@ def test_a_file_that_vanishes_while_files_are_counted_is_not_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = garden(tmp_path)
-    lstat = os.lstat
+    scandir = os.scandir
 
-    def vanish(path: Path) -> os.stat_result:
-        if path.name == "fern.jpg":
-            raise FileNotFoundError(path)
-        return lstat(path)
+    @contextmanager
+    def vanishing(path: str) -> Iterator[list[os.DirEntry[str]]]:
+        with scandir(path) as entries:
+            found = list(entries)
+        for entry in found:
+            if entry.name == "fern.jpg":
+                Path(entry.path).unlink()
+        yield found
 
-    monkeypatch.setattr("crawler.catalog.summary.os.lstat", vanish)
+    monkeypatch.setattr("crawler.catalog.summary.os.scandir", vanishing)
     summary = summary_of(folder)
     assert (summary.files, summary.files_bytes) == (1, 4)
 
