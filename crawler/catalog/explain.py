@@ -20,8 +20,8 @@ from crawler.catalog.owner import RobotsTxt, robots_txt
 from crawler.catalog.summary import queue_elsewhere
 from crawler.crawlfile.image_paths import from_disk, on_disk
 from crawler.crawlfile.keepers import keeper_of
-from crawler.crawlfile.schema import origin_in, origin_of
-from crawler.models import ImageRecord, Origin, PageRecord, Record, RenderRecord, TaskKind, Value
+from crawler.crawlfile.schema import LEASED, origin_in, origin_of
+from crawler.models import ImageRecord, Origin, PageRecord, Record, RenderRecord, TaskKind, TaskState, Value
 from crawler.urls import canonical, resolve, task_key
 
 MAX_CHAIN = 1000
@@ -201,6 +201,12 @@ def _entries(catalog: Catalog, url: str, *kinds: TaskKind) -> Iterator[UrlReport
             yield entry
 
 
+def _is_leased(catalog: Catalog, task_id: int) -> bool:
+    if "leases" in catalog.missing_tables:  # the row of the task says so itself
+        return False
+    return bool(catalog.value(f"SELECT EXISTS (SELECT 1 FROM {LEASED} WHERE tasks.id = ?)", (task_id,)))  # noqa: S608
+
+
 def _entry(catalog: Catalog, kind: TaskKind, url: str) -> UrlReport | None:
     row = next(
         catalog.rows(
@@ -211,6 +217,8 @@ def _entry(catalog: Catalog, kind: TaskKind, url: str) -> UrlReport | None:
     if row is None:
         return None
     task_id, url, state, depth, attempts, packed = row  # the URL may have had another session id
+    if _is_leased(catalog, task_id):
+        state, attempts = TaskState.LEASED, attempts + 1
     image = next(catalog.where(ImageRecord, "task_id = ?", task_id), None)
     page = next(catalog.where(PageRecord, "task_id = ?", task_id), None)
     render = next(catalog.where(RenderRecord, "task_id = ?", task_id), None)

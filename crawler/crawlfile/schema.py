@@ -26,6 +26,9 @@ QUEUE_IDS = 2**40
 
 _DECODE_ORIGIN = msgspec.msgpack.Decoder(Origin).decode
 TABLES = {TaskKind.IMAGE: "images", TaskKind.PAGE: "pages", TaskKind.RENDER: "renders"}
+LEASED = """leases JOIN json_each(CASE WHEN typeof(leases.tasks) = 'text' AND json_valid(leases.tasks)
+    THEN leases.tasks ELSE '[]' END) AS held JOIN tasks ON tasks.id = held.value AND tasks.state = 'ready'"""
+"""SQL for what workers hold: rows of ``leases``, each with one of its ``tasks``."""
 HISTORY = "image_history"
 """Earlier records of images whose bytes have changed."""
 COLUMNS = {kind: record.__struct_fields__ for kind, record in RECORDS.items()}
@@ -95,6 +98,15 @@ STEPS: dict[int, Step] = {
             """CREATE TABLE new_mentions (seq INTEGER PRIMARY KEY, url TEXT NOT NULL, images BLOB NOT NULL)""",
         ),
         tables=("mention_pages", "mentions", "new_mentions"),
+    ),
+    10: Step(
+        (
+            "CREATE TABLE leases (id INTEGER PRIMARY KEY, tasks TEXT NOT NULL)",
+            "INSERT INTO leases (tasks) SELECT json_group_array(id) FROM tasks WHERE state = 'leased'",
+            """UPDATE tasks SET state = 'ready', serial = max(0, serial - 1), attempts = max(0, attempts - 1)
+            WHERE state = 'leased'""",
+        ),
+        tables=("leases",),
     ),
 }
 """By the version that each begins with. Files of these are read as they are, and brought up to date to be written."""

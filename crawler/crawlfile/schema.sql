@@ -29,9 +29,9 @@ CREATE TABLE tasks (
     key      BLOB NOT NULL UNIQUE,  -- 128-bit BLAKE2b of "kind url": a third of the size of an index of URLs
     host_id  INTEGER NOT NULL,
     depth    INTEGER NOT NULL,
-    state    TEXT NOT NULL,         -- ready | delayed | leased | done | dead
-    serial   INTEGER NOT NULL,      -- of its latest lease; never decreases
-    attempts INTEGER NOT NULL,      -- leases that count
+    state    TEXT NOT NULL,         -- ready | delayed | done | dead; of a leased one ready, and leases names it
+    serial   INTEGER NOT NULL,      -- of its latest lease that has ended; never decreases
+    attempts INTEGER NOT NULL,      -- leases that count, and have ended
     due_s    REAL,                  -- of a delayed task, on the ledger's own clock (meta.clock_s)
     origin   BLOB,                  -- MessagePack; NULL for a seed, and once settled: the record has it
     words    INTEGER NOT NULL,      -- which words pages have said of an image, as bits of crawler/models/image_words.py
@@ -41,6 +41,11 @@ CREATE TABLE tasks (
 CREATE INDEX tasks_ready ON tasks (kind, host_id, id) WHERE state = 'ready';
 CREATE INDEX tasks_delayed ON tasks (due_s) WHERE state = 'delayed'; -- NULL: held for a larger size of its picture
 CREATE INDEX tasks_picture ON tasks (picture) WHERE picture IS NOT NULL;
+
+CREATE TABLE leases (               -- which tasks workers hold: a row for each batch of them
+    id    INTEGER PRIMARY KEY,
+    tasks TEXT NOT NULL             -- JSON: their ids
+);
 
 CREATE TABLE sizes (                -- image URLs that wait behind another size of their picture, or were left out for it
     id       INTEGER PRIMARY KEY,

@@ -7,9 +7,10 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from crawler.crawlfile.columns import known_reason, known_status, total
-from crawler.crawlfile.schema import TABLES
+from crawler.crawlfile.schema import LEASED, TABLES
 from crawler.models import Counts, TaskKind, TaskState
 
+_LEASED_COUNTS = f"SELECT tasks.kind, count(DISTINCT tasks.id) FROM {LEASED} GROUP BY tasks.kind"  # noqa: S608
 _UNSETTLED = (TaskState.READY, TaskState.DELAYED, TaskState.LEASED)
 
 
@@ -28,6 +29,8 @@ class Totals:
         for kind, state, count in rows("SELECT kind, state, count(*) FROM tasks GROUP BY kind, state"):
             if kind in TaskKind.__members__.values() and state in TaskState.__members__.values():
                 self.states[TaskKind(kind)][TaskState(state)] = count
+        if "leases" not in missing:
+            self._tell_leased(rows(_LEASED_COUNTS))
         for of, table in TABLES.items():
             if table in missing:
                 continue
@@ -41,6 +44,14 @@ class Totals:
         self.dropped = Counter({str(slug): count for slug, count in left_out if isinstance(count, int)})
         sql = f"SELECT {total('size_bytes')} FROM images WHERE status = 'saved'"  # noqa: S608
         self.saved_bytes: int = next(iter(rows(sql)))[0]
+
+    def _tell_leased(self, counts: Iterable[Sequence[Any]]) -> None:
+        """Count as leased what is ready by its row, and in a worker's hands."""
+        for kind, count in counts:
+            if kind in TaskKind.__members__.values():
+                states = self.states[TaskKind(kind)]
+                states[TaskState.LEASED] += count
+                states[TaskState.READY] -= count
 
     @property
     def drained(self) -> bool:

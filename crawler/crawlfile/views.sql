@@ -106,7 +106,13 @@ FROM images, json_each(CASE WHEN json_valid(images.opt_outs) THEN images.opt_out
 WHERE images.opt_outs != '' AND upper(said.type) = 'OBJECT';
 
 CREATE VIEW still_to_do AS          -- what has no record yet; empty once the crawl has ended
-SELECT tasks.kind, tasks.url, hosts.name AS host, tasks.state, tasks.attempts, tasks.depth
+SELECT tasks.kind, tasks.url, hosts.name AS host,
+       CASE WHEN held.id IS NULL THEN tasks.state ELSE 'leased' END AS state,
+       CASE WHEN held.id IS NULL THEN tasks.attempts ELSE tasks.attempts + 1 END AS attempts, tasks.depth
 FROM tasks
 LEFT JOIN hosts ON hosts.id = tasks.host_id
-WHERE tasks.state IN ('ready', 'delayed', 'leased');
+LEFT JOIN (
+    SELECT DISTINCT CAST(one.value AS INTEGER) AS id
+    FROM leases, json_each(CASE WHEN json_valid(leases.tasks) THEN leases.tasks ELSE '[]' END) AS one
+) AS held ON held.id = tasks.id AND tasks.state = 'ready'
+WHERE tasks.state IN ('ready', 'delayed');

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import accumulate, islice, takewhile
 from typing import Any, ClassVar
@@ -29,6 +30,7 @@ from crawler.logs.outcomes import tell_joined, who
 from crawler.models import Batch, Task, TaskKind, TaskState, Token, WorkerState, WorkerStatus
 from crawler.monitoring.rate import Rate
 from crawler.queues import policy
+from crawler.queues.lease_rows import LeaseRows
 from crawler.queues.ledger_state import LedgerState
 from crawler.queues.politeness import Share
 from crawler.queues.status import as_held, recent_rate
@@ -51,6 +53,8 @@ class LeasedTask:
     worker: str
     since: float
     url: str
+    row: int
+    """Its batch in the file (see lease_rows.py)."""
     has_more_words: bool = False
     """Its origin may have been filled in since it was leased."""
 
@@ -73,7 +77,7 @@ class Leases:
 
     Invariants whenever the ledger's mutex is free:
 
-    - ``by_task`` has the tasks in state "leased", the oldest lease first;
+    - ``by_task`` has the tasks that the table leases names, the oldest lease first;
     - each is in ``held`` of its worker, if that is among ``workers``;
     - politeness counts one task in the worker's hand for each; within a transaction also for those in ``_ended``;
     - ``worker_counts`` counts the workers that have spoken, by kind.
@@ -83,6 +87,7 @@ class Leases:
 
     def __init__(self, state: LedgerState) -> None:
         self._state = state
+        self._rows = LeaseRows(state.db)
         self.by_task: dict[int, LeasedTask] = {}
         self.workers: dict[str, LeasingWorker] = {}
         self.worker_counts: Counter[TaskKind] = Counter()
@@ -99,12 +104,12 @@ class Leases:
         for worker in self.workers.values():
             worker.held.clear()
         nobody = LeasingWorker(state=None, deadline=now + state.queue.lease_s)
-        for task_id, serial, attempts, kind, host, url in state.db.execute(
-            "SELECT id, serial, attempts, kind, host_id, url FROM tasks WHERE state = 'leased'"
-        ):
+        for row, task_id, serial, attempts, kind_name, host, url in self._rows.load():
+            kind = TaskKind(kind_name)
             self.by_task[task_id] = LeasedTask(
-                serial, attempts, TaskKind(kind), host, NOBODY, now, url, has_more_words=True
+                serial, attempts, kind, host, NOBODY, now, url, row, has_more_words=True
             )
+            state.politeness.remove(host, kind, now=now)  # its row is ready
             state.politeness.hold(host, NOBODY, now=now)
             nobody.held.add(task_id)
         if nobody.held:
@@ -217,14 +222,21 @@ class Leases:
         return [task_id for task_id, _ in old]
 
     def end(self, task_id: int) -> LeasedTask:
-        """Forget the lease of a task, within a transaction; the caller gives the task its next state."""
+        """Forget the lease of a task, within a transaction; the caller gives the task its next state, and the serial
+        number and the attempts of the lease.
+        """
         lease = self.by_task.pop(task_id)
+        self._rows.remove(lease.row, task_id)
         worker = self.workers.get(lease.worker)
         if worker is not None:
             worker.held.discard(task_id)
         self._state.politeness.come_back(lease.host, task_id)
         self._ended[lease.host, lease.worker] += 1
         return lease
+
+    def write(self) -> None:
+        """Write which leases have begun and ended, at the end of a transaction."""
+        self._rows.write()
 
     def free_slots(self) -> None:
         """Free the slots of the leases that have ended: the tasks of one message have few hosts between them."""
@@ -248,16 +260,13 @@ class Leases:
             state.politeness.drop(host, worker_id, excess, now=now)
             state.politeness.add(host, kind, excess, now=now)
             rows = rows[:count]
-        state.db.executemany(
-            "UPDATE tasks SET state = 'leased', serial = serial + 1, attempts = attempts + 1 WHERE id = ?",
-            [(row[0],) for row in rows],
-        )
+        batch = self._rows.add(row[0] for row in rows)
         state.move(kind, TaskState.READY, TaskState.LEASED, count)
         held = self.workers[worker_id].held
         host_delay_s = state.politeness.spacing_s(host)
         tasks = []
         for task_id, serial, url, depth, attempt, _, origin, last in rows:
-            self.by_task[task_id] = LeasedTask(serial, attempt, kind, host, worker_id, now, url)
+            self.by_task[task_id] = LeasedTask(serial, attempt, kind, host, worker_id, now, url, batch)
             held.add(task_id)
             tasks.append(
                 Task(
@@ -282,19 +291,24 @@ class Leases:
 
         The oldest and the newest take turns at a host in trouble (see ``HostHealth.from_the_end``).
         """
-        ready = (
-            "SELECT id, serial + 1, url, depth, attempts + 1, origin FROM tasks"
-            " WHERE kind = ? AND host_id = ? AND state = 'ready'"
-        )
-        order = "DESC" if self._state.health.from_the_end(host) else "ASC"
-        rows = self._state.db.execute(
-            f"{ready} AND attempts = 0 ORDER BY id {order} LIMIT ?", (kind, host, count)
-        ).fetchall()
+        columns = "id, serial + 1, url, depth, attempts + 1, origin"
+        last_first = bool(self._state.health.from_the_end(host))
+        rows = self.next_ready(columns, "AND attempts = 0", kind, host, count, last_first=last_first)
         if len(rows) < count:
-            rows += self._state.db.execute(
-                f"{ready} AND attempts > 0 ORDER BY id LIMIT ?", (kind, host, count - len(rows))
-            ).fetchall()
+            rows += self.next_ready(columns, "AND attempts > 0", kind, host, count - len(rows))
         return rows
+
+    def next_ready(
+        self, columns: str, which: str, kind: TaskKind, host: int, count: int, *, last_first: bool = False
+    ) -> list[Any]:
+        """Rows of ready tasks that nobody holds, the oldest first. Those that somebody holds are few at each host."""
+        found = self._state.db.execute(
+            f"SELECT {columns} FROM tasks WHERE kind = ? AND host_id = ? AND state = 'ready' {which}"  # noqa: S608
+            f" ORDER BY id {'DESC' if last_first else 'ASC'}",
+            (kind, host),
+        )
+        with closing(found):
+            return list(islice((row for row in found if row[0] not in self.by_task), count))
 
 
 def fitting(values: Iterable[object]) -> int:

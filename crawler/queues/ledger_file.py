@@ -157,6 +157,7 @@ class LedgerFile:
                 self._db.execute("BEGIN IMMEDIATE")
                 yield
                 self._settling.write()
+                self._leases.write()
                 self._leases.free_slots()
                 if state.counters.drained:
                     state.cookies.forget()

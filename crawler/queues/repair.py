@@ -22,7 +22,7 @@ _MOST_ATTEMPTS = 2**31 - 1
 _MOST_S = 1e8
 _MOST_LIFE_S = 1e10
 _KINDS = ", ".join(f"'{kind}'" for kind in TaskKind)
-_STATES = ", ".join(f"'{state}'" for state in TaskState)
+_STATES = ", ".join(f"'{state}'" for state in TaskState if state is not TaskState.LEASED)
 
 
 def _is_no_int(column: str, most: int) -> str:
@@ -74,6 +74,7 @@ def _mend(db: Connection, task_id: int, kind: str, url: object, *, lost: bool) -
 
 
 def _mend_others(db: Connection) -> None:
+    db.execute("DELETE FROM leases WHERE typeof(tasks) != 'text' OR NOT json_valid(tasks)")
     db.execute(f"UPDATE hosts SET delay_s = 0 WHERE {_is_no_real('delay_s', _MOST_S)}")  # noqa: S608
     db.execute(f"UPDATE dropped SET count = 0 WHERE {_is_no_int('count', MAX_COUNT)}")  # noqa: S608
     absurd = {

@@ -13,7 +13,7 @@ from crawler.crawlfile import meta
 from crawler.crawlfile.columns import left_out_items
 from crawler.crawlfile.connection import Connection
 from crawler.crawlfile.meta import MetaKey
-from crawler.crawlfile.schema import TABLES, origin_in, records
+from crawler.crawlfile.schema import LEASED, TABLES, origin_in, records
 from crawler.models import ImageRecord, NewTask, PageRecord, RenderRecord, TaskKind
 from crawler.queues.left_out import LeftOutRows
 
@@ -158,6 +158,7 @@ def _last_waiting(db: Connection, kind: TaskKind, most: int) -> Iterator[list[tu
 def _tasks(db: Connection, where: str, values: tuple[object, ...]) -> list[tuple[int, NewTask]]:
     sql = f"""
         SELECT id, kind, url, depth, origin FROM tasks WHERE state IN ('ready', 'delayed')
+        AND id NOT IN (SELECT tasks.id FROM {LEASED})
         AND NOT EXISTS (SELECT 1 FROM images WHERE task_id = id)
         AND NOT EXISTS (SELECT 1 FROM pages WHERE task_id = id)
         AND NOT EXISTS (SELECT 1 FROM renders WHERE task_id = id) AND {where}"""  # noqa: S608 - our own words

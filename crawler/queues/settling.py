@@ -75,8 +75,8 @@ class Settling:
         self.complaints = ValidationLog(log)
         self.lost = 0
         """Number of leases that no worker came back with, since the manager was started."""
-        self._unwritten: dict[int, tuple[TaskKind, TaskState, tuple[Any, ...]]] = {}
-        """Kind, state and row of records that wait to be written, by task."""
+        self._unwritten: dict[int, tuple[TaskKind, TaskState, bool, tuple[Any, ...]]] = {}
+        """Kind, state, whether a lease has ended with it, and the row of records that wait to be written, by task."""
         self._unlogged: list[tuple[Record, float | None]] = []
         """Records of this transaction, and in how many seconds a failed one is tried again."""
 
@@ -100,12 +100,16 @@ class Settling:
             self._state.wake_all = self._state.wake_all or self._state.counters.drained
             self._state.recorded.notify_all()
             for kind in TaskKind:
-                rows = [row for of, _, row in self._unwritten.values() if of is kind]
+                rows = [row for of, _, _, row in self._unwritten.values() if of is kind]
                 if rows:
                     self._state.db.executemany(INSERTS[kind], rows)
             self._state.db.executemany(
-                "UPDATE tasks SET state = ?, due_s = NULL, origin = NULL WHERE id = ?",
-                [(state.value, task_id) for task_id, (_, state, _) in self._unwritten.items()],
+                "UPDATE tasks SET state = ?, due_s = NULL, origin = NULL, serial = serial + ?, attempts = attempts + ?"
+                " WHERE id = ?",
+                [
+                    (state.value, was_leased, was_leased, task_id)
+                    for task_id, (_, state, was_leased, _) in self._unwritten.items()
+                ],
             )
             self._unwritten.clear()
         for key, words in self._state.adder.later_words().items():
@@ -170,7 +174,8 @@ class Settling:
         ):
             if log.isEnabledFor(INFO):
                 self._unlogged.append((record, retry_in_s))
-            self._delay(token.id, kind, retry_in_s, reason_of(record), record.http_status)
+            assert lease is not None  # of a late result that asks for another attempt nothing comes
+            self._delay(token.id, lease, retry_in_s, reason_of(record), record.http_status)
             return
         if left_out := left_out_of(record, last):
             state.adder.count_left_out(left_out)
@@ -214,7 +219,7 @@ class Settling:
         lease = self._leases.end(token.id)
         if lease.attempts < self._state.queue.max_attempts:
             delay_s = policy.REFUSED_RESULT_S * 2.0 ** (lease.attempts - 1)
-            self._delay(token.id, lease.kind, delay_s, InternalError.reason)
+            self._delay(token.id, lease, delay_s, InternalError.reason)
             return
         self._settle_unvisited(
             self._unvisited(token.id, lease),
@@ -229,15 +234,23 @@ class Settling:
         if not for_s:
             self.give_back([task_id], charged=False)
             return
-        kind = self._leases.end(task_id).kind
-        self._state.db.execute("UPDATE tasks SET attempts = attempts - 1 WHERE id = ?", (task_id,))
-        self._delay(task_id, kind, for_s)
+        lease = self._leases.end(task_id)
+        lease.attempts -= 1
+        self._delay(task_id, lease, for_s)
 
     def _delay(
-        self, task_id: int, kind: TaskKind, delay_s: float, reason: str = "", http_status: int = 0
+        self, task_id: int, lease: LeasedTask, delay_s: float, reason: str = "", http_status: int = 0
     ) -> None:
+        """Have a task wait whose *lease* has ended."""
+        self._note_end(task_id, lease)
         self._state.delayed.delay(task_id, delay_s, reason, http_status)
-        self._state.move(kind, TaskState.LEASED, TaskState.DELAYED)
+        self._state.move(lease.kind, TaskState.LEASED, TaskState.DELAYED)
+
+    def _note_end(self, task_id: int, lease: LeasedTask) -> None:
+        """Write the serial number and the attempts of a *lease* that has ended without a record."""
+        self._state.db.execute(
+            "UPDATE tasks SET serial = ?, attempts = ? WHERE id = ?", (lease.serial, lease.attempts, task_id)
+        )
 
     # --- tasks that no worker comes back with ---
 
@@ -255,10 +268,8 @@ class Settling:
                     after=TaskState.DEAD,
                 )
                 continue
-            self._state.db.execute(
-                "UPDATE tasks SET state = 'ready', attempts = attempts - ? WHERE id = ?",
-                (0 if charged else 1, task_id),
-            )
+            lease.attempts -= not charged
+            self._note_end(task_id, lease)
             self._state.ready(lease.kind, lease.host, TaskState.LEASED)
 
     def give_up(self, host: int, report: HostReport) -> None:
@@ -266,11 +277,7 @@ class Settling:
         name = self._state.watch.name(host)
         left = policy.GIVEN_UP_AT_ONCE
         for kind in TaskKind:
-            rows = self._state.db.execute(
-                "SELECT id, url, depth, attempts, origin FROM tasks"
-                " WHERE kind = ? AND host_id = ? AND state = 'ready' ORDER BY id LIMIT ?",
-                (kind, host, left),
-            ).fetchall()
+            rows = self._leases.next_ready("id, url, depth, attempts, origin", "", kind, host, left)
             left -= len(rows)
             if rows:
                 self._state.politeness.remove(host, kind, len(rows), now=self._state.clock())
@@ -331,7 +338,8 @@ class Settling:
             record = msgspec.structs.replace(record, replaced_by=url) if url else record
         if log.isEnabledFor(INFO):
             self._unlogged.append((record, None))
-        self._unwritten[task_id] = (kind, after, (state.next_seq, task_id, *row_of(record)))
+        was_leased = before is TaskState.LEASED
+        self._unwritten[task_id] = (kind, after, was_leased, (state.next_seq, task_id, *row_of(record)))
         state.next_seq += 1
         state.move(kind, before, after)
         state.counters.count(kind, record, 1)

@@ -9,13 +9,19 @@ from pathlib import Path
 from crawler.crawlfile.schema import VIEWS
 
 _WITHOUT = {
+    10: (
+        """UPDATE tasks SET state = 'leased', serial = serial + 1, attempts = attempts + 1
+        WHERE id IN (SELECT value FROM leases, json_each(leases.tasks))""",
+        "DROP VIEW still_to_do",
+        "DROP TABLE leases",
+    ),
     9: (
         "DROP VIEW image_pages",
         "DROP TABLE mentions",
         "DROP TABLE mention_pages",
         "DROP TABLE new_mentions",
     ),
-    8: tuple(f"DROP VIEW {name}" for name in VIEWS if name != "image_pages"),
+    8: tuple(f"DROP VIEW {name}" for name in VIEWS if name not in {"image_pages", "still_to_do"}),
     7: tuple(f"ALTER TABLE {table} DROP COLUMN kept_by" for table in ("images", "image_history")),
     6: ("DROP TABLE runs",),
     5: (

@@ -58,6 +58,7 @@ WRITTEN = sorted(
         *(("left_out", name) for name in ("slug", "url", "kind", "page_url", "times")),
         ("dropped", "count"),
         ("dropped", "reason"),
+        ("leases", "tasks"),
         ("meta", "value"),
     }
 )

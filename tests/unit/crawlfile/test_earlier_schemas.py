@@ -30,9 +30,10 @@ from tests.support.queues import (
     render,
     saved,
     take,
+    worker,
 )
 
-EARLIER = [4, 5, 6, 7, 8, 9]
+EARLIER = [4, 5, 6, 7, 8, 9, 10]
 
 
 @pytest.fixture(name="crawl")
@@ -104,6 +105,22 @@ def test_its_crawl_goes_on(crawl: Path, version: int) -> None:
     assert {record.render for record in records if isinstance(record, PageRecord)} == {""}
     with Catalog(crawl) as catalog:
         assert [record.url for record in catalog.renders(status=("rendered",))] == [render(1).url]
+
+
+def test_leases_outlive_the_step_from_a_version_that_marked_each_task(crawl: Path) -> None:
+    queue = QueueConfig()
+    with embedded(crawl / "crawl.db", queue=queue, scope=ScopeConfig()) as (_, queues):
+        queues.tasks.put([image(3)])
+        held = take(queues)
+    of_schema(10, crawl)
+    with Catalog(crawl) as catalog:
+        assert summarise(catalog).stats.images.leased == len(held) == 2
+    with embedded(crawl / "crawl.db", queue=queue, scope=ScopeConfig(), new_run=False) as (_, queues):
+        assert queues.tasks.stats().images.leased == 2
+        tokens = [task.token for task in held]
+        assert queues.tasks.heartbeat(worker(), held=tokens).lost == ()
+        queues.tasks.release(worker(), tokens)
+        assert [(task.serial, task.attempt) for task in take(queues)] == [(2, 1), (2, 1)]
 
 
 @pytest.mark.parametrize("version", EARLIER)

@@ -13,12 +13,16 @@ import pytest
 from hypothesis.stateful import invariant
 
 from crawler.config import QueueConfig, ScopeConfig
+from crawler.crawlfile.schema import LEASED
 from crawler.models import Task, TaskKind
 from crawler.queues import QueueResults
 from crawler.queues.ledger import Ledger
 from tests.support.machine import SETTINGS, Clock, QueueMachine, TroubledMachine
 
 pytestmark = [pytest.mark.slow, pytest.mark.untraced]
+
+
+STATE = f"iif(tasks.id IN (SELECT tasks.id FROM {LEASED}), 'leased', tasks.state)"
 
 
 class LedgerEngine:
@@ -54,14 +58,14 @@ class LedgerEngine:
         return self.queue.retry(kind=kind), expected
 
     def state_of(self, task: Task) -> str:
-        return self._rows(f"SELECT state FROM tasks WHERE id = {task.id}")[0][0]
+        return self._rows(f"SELECT {STATE} FROM tasks WHERE id = {task.id}")[0][0]
 
     def tasks(self) -> set[tuple[str, str]]:
         return set(self._rows("SELECT kind, url FROM tasks"))
 
     def states(self, kind: TaskKind) -> Counter[str]:
         return Counter(
-            dict(self._rows(f"SELECT state, count(*) FROM tasks WHERE kind = '{kind}' GROUP BY state"))
+            dict(self._rows(f"SELECT {STATE}, count(*) FROM tasks WHERE kind = '{kind}' GROUP BY 1"))
         )
 
     def recorded(self, kind: TaskKind) -> list[tuple[str, str]]:
@@ -83,7 +87,7 @@ class LedgerEngine:
 
     def in_flight(self) -> dict[str, tuple[int, int]]:
         leased = Counter(
-            dict(self._rows("SELECT host_id, count(*) FROM tasks WHERE state = 'leased' GROUP BY 1"))
+            dict(self._rows(f"SELECT host_id, count(*) FROM tasks WHERE {STATE} = 'leased' GROUP BY 1"))
         )
         assert len(self.ledger._leases.by_task) == leased.total()
         return {
