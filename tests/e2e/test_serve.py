@@ -402,10 +402,10 @@ def test_a_crawl_that_is_stopped_goes_on_with_the_same_command(place: Place) -> 
 def test_what_workers_keep_in_folders_of_their_own_is_said_to_be_there(place: Place) -> None:
     """Both are on one machine, whose name tells nothing of where a file is."""
     workers = [place.work("-o", f"pics{n}") for n in range(2)]
-    place.server.delay_s = 0.1
+    place.server.delay_s = 0.5  # as above
     served = place.serve("--storage", "local", "--per-host", "16")
     place.wait_until(lambda stats: downloaders(stats) == 2)
-    place.server.delay_s = 0.0
+    place.server.delay_s = 0.05
     said = ended(served).out
     for worker in workers:
         ended(worker)
