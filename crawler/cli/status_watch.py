@@ -141,6 +141,7 @@ def watch(
     """Show *states* as they come, on a screen of their own, until they end; the last one stays visible."""
     notes: list[str] = []
     board: StatusScreen | None = None
+    was_stopped = False
     histories = Histories()
     try:
         with live(out, screen=True, say=notes.append) as drawn:
@@ -153,12 +154,15 @@ def watch(
                     go_on=go_on,
                 )
                 notes.clear()
+                was_stopped = status.stopped
                 drawn.update(board, refresh=True)
                 if not (status.drained or status.halted is not None):
                     _wait(every_s, drawn.refresh)
     finally:
         if board is not None:
             out.print(board)
+        if was_stopped:
+            out.print(Text("What is in hand is finished, nothing is lost: the same command goes on.", "dim"))
         for note in notes:
             out.print(Text(clean(note)), soft_wrap=True)
 

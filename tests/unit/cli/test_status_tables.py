@@ -21,7 +21,7 @@ from crawler.cli import crawl_tables, status_tables
 from crawler.cli import status as status_module
 from crawler.cli.crawl_run import run
 from crawler.cli.progress_grid import Histories
-from crawler.cli.status_watch import StatusScreen
+from crawler.cli.status_watch import StatusScreen, watch
 from crawler.config import Config, MonitoringConfig, QueueConfig, ScopeConfig
 from crawler.crawlfile.layout import CrawlFolder
 from crawler.errors import CrawlStopped, QueueUnreachable
@@ -383,6 +383,12 @@ def test_watch_goes_on_until_the_crawl_has_ended(
     states = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert states[-1]["stopped"]
     assert all(not state["stopped"] for state in states[:-1])
+
+
+def test_what_was_watched_and_stopped_says_how_it_goes_on() -> None:
+    out = Console(file=io.StringIO(), force_terminal=True, width=80, height=25)
+    watch(out, iter([BOARD, msgspec.structs.replace(BOARD, halted="that is all", stopped=True)]), every_s=0)
+    assert out.file.getvalue().rstrip().endswith("the same command goes on.\x1b[0m")  # type: ignore[attr-defined]
 
 
 def test_watching_ends_with_a_word_when_the_manager_has_gone(
