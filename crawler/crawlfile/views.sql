@@ -57,16 +57,15 @@ FROM images
 GROUP BY page_url;
 
 CREATE VIEW image_pages AS          -- every page on which an image stood: the first one, then the others
+                                    -- CROSS JOIN: SQLite keeps the order, and looks up the mentions of the images asked for
 SELECT images.url, images.path, images.status, images.page_url, 1 AS is_first
 FROM images
 WHERE images.page_url != ''
 UNION ALL
 SELECT images.url, images.path, images.status, mention_pages.url, 0
-FROM images
-JOIN tasks ON tasks.id = images.task_id
-JOIN mentions ON mentions.image = tasks.key
-JOIN mention_pages ON mention_pages.id = mentions.page
-WHERE mention_pages.url != images.page_url;
+FROM images CROSS JOIN tasks CROSS JOIN mentions CROSS JOIN mention_pages
+WHERE tasks.id = images.task_id AND mentions.image = tasks.key AND mention_pages.id = mentions.page
+  AND mention_pages.url != images.page_url;
 
 CREATE VIEW image_hosts AS          -- what came of the images of each host
 SELECT hosts.name AS host, count(*) AS images, sum(images.status = 'saved') AS saved,
