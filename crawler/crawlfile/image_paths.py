@@ -40,6 +40,8 @@ RESERVED = re.compile(
     r"(?:con|prn|aux|nul|clock\$|conin\$|conout\$|(?:com|lpt)[0-9¹²³])(?: *\..*)?", re.IGNORECASE
 )
 """Names that mean a device to Windows."""
+_PLAIN = re.compile(r"[a-z0-9_-]{9,200}\.([a-z]{3,4})", re.IGNORECASE | re.ASCII)
+"""Most names: too long for a device's, and without anything else that has to be looked for."""
 _MAX_PATH_BYTES = 1024
 _MAX_FOLDERS = 20
 _MAX_NAME_BYTES = 255
@@ -70,9 +72,9 @@ def is_image_path(path: str) -> bool:
     some system. No folder is named like an image, in whose way it would be.
     """
     folder, _, name = path.rpartition("/")
+    plain = _PLAIN.fullmatch(name)
     return (
-        extension_of(name) != ""
-        and _is_name(name)
+        (plain[1].casefold() in FORMAT_OF if plain else extension_of(name) != "" and _is_name(name))
         and _is_folder(folder)
         and (path.isascii() or len(path.encode("utf-8", "replace")) <= _MAX_PATH_BYTES)
         and len(path) <= _MAX_PATH_BYTES

@@ -52,6 +52,14 @@ class HostWatch:
         """Take in a result of a task of *host*. It tells of the host that a redirect led to, if there was one;
         *asked_s* is that one's Retry-After.
         """
+        if (
+            record.http_status
+            and not record.reason
+            and record.revisit is Revisit.NONE
+            and (not record.final_url or record.final_url == record.url)
+        ):  # nearly all of them
+            self._note(host, Evidence.ANSWER, record, None)
+            return
         what, refused_s = evidence(record), refused_for_s(record, asked_s)
         if (name := ended_elsewhere(record)) is not None:
             if record.revisit is Revisit.FAILED:

@@ -255,7 +255,9 @@ class Leases:
             raise RuntimeError(f"{share.tasks} tasks should wait for host {host}, and {len(rows)} do")
         now = state.clock()
         rows = [(*start, blob, *state.refresh.past(kind, start[0], blob)) for *start, blob in rows]
-        count = fitting((blob or origin, last) for *_, blob, origin, last in rows)
+        count = len(rows)
+        if state.refresh.happen or sum(16 + len(row[-3] or b"") for row in rows) > policy.REPLY_BYTES // 2:
+            count = fitting((blob or origin, last) for *_, blob, origin, last in rows)
         if excess := len(rows) - count:
             state.politeness.drop(host, worker_id, excess, now=now)
             state.politeness.add(host, kind, excess, now=now)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from crawler.crawlfile.image_paths import is_image_path
+from crawler.crawlfile.image_paths import _is_name, extension_of, is_image_path
 from crawler.download.formats import EXTENSIONS
 from crawler.download.naming import image_path
 from crawler.urls import canonical
@@ -363,3 +363,12 @@ def test_paths_are_safe_everywhere(url: str, kind: str, layout: str, version: st
         assert unicodedata.normalize("NFC", segment) == segment
     assert len(path.encode()) <= 900
     assert len(segments) <= 16
+
+
+@given(
+    st.text("CcoOnNlpt$1²9-_ .é\u017fK", max_size=16),
+    st.sampled_from(["jpg", "JPEG", "tiff", "php", "jp\u017f"]),
+)
+def test_a_name_that_is_plain_is_judged_as_any_other(stem: str, extension: str) -> None:
+    name = f"{stem}.{extension}"
+    assert is_image_path(f"images/{name}") == (extension_of(name) != "" and _is_name(name))
