@@ -65,6 +65,8 @@ class MentionRows:
     def keep(self, named: Iterable[tuple[str, Iterable[bytes]]]) -> None:
         """Keep pages, and the images that each names, for good."""
         marked = [(page_mark(url), url, images) for url, images in named]
+        if not marked:
+            return
         pages = self._pages({mark: url for mark, url, _ in marked})
         rows = [(image, pages[mark]) for mark, _, images in marked for image in images]
         rows.sort()  # neighbours change the same page of the file

@@ -11,7 +11,7 @@ import pytest
 
 from crawler.models import NewTask, Task
 from tests.contract.test_words import Crawl, a_crawl, answer, found  # noqa: F401 - a fixture
-from tests.support.queues import HARVESTER, image, page, saved, take
+from tests.support.queues import HARVESTER, failed, image, page, saved, take
 
 Pairs = set[tuple[str, str]]
 
@@ -87,4 +87,15 @@ def test_an_image_that_no_page_led_to_has_the_pages_that_name_it_later(crawl: Cr
     (reading,) = take(queues, HARVESTER)
     queues.results.put([saved(reading, discovered=tuple(on(1, 0)))])
     kept()
+    assert {*pairs_in(tmp_path)} == pairs(on(1, 0))
+
+
+def test_what_a_page_has_named_counts_though_it_is_tried_again(crawl: Crawl, tmp_path: Path) -> None:
+    queues, kept = crawl
+    queues.tasks.put([image(0), page(1)])
+    queues.results.put([saved(one) for one in take(queues)])
+    (reading,) = take(queues, HARVESTER)
+    queues.results.put([failed(reading, retry_in_s=5.0, discovered=tuple(on(1, 0)))])
+    kept()
+    queues.pass_time(6.0)
     assert {*pairs_in(tmp_path)} == pairs(on(1, 0))

@@ -139,7 +139,7 @@ class Queue:
             self.tasks[key].words |= bits_of_task(task)
             if task.kind is TaskKind.IMAGE and task.origin is not None and task.origin.page_url:
                 entry, url = f"{next(self.clock)}-0", task.origin.page_url
-                self.mentioned.append(PageMentions(shard=0, entry=entry, url=url, images=key))
+                self.mentioned.append(PageMentions(shard=0, entry=entry, mentions=((url, key),)))
 
     def _say(self, key: bytes, words: Words) -> None:
         entry = f"{next(self.clock)}-0"

@@ -11,7 +11,7 @@ from crawler.models import ROBOTS_TXT, HostFile, NewTask
 from crawler.queues import policy
 from crawler.queues.adding import each_once
 from crawler.queues.mentions import Named, note_mention
-from crawler.queues.redis.codec import Packed, grouped, packed, shard_of
+from crawler.queues.redis.codec import Packed, grouped, packed, packed_mentions, shard_of
 from crawler.queues.redis.connection import Argument
 from crawler.queues.redis.shards import Shards
 from crawler.queues.validation import MALFORMED
@@ -55,7 +55,7 @@ def put_packed(
     new = 0
     for start in range(0, max(1, len(tasks)), TASKS_AT_ONCE):
         part = tasks[start : start + TASKS_AT_ONCE]
-        told = (*counted(drops or Counter()), *pages_of(named or {}))
+        told = (*counted(drops or Counter()), packed_mentions(named or {}))
         new += shards.run(shard, "put", *shards.elsewhere(shard), *told, len(part), *arguments(part))
         drops = named = None
     return new
@@ -76,11 +76,6 @@ def arguments(tasks: Iterable[tuple[Packed, str]]) -> Iterable[Argument]:
     """As add_tasks() in lua/shared/adding.lua reads them."""
     for one, kept_out_by in tasks:
         yield from (one.kind, one.key, one.host, one.note, kept_out_by, one.entry)
-
-
-def pages_of(named: Named) -> list[Argument]:
-    """As read_named() in lua/shared/adding.lua reads them."""
-    return [len(named), *(word for url, images in named.items() for word in (url, b"".join(images)))]
 
 
 def counted(drops: Counter[str]) -> list[Argument]:

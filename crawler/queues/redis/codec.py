@@ -39,6 +39,7 @@ from crawler.models.image_words import ALL, bits_of_task
 from crawler.queues import policy
 from crawler.queues.fallback import with_next_size
 from crawler.queues.host_report import HostReport
+from crawler.queues.mentions import Named
 from crawler.queues.picture_sizes import marked, picture_key
 from crawler.queues.refresh import unvisited
 from crawler.queues.validation import FLAWS, flaw, is_url, printable, told_of_refused
@@ -226,6 +227,24 @@ _ABOUT = msgspec.msgpack.Decoder(_About).decode
 _WHY = msgspec.msgpack.Decoder(list[Any]).decode
 
 
+Mentions = tuple[tuple[Url, bytes], ...]
+"""Pages, and the keys of the images that each names, one after the other."""
+_MENTIONS = msgspec.msgpack.Decoder(Mentions).decode
+
+
+def packed_mentions(named: Named) -> bytes:
+    """Empty for none."""
+    return _ENCODE([(url, b"".join(images)) for url, images in named.items()]) if named else b""
+
+
+def mentions(blob: bytes) -> Mentions:
+    """None of what another program has written."""
+    try:
+        return _MENTIONS(blob)
+    except FLAWS:
+        return ()
+
+
 class Settled(Value):
     """A task that was settled in Redis, with its record, on its way to crawl.db."""
 
@@ -245,6 +264,9 @@ class Settled(Value):
     record: Record
     next_size: NewTask | None = None
     """A size of the picture that takes its place: to be put before this entry is forgotten."""
+
+    mentions: Mentions = ()
+    """What its page names."""
 
     @property
     def cursor(self) -> int:
@@ -298,6 +320,7 @@ def settled(shard: int, name: str, words: dict[bytes, bytes]) -> Settled:
         state=state,
         record=record,
         next_size=next_size,
+        mentions=mentions(words.get(b"m", b"\x90")),
     )
 
 

@@ -7,10 +7,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import chain
-from typing import Annotated, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import msgspec
-from msgspec import Meta
 
 from crawler.crawlfile.columns import unpacked_file
 from crawler.errors import LEFT_OUT
@@ -23,23 +22,23 @@ from crawler.models import (
     Record,
     Stats,
     TaskKind,
-    Url,
     Value,
 )
 from crawler.models.image_words import Words
 from crawler.queues import policy
-from crawler.queues.mentions import KEY_BYTES
 from crawler.queues.picture_sizes import marked
 from crawler.queues.redis.adding import keep_file, put_packed, sorted_out
 from crawler.queues.redis.codec import (
     KINDS,
     LETTERS,
+    Mentions,
     Packed,
     Settled,
     entries,
     flat,
     grouped,
     local_id,
+    mentions,
     note_of,
     packed,
     settled,
@@ -71,14 +70,12 @@ class LaterWords(Value):
 
 
 class PageMentions(Value):
-    """The images that a page names, on their way to crawl.db."""
+    """The images that pages name, on their way to crawl.db before the records of these."""
 
     shard: int
     entry: str
     """The name of the entry in the shard's stream of pages."""
-    url: Url
-    images: Annotated[bytes, Meta(min_length=KEY_BYTES)]
-    """Their keys, one after the other."""
+    mentions: Mentions
 
 
 class LeftOutOnce(Value):
@@ -276,8 +273,7 @@ def _later_words(shard: int, name: str, words: dict[bytes, bytes]) -> LaterWords
 
 
 def _page_mentions(shard: int, name: str, words: dict[bytes, bytes]) -> PageMentions:
-    facts = {"shard": shard, "entry": name, "url": utf8(words[b"p"]), "images": words[b"k"]}
-    return msgspec.convert(facts, PageMentions)
+    return PageMentions(shard=shard, entry=name, mentions=mentions(words[b"m"]))
 
 
 def _left_out_once(shard: int, name: str, words: dict[bytes, bytes]) -> LeftOutOnce:

@@ -13,8 +13,8 @@ from crawler.queues import policy
 from crawler.queues.fallback import with_next_size
 from crawler.queues.host_evidence import ended_elsewhere, evidence, is_seed, reason_of
 from crawler.queues.left_out import located
-from crawler.queues.redis.adding import TASKS_AT_ONCE, arguments, counted, pages_of, put_packed, sorted_out
-from crawler.queues.redis.codec import LETTERS, local_id, shard_of, utf8
+from crawler.queues.redis.adding import TASKS_AT_ONCE, arguments, counted, put_packed, sorted_out
+from crawler.queues.redis.codec import LETTERS, local_id, packed_mentions, shard_of, utf8
 from crawler.queues.redis.connection import Argument
 from crawler.queues.redis.shards import Shards
 from crawler.queues.refresh import left_out_of
@@ -84,7 +84,7 @@ class RedisSettling:
                 *self._judged(shard, result).values(),
                 *counted(drops),
                 *left_out,
-                *pages_of(named),
+                packed_mentions(named),
                 len(here),
                 *arguments(here),
             ]

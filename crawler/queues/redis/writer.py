@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,7 +30,7 @@ from crawler.queues.host_files import HostFileRows
 from crawler.queues.left_out import LeftOutRows
 from crawler.queues.mentions import MentionRows, keys_in
 from crawler.queues.redis import row_ids
-from crawler.queues.redis.codec import Settled
+from crawler.queues.redis.codec import Mentions, Settled
 from crawler.queues.redis.export import KeptFile, LaterWords, LeftOutOnce, PageMentions, Unsettled
 from crawler.queues.refresh import Refresh, worth_keeping
 from crawler.urls import task_key
@@ -98,12 +98,15 @@ class CrawlfileWriter:
 
     def take(self, settled: Sequence[Settled]) -> None:
         """Write settled tasks, all or none; what was taken before changes nothing."""
+        new: list[Mentions] = []
         with self._transaction():
             for each in settled:
                 digest = hashlib.blake2b(_ENCODER.encode(each), digest_size=_DIGEST_BYTES).digest()
                 if digest not in self._taken:
                     self._taken[digest] = None
                     self._settle(each)
+                    new.append(each.mentions)
+            self._keep_mentions(new)
             for old in list(self._taken)[:-_TAKEN]:
                 del self._taken[old]
             meta.write(self._db, MetaKey.TAKEN, b"".join(self._taken))
@@ -118,7 +121,7 @@ class CrawlfileWriter:
     def keep_mentions(self, found: Sequence[PageMentions]) -> None:
         """Keep which pages name which images, all or none."""
         with self._transaction():
-            self._mentions.keep((one.url, keys_in(one.images)) for one in found)
+            self._keep_mentions(one.mentions for one in found)
 
     def keep_left_out(self, found: Sequence[LeftOutOnce]) -> None:
         """Note the URLs that Redis has left out, all or none."""
@@ -259,6 +262,9 @@ class CrawlfileWriter:
         self._tally.move(each.kind, before, state)
         if self._words_wait and (later := later_words.take(self._db, key)) is not None:
             later_words.give(self._db, key, later)
+
+    def _keep_mentions(self, found: Iterable[Mentions]) -> None:
+        self._mentions.keep((url, keys_in(images)) for some in found for url, images in some)
 
     def _with_words(self, each: Settled) -> Settled:
         """Fill in the words that its task has here: it was put back, and may come without them."""

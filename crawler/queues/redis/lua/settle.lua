@@ -27,7 +27,7 @@
 --     record      packed
 --     drops       pairs: what the visit left out, and how often
 --     left_out    the same, once the record is kept
---     named       as read_named() reads it
+--     named       which images its page names, as clients pack it; '' for none
 --     found       how many tasks, then of each what add_tasks() reads
 -- Returns hosts that the workers are to leave alone.
 --- include host_health, adding, settling, finish
@@ -39,7 +39,7 @@ for at = 1, num() do
     id = str(), serial = num(), kind = str(), key = str(), flags = str(), retry_s = num_or_nil(), pause_s = num_or_nil(),
     delay_s = num_or_nil(), what = str(), why = str(), http = num(), detail = str(), elapsed_s = num(),
     refused_s = num_or_nil(), host = str(), again = bool(), seed = bool(), status = str(), reason = str(), size = num(),
-    record = str(), drops = read_pairs(), left_out = read_pairs(), named = read_named(), found = num(),
+    record = str(), drops = read_pairs(), left_out = read_pairs(), named = str(), found = num(),
   }
   r.tasks_at = position
   skip(r.found)
@@ -71,7 +71,6 @@ for _, r in ipairs(results) do
     else
       add_tasks(r.found) -- before its page is settled: the queue is never drained in between
     end
-    say_named(r.named)
     for _, item in ipairs(r.drops) do
       drop_url(item[1], item[2])
     end
@@ -105,12 +104,17 @@ for _, r in ipairs(results) do
         call('ZREM', P .. 'delayed', r.id)
       end
       if r.retry_s and (one.a < CFG.max_attempts or is_let_off) and not (r.what == 'b' and is_hopeless(name)) then
+        say_named(r.named)
         delay(r.id, one, r.retry_s, {r.why, r.http})
       else
         for _, item in ipairs(r.left_out) do
           drop_url(item[1], item[2])
         end
-        keep(r.id, one, before, 'done', r.status, r.reason, r.size, {'r', r.record}, r.has_next)
+        local fields = {'r', r.record}
+        if r.named ~= '' then
+          fields[3], fields[4] = 'm', r.named
+        end
+        keep(r.id, one, before, 'done', r.status, r.reason, r.size, fields, r.has_next)
       end
     end
   end

@@ -104,7 +104,7 @@ def arguments_said(text: str) -> list[str]:
 def arguments_read(text: str) -> list[str]:
     """As its code reads them."""
     code = re.sub(r"--.*", "", text)
-    reader = r"(?:str|num|num_or_nil|bool|read_pairs|read_named)\(\)"
+    reader = r"(?:str|num|num_or_nil|bool|read_pairs)\(\)"
     pattern = re.compile(
         rf"(?P<elsewhere>^read_elsewhere\(\)$)|for \w+ = 1, (?P<many>num\(\)) do"
         rf"|local (?P<names>[\w, ]+) =\s+(?P<readers>{reader}(?:, {reader})*)(?=\n)"

@@ -60,18 +60,10 @@ local function add_tasks(amount)
   return new
 end
 
--- Pages: how many, then of each its URL, and the keys of the images that it names, one after the other.
-local function read_named()
-  local list = {}
-  for at = 1, num() do
-    list[at] = {str(), str()}
-  end
-  return list
-end
--- Tell crawl.db of them.
-local function say_named(list)
-  for _, page in ipairs(list) do
-    call('XADD', P .. 'named', next_seq(), 'p', page[1], 'k', page[2])
+-- Tell crawl.db which images pages name, where no record is there to say it.
+local function say_named(named)
+  if named ~= '' then
+    call('XADD', P .. 'named', next_seq(), 'm', named)
   end
 end
 

@@ -32,7 +32,7 @@
 --   wait:K, hungry:K, gone    zsets of workers: who waits in a call, who got nothing, who has left
 --   out        stream   records, oldest first
 --   words      stream   what later pages say of known images: k key, w words
---   named      stream   pages, and the images that each names: p URL, k keys
+--   named      stream   which images pages name, before the records of these are there: m as clients pack it
 --   left       stream   URLs that were left out: r reason, c kind, h host, b text as of a task; not all, see drop_url()
 --   pictures   hash     sizes of pictures (see picture_sizes.lua);   held  zset, of those that wait for a larger one
 --   ck, ck:seq, ck:DOMAIN     the crawl's cookies
