@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 EXIT_INTERRUPTED = 128 + signal.SIGINT
 EXIT_TERMINATED = 128 + signal.SIGTERM
@@ -27,6 +29,41 @@ def terminated_like_interrupted() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Hold the first SIGINT or SIGTERM back until the end of the block, for what must not be left half done.
+
+    A second one counts at once: a block that writes to a terminal which takes nothing (Ctrl-S) would hold it for ever.
+    Signals interrupt the main thread only; in any other there is nothing to hold.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    held: list[tuple[int, FrameType | None]] = []
+
+    def hold(number: int, frame: FrameType | None) -> None:
+        held.append((number, frame))
+        if len(held) > 1:
+            handle(*held.pop())
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        handler = before[number]
+        assert callable(handler)
+        handler(number, frame)
+
+    before = {int(number): signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handled = [number for number, handler in before.items() if callable(handler)]
+    try:
+        for number in handled:
+            signal.signal(number, hold)
+        yield
+    finally:
+        for number in handled:
+            signal.signal(number, before[number])
+        for one in held:
+            handle(*one)
 
 
 def exit_code(interrupt: BaseException) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import itertools
+import signal
+from collections.abc import Iterator
 
 import msgspec
 import pytest
@@ -453,24 +455,33 @@ def test_a_picture_that_was_never_drawn_leaves_nothing_at_all() -> None:
     assert out.file.getvalue() == "\x1b[?25l\x1b[?25h"  # type: ignore[attr-defined]
 
 
-def test_a_picture_that_is_interrupted_while_it_is_drawn_leaves_nothing_behind(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Of three rows two were removed: the one being drawn had two, and never came."""
+def test_ctrl_c_amid_a_picture_waits_until_it_is_whole() -> None:
+    """Of one with fewer rows than the one before it, a row was left behind."""
 
-    def interrupted(_lines: object) -> None:
-        raise KeyboardInterrupt
+    class Interrupted:
+        def __rich_console__(self, _console: object, _options: object) -> Iterator[str]:
+            yield "a"
+            signal.raise_signal(signal.SIGINT)
+            yield "b"
 
     out = console(80)
     file: io.StringIO = out.file  # type: ignore[assignment]
     with live(out, transient=True) as drawn_on:
         drawn_on.update(Text("a\nb\nc"), refresh=True)
         before = len(file.getvalue())
-        with monkeypatch.context() as patch:
-            patch.setattr("rich.live_render.loop_last", interrupted)
-            with pytest.raises(KeyboardInterrupt):
-                drawn_on.update(Text("a\nb"), refresh=True)
-    assert rows_up(file.getvalue()[before:].partition("a")[0]) == 2
+        with pytest.raises(KeyboardInterrupt):
+            drawn_on.update(Interrupted(), refresh=True)
+        assert file.getvalue()[before:].endswith("a\nb")
+        drawn_on.update("a\nb")
+        assert rows_up(file.getvalue()[before:]) == 2
+
+
+def test_each_row_has_room_for_the_echo_of_ctrl_c() -> None:
+    """Echoed at the end of a full row, it made two of it."""
+    out = console(80)
+    with live(out) as drawn_on:
+        drawn_on.update(Text("x" * 80), refresh=True)
+    assert f"{'x' * 78}\nxx" in out.file.getvalue()  # type: ignore[attr-defined]
 
 
 def test_blanks_at_the_end_of_a_row_are_not_drawn() -> None:
