@@ -23,12 +23,17 @@ from tests.support.sites import make_site, serving
 
 pytestmark = pytest.mark.timeout(300)
 KILLS = 10
+PAGES = 60
+ON_ALL_PAGES = "/images/p0/i0.png"
 
 
 @pytest.fixture(name="site")
 def a_site(tmp_path: Path):
     folder = tmp_path / "site"
-    digests = make_site(folder, pages=60, images_per_page=15)
+    digests = make_site(folder, pages=PAGES, images_per_page=15)
+    for page in folder.glob("*.html"):
+        with page.open("a", encoding="utf-8") as file:
+            file.write(f"<img src={ON_ALL_PAGES}>")
     with serving(folder, delay_s=0.01) as server:
         yield server, digests
 
@@ -37,7 +42,12 @@ def check_everything_saved_once(folder: Path, digests: dict[str, str], url: str)
     with closing(sqlite3.connect(folder / "crawl.db")) as db:
         rows = db.execute("SELECT url, status, sha256, path FROM images").fetchall()
         tasks = dict(db.execute("SELECT state, count(*) FROM tasks GROUP BY state").fetchall())
+        pages_with_it = "SELECT page_url FROM image_pages WHERE url = ? ORDER BY 1"
+        named_by = db.execute(pages_with_it, (url.rstrip("/") + ON_ALL_PAGES,)).fetchall()
+        read = db.execute("SELECT url FROM pages WHERE status = 'harvested' ORDER BY 1").fetchall()
     assert set(tasks) == {"done"}
+    assert named_by == read, "a page that names an image is forgotten, or is there twice"
+    assert len(read) == PAGES
     by_url = {row[0]: row for row in rows}
     assert len(by_url) == len(rows), "an image is recorded twice"
     assert by_url.keys() == {url.rstrip("/") + path for path in digests}, "an image is missing"
