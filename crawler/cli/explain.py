@@ -59,7 +59,7 @@ _KINDS = {TaskKind.PAGE: "a page", TaskKind.IMAGE: "an image", TaskKind.RENDER: 
     ),
 )
 @folder_argument
-@click.argument("url", metavar="URL|SLUG")
+@click.argument("url", metavar="URL|FILE|SLUG")
 @json_option
 def explain(folder: Path, url: str, *, as_json: bool) -> int:
     """Tell everything that the crawl in DIR knows about one URL: what became of it, and how it was found.
