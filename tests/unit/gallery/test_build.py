@@ -430,7 +430,7 @@ def copied(folder: Path, count: int) -> Path:
 @pytest.mark.untraced
 def test_memory_does_not_grow_with_the_crawl(tmp_path: Path) -> None:
     peaks = []
-    for count in (4_000, 8_000):
+    for count in (4_000, 10_000):
         folder = copied(tmp_path / str(count), count)
         gc.collect()  # of earlier tests
         tracemalloc.start()
@@ -438,4 +438,5 @@ def test_memory_does_not_grow_with_the_crawl(tmp_path: Path) -> None:
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
         assert summary.images == count + 1
-    assert peaks[1] - peaks[0] < 4_000 * 400, f"{peaks}: a hash of each, and what groups it; not its record"
+    # one window or two, of 1.9 MiB each, are held or not as the threads have it; all records would be 9 MiB
+    assert peaks[1] - peaks[0] < 6_000 * 800, f"{peaks}: a hash of each, and what groups it; not its record"
