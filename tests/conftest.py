@@ -19,7 +19,7 @@ from tests.support.redisserver import Cluster, RedisServer, cluster, need_server
 
 # two shared cores: how long one example takes says nothing
 settings.register_profile("thorough", deadline=None, print_blob=True)
-settings.register_profile("crawler", settings.get_profile("thorough"), max_examples=50)
+settings.register_profile("crawler", settings.get_profile("thorough"), max_examples=30)
 settings.register_profile("quick", settings.get_profile("crawler"), max_examples=20)
 
 # xdist's processes ignore it, as does what a shell starts in the background; all that tests start would as well

@@ -301,7 +301,7 @@ class TroubledMachine(QueueMachine):
 
 SETTINGS = settings(
     max_examples=30,
-    stateful_step_count=40,
+    stateful_step_count=30,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
