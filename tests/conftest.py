@@ -26,10 +26,10 @@ settings.register_profile("quick", settings.get_profile("crawler"), max_examples
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-_OF_CONTRACT = {"valkey": 20, "cluster": 5}
+_OF_CONTRACT = {"valkey": 30, "cluster": 8}
 """Of the queues' contract one test in so many is run there: the scripts are those of Redis, which gets them all."""
 
-_OF_REDIS, _ON_REDIS = 6, "test_redis.py"
+_OF_REDIS, _ON_REDIS = 8, "test_redis.py"
 """The same of whole crawls that are run with either engine, but for this file: it is about what differs."""
 
 
