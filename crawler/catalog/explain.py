@@ -208,11 +208,9 @@ def _is_leased(catalog: Catalog, task_id: int) -> bool:
 
 
 def _entry(catalog: Catalog, kind: TaskKind, url: str) -> UrlReport | None:
+    key = task_key(kind, url)
     row = next(
-        catalog.rows(
-            "SELECT id, url, state, depth, attempts, origin FROM tasks WHERE key = ?", (task_key(kind, url),)
-        ),
-        None,
+        catalog.rows("SELECT id, url, state, depth, attempts, origin FROM tasks WHERE key = ?", (key,)), None
     )
     if row is None:
         return None
@@ -227,7 +225,7 @@ def _entry(catalog: Catalog, kind: TaskKind, url: str) -> UrlReport | None:
     others_count = 0
     if kind is TaskKind.IMAGE:
         first = origin.page_url if origin else ""
-        others, others_count = other_pages(catalog, url, first, most=MAX_ALIASES)
+        others, others_count = other_pages(catalog, key, first, most=MAX_ALIASES)
     entry = UrlReport(
         url=url,
         kind=kind,

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from crawler.catalog.database import Catalog
-from crawler.models import TaskKind
-from crawler.urls import page_mark, task_key
+from crawler.urls import page_mark
 
 _OF_IMAGE = "FROM mentions JOIN mention_pages ON mention_pages.id = mentions.page WHERE mentions.image = ?"
 
 
-def other_pages(catalog: Catalog, url: str, first: str, *, most: int) -> tuple[tuple[str, ...], int]:
-    """*most* of the pages that name the image at *url*, but for the *first* one, in the order in which they were read;
-    and how many there are in all. None are known of a crawl that an early version of the program has made.
+def other_pages(catalog: Catalog, key: bytes, first: str, *, most: int) -> tuple[tuple[str, ...], int]:
+    """*most* of the pages that name the image of that ``task_key``, but for the *first* one, in the order in which they
+    were read; and how many there are in all. None are known of a crawl that an early version of the program has made.
     """
     if "mentions" in catalog.missing_tables:
         return (), 0
-    key = task_key(TaskKind.IMAGE, url)
     count = catalog.value("SELECT count(*) FROM mentions WHERE image = ?", (key,))
     if not count:
         return (), 0

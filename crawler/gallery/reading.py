@@ -38,6 +38,7 @@ from crawler.gallery.payloads import (
 from crawler.models import ImageRecord, Stats, TaskKind
 from crawler.monitoring.condition import State, condition
 from crawler.storage import schemes
+from crawler.urls import task_key
 
 DISTANCE = 4
 """Bits in which pictures that look alike may differ, as ``inspect --similar`` has it."""
@@ -100,7 +101,8 @@ class GalleryReader:
     def picture(self, record: ImageRecord, *, thumbnail: str, small_px: tuple[int, int]) -> Picture:
         """What the page shows of *record*, whose *thumbnail* has the size *small_px*."""
         places, more_places = self.places(record)
-        pages, page_count = other_pages(self.catalog, record.url, record.page_url, most=_MOST_PLACES)
+        key = task_key(TaskKind.IMAGE, record.url)
+        pages, page_count = other_pages(self.catalog, key, record.page_url, most=_MOST_PLACES)
         return Picture(
             record=record,
             path=self.path(record),

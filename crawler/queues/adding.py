@@ -92,9 +92,8 @@ class TaskAdder:
         )
         for (host, kind), count in arrived.items():
             self._pacing.add(host, kind, count, now=now)
-        new = len(rows) + self._add_sizes(
-            sizes, dropped, named, now
-        )  # after the originals that came with them
+        # after the originals that came with them
+        new = len(rows) + self._add_sizes(sizes, dropped, named, now)
         self.mentions.note(named, now=now)
         if malformed:
             self.count_left_out({MALFORMED: malformed})
