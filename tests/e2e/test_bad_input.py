@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.running import Outcome, image_crawler, running, saved_digests, wait_until_recorded
-from tests.support.sites import SiteServer, make_site, serving
+from tests.support.sites import HELD_S, SiteServer, make_site, serving
 
 FEW = ("--quiet", "--downloaders", "1")
 
@@ -126,10 +126,12 @@ def test_a_folder_that_a_crawl_is_using(site: SiteServer, tmp_path: Path) -> Non
         command = ("crawl", server.url, "-o", "crawl", *FEW, "--per-host", "1")
         with running(*command, folder=tmp_path) as first:
             wait_until_recorded(first, tmp_path / "crawl", 1)
+            server.delay_s = HELD_S
             second = image_crawler(*command, "--fresh", folder=tmp_path)
             refused(second, code=2, says="crawl is in use by a running crawl; wait for it, or stop it first")
             assert image_crawler("pause", "crawl", folder=tmp_path).code == 0, "it can still be reached"
             assert image_crawler("stop", "crawl", folder=tmp_path).code == 0
+            server.delay_s = 0.0
             outcome = first.outcome()
         assert outcome.code == 130, "the first one has not noticed"
         assert saved_digests(tmp_path / "crawl", server.url)

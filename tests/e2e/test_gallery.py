@@ -24,7 +24,7 @@ from tests.e2e.running import image_crawler, records, running, wait_until_record
 from tests.support.crawls import SEED, SITE, keep, page, saved
 from tests.support.gallery_files import Gallery, payload
 from tests.support.images import jpeg
-from tests.support.sites import make_site, serving
+from tests.support.sites import HELD_S, make_site, serving
 
 
 @pytest.fixture(scope="module")
@@ -94,11 +94,13 @@ def test_it_is_served_while_the_crawl_runs(tmp_path: Path) -> None:
         running("crawl", server.url, "-o", "c", "--per-host", "1", folder=tmp_path) as crawling,
     ):
         wait_until_recorded(crawling, tmp_path / "c", 3)
+        server.delay_s = HELD_S
         with running("gallery", "c", "--serve", "127.0.0.1:0", "--json", folder=tmp_path) as gallery:
             url = _url(gallery.process)
             assert b"<script" in ask(url, "/gallery/index.html")[1]
             metas = [_meta(url)]
             assert metas[0]["state"] == "running"
+            server.delay_s = 0.05
             assert crawling.outcome().code == 0
             end = time.monotonic() + 20
             while metas[-1]["state"] != "finished" and time.monotonic() < end:

@@ -26,7 +26,7 @@ from tests.e2e.running import (
     wait_until_recorded,
 )
 from tests.support.queues import wait_until
-from tests.support.sites import SiteServer, make_site, serving
+from tests.support.sites import HELD_S, SiteServer, make_site, serving
 
 pytestmark = pytest.mark.timeout(200)
 
@@ -62,6 +62,7 @@ def crawling(server: SiteServer, folder: Path, stack: ExitStack) -> Running:
         )
     )  # fmt: skip
     wait_until_recorded(crawl, folder / "crawl", 1)
+    server.delay_s = HELD_S
     return crawl
 
 
@@ -103,6 +104,7 @@ def test_harvesters_from_outside_may_be_killed_at_any_time(tmp_path: Path) -> No
         crawl = crawling(server, tmp_path, stack)
         guest = stack.enter_context(running("harvest", "crawl", "--harvesters", "3", folder=tmp_path))
         wait_until_joined(tmp_path / "crawl", 4)
+        server.delay_s = 1.0
         killed = 0
         while killed < 4 and crawl.process.poll() is None:
             workers = [pid for pid in in_session(guest.process.pid) if pid != guest.process.pid]
@@ -125,6 +127,7 @@ def test_a_crawl_that_is_stopped_lets_them_finish(tmp_path: Path) -> None:
         crawl = crawling(server, tmp_path, stack)
         guest = stack.enter_context(running("harvest", "crawl", folder=tmp_path))
         wait_until_joined(tmp_path / "crawl", 2)
+        server.delay_s = 0.5
         crawl.interrupt()
         assert crawl.outcome().code == 130
         outcome = guest.outcome()
@@ -139,6 +142,7 @@ def test_who_leaves_gives_back_what_was_not_begun(tmp_path: Path) -> None:
         crawl = crawling(server, tmp_path, stack)
         guest = stack.enter_context(running("harvest", "crawl", folder=tmp_path))
         wait_until_joined(tmp_path / "crawl", 2)
+        server.delay_s = 0.5
         guest.interrupt(signal.SIGTERM)
         assert guest.outcome().code == 143
         server.delay_s = 0.02

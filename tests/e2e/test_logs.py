@@ -19,7 +19,7 @@ import crawler
 from crawler.catalog import Catalog
 from tests.e2e.running import Running, image_crawler, in_session, running
 from tests.support.redisserver import RedisServer
-from tests.support.sites import SiteServer, make_site, serving
+from tests.support.sites import HELD_S, SiteServer, make_site, serving
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -159,7 +159,7 @@ def wait_for(of: Path, *words: str) -> str:
 def test_serve_tells_who_joins_leaves_and_is_lost(
     tmp_path: Path, request: pytest.FixtureRequest, queue: str
 ) -> None:
-    make_site(tmp_path / "site", pages=10, images_per_page=40)  # on a busy machine 12 were done too soon
+    make_site(tmp_path / "site", pages=10, images_per_page=40)
     where: tuple[str, ...]
     if queue == "manager":
         where = ("--storage", "manager")
@@ -178,6 +178,7 @@ def test_serve_tells_who_joins_leaves_and_is_lost(
         while not log.exists() and time.monotonic() < end:
             time.sleep(0.05)
         wait_for(log, "crawl-started", "worker-joined: harvester")
+        server.delay_s = HELD_S  # else all may be done before one of them leaves
         with worker(tmp_path, "a") as leaves, worker(tmp_path, "b") as dies:
             pids = {downloader(leaves), downloader(dies)}
             wait_for(log, *(f"(pid {pid}," for pid in pids))
@@ -185,6 +186,7 @@ def test_serve_tells_who_joins_leaves_and_is_lost(
             wait_for(log, "crawl-paused: by ")
             assert image_crawler("resume", "c", folder=tmp_path).code == 0
             wait_for(log, "crawl-unpaused: by ")
+            server.delay_s = 0.1
             leaves.process.send_signal(signal.SIGTERM)
             wait_for(log, "NOTICE worker-left: downloader ")
             for pid in in_session(dies.process.pid):

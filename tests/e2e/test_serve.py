@@ -33,7 +33,7 @@ from tests.support import certificates
 from tests.support.cpu_time import soon
 from tests.support.crawls import garden
 from tests.support.queues import wait_until
-from tests.support.sites import SiteServer, make_site, serving
+from tests.support.sites import HELD_S, SiteServer, make_site, serving
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -157,7 +157,7 @@ def ended(started: Running, code: int = 0) -> Outcome:
 @pytest.mark.measured
 def test_two_workers_finish_a_crawl(place: Place) -> None:
     workers = [place.work(), place.work()]  # they wait for it
-    place.server.delay_s = 0.5  # else the first may have done all of it before the other has joined
+    place.server.delay_s = HELD_S  # else the first may have done all of it before the other has joined
     served = place.serve("--per-host", "16")
     place.wait_until(lambda stats: downloaders(stats) == 2)
     place.server.delay_s = 0.1
@@ -353,7 +353,9 @@ def test_a_crawl_that_is_paused_leaves_the_site_alone(place: Place) -> None:
     server.delay_s = 0.2
     worker = place.work()
     wait_until_recorded(served, place.crawl, 5)
+    server.delay_s = HELD_S
     outcome = place.say("pause")
+    server.delay_s = 0.0
     assert (outcome.code, outcome.out) == (0, f"paused; to go on: image-crawler resume {place.address}\n")
     place.wait_until(lambda stats: stats.pages.leased == stats.images.leased == 0)
     before = server.requests.total()
@@ -381,7 +383,9 @@ def test_a_crawl_that_is_stopped_goes_on_with_the_same_command(place: Place) -> 
     place.server.delay_s = 0.2
     workers = [place.work(), place.work()]
     wait_until_recorded(served, place.crawl, 5)
+    place.server.delay_s = HELD_S
     assert place.say("stop").code == 0
+    place.server.delay_s = 0.0
     assert "Stopped by " in ended(served, 130).err
     for worker in workers:
         ended(worker)
@@ -389,7 +393,6 @@ def test_a_crawl_that_is_stopped_goes_on_with_the_same_command(place: Place) -> 
         states = dict(catalog.rows("SELECT state, count(*) FROM tasks GROUP BY state"))
     assert states["ready"] > 0
     assert "leased" not in states
-    place.server.delay_s = 0.0
     served, worker = place.serve(), place.work()
     ended(served)
     ended(worker)
@@ -402,7 +405,7 @@ def test_a_crawl_that_is_stopped_goes_on_with_the_same_command(place: Place) -> 
 def test_what_workers_keep_in_folders_of_their_own_is_said_to_be_there(place: Place) -> None:
     """Both are on one machine, whose name tells nothing of where a file is."""
     workers = [place.work("-o", f"pics{n}") for n in range(2)]
-    place.server.delay_s = 0.5  # as above
+    place.server.delay_s = HELD_S  # as above
     served = place.serve("--storage", "local", "--per-host", "16")
     place.wait_until(lambda stats: downloaders(stats) == 2)
     place.server.delay_s = 0.05

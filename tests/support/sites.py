@@ -30,6 +30,12 @@ from PIL import Image
 
 Server = TypeVar("Server", bound=ThreadingHTTPServer)
 
+HELD_S = 100.0
+"""A delay that outlasts what a test has to do in mid-crawl, on however busy a machine; it ends it then.
+
+With a delay of 0.2 s a crawl was over before the command was there that was to stop it.
+"""
+
 
 def make_site(folder: Path, *, pages: int, images_per_page: int, seed: int = 1) -> dict[str, str]:
     """*pages* pages that link to each other, each with images of its own; returns path -> sha256 of the images."""
@@ -68,7 +74,8 @@ class SiteServer(ThreadingHTTPServer):
         self, folder: Path, delay_s: float = 0.0, *, address: tuple[str, int] = ("127.0.0.1", 0)
     ) -> None:
         super().__init__(address, partial(_Handler, directory=str(folder)))
-        self.delay_s = delay_s
+        self._delay_s = delay_s
+        self._delay_changed = threading.Condition()
         self.requests: Counter[str] = Counter()
         """By path; those for robots.txt, one from each process and before others, are counted apart."""
         self.looks_at_robots_txt = 0
@@ -92,6 +99,24 @@ class SiteServer(ThreadingHTTPServer):
     def url(self) -> str:
         return "http://{}:{}/".format(*self.server_address)
 
+    @property
+    def delay_s(self) -> float:
+        """How late each answer is. Requests that wait for theirs see a change at once: 0 lets them go."""
+        return self._delay_s
+
+    @delay_s.setter
+    def delay_s(self, value: float) -> None:
+        with self._delay_changed:
+            self._delay_s = value
+            self._delay_changed.notify_all()
+
+    def wait(self) -> None:
+        """Until a request that has come just now is to be answered."""
+        came = time.monotonic()
+        with self._delay_changed:
+            while (left_s := came + self._delay_s - time.monotonic()) > 0:
+                self._delay_changed.wait(left_s)
+
 
 class _Handler(SimpleHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -110,7 +135,7 @@ class _Handler(SimpleHTTPRequestHandler):
                 self.server.overloaded[self.path] -= 1
             self.server.in_flight += 1
             self.server.most_in_flight = max(self.server.most_in_flight, self.server.in_flight)
-        time.sleep(self.server.delay_s)
+        self.server.wait()
         with self.server.lock:
             # before the answer: once that has gone out, the client may be faster than we are
             self.server.in_flight -= 1
