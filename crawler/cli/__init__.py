@@ -10,16 +10,19 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 from click.shell_completion import CompletionItem
 
 from crawler import __version__
 from crawler.cli.exit_signals import exit_code, in_words
-from crawler.cli.options import Examples, start_fork_server, verbose_option
+from crawler.cli.options import Examples, verbose_option
 from crawler.errors import CrawlerError
 from crawler.text import display
+
+if TYPE_CHECKING:
+    from crawler.forkserver.client import ForkServer
 
 log = logging.getLogger(__name__)
 
@@ -57,9 +60,6 @@ COMMANDS: dict[str, CommandEntry] = {
     )
 }
 """The one place to add a command: its name, its module, its help."""
-_OF_A_CRAWL = ("crawl", "serve", "demo")
-"""Commands whose fork server is started before their own modules are imported: it imports at the same time."""
-_HELP = {"-h", "--help", "--help-all"}
 
 
 class Commands(Examples, click.Group):
@@ -100,8 +100,6 @@ class Commands(Examples, click.Group):
             from crawler.cli import unknown_names
 
             raise unknown_names.command(args[0], COMMANDS, ctx)
-        if args and args[0] in _OF_A_CRAWL and not (_HELP & set(args) or ctx.resilient_parsing):
-            start_fork_server(ctx)
         return super().resolve_command(ctx, args)
 
 
@@ -120,10 +118,11 @@ def cli() -> None:
     """Find every image of a web site, save the original bytes, and prove that nothing was lost."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, *, forks: ForkServer | None = None) -> int:
     """Run a command line (``sys.argv`` by default) and return its exit code.
 
-    A command ends with 0, or with the int that it returns; errors become a line on stderr.
+    A command ends with 0, or with the int that it returns; errors become a line on stderr. *forks* is a fork server
+    that was started for it; the caller closes it.
     """
     if getattr(sys, "frozen", False):  # one file made of Python and all modules, where spawn starts this one
         import multiprocessing
@@ -131,14 +130,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         multiprocessing.freeze_support()
     if arguments is None:  # the program: also for what comes after us, such as a traceback
         display.clean_the_streams()
-        return _run([_as_text(word) for word in sys.argv[1:]])
+        return _run([_as_text(word) for word in sys.argv[1:]], forks)
     with display.clean_streams():
-        return _run(arguments)
+        return _run(arguments, forks)
 
 
-def _run(arguments: Sequence[str] | None) -> int:
+def _run(arguments: Sequence[str] | None, forks: ForkServer | None) -> int:
     try:
-        outcome = cli.main(args=arguments, prog_name=PROGRAM, standalone_mode=False)
+        outcome = cli.main(args=arguments, prog_name=PROGRAM, standalone_mode=False, obj=forks)
         sys.stdout.flush()
     except click.ClickException as exc:
         vars(exc)["message"] = display.one_line(exc.message)  # it may quote what was given

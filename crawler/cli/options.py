@@ -19,7 +19,6 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 _VERBOSITY = "crawler.cli.verbosity"
 _ALL = "crawler.cli.help_all"
-_FORKS = "crawler.cli.forks"
 
 
 def folders(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -137,19 +136,10 @@ class Command(Examples):
                 formatter.write_dl(rows)
 
 
-def start_fork_server(context: click.Context) -> None:
-    """Start a fork server for the crawl of this command; it ends with the *context*."""
-    from crawler.run.preload import for_crawl
-
-    context.meta[_FORKS] = forks = for_crawl()
-    if forks is not None:
-        context.call_on_close(forks.close)
-
-
 def fork_server() -> ForkServer | None:
     """The fork server that was started for this command, if there is one."""
     context = click.get_current_context(silent=True)
-    return context.meta.get(_FORKS) if context is not None else None
+    return context.find_root().obj if context is not None else None
 
 
 def verbosity() -> int:

@@ -6,26 +6,26 @@ the end of the process, its exit code; 8 bytes each.
 
 The server is told no settings and no secrets, and reads nothing that strangers wrote: in its memory a forked process
 finds modules and nothing else. It has one thread, for what another thread holds at a fork is held for ever.
+
+Whoever starts it imports this module first of all, so it imports little.
 """
 
 from __future__ import annotations
 
-import atexit
 import gc
 import importlib
+import json
 import os
 import select
 import signal
 import socket
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
-import msgspec
+from crawler.process_end import end_process
 
 NUMBER_BYTES = 8
 """Size of a process id, and of an exit code."""
@@ -37,7 +37,7 @@ _NAME_BYTES = 15
 """Length of a thread's name on Linux (PR_SET_NAME, prctl(2))."""
 
 
-class Stage(msgspec.Struct, frozen=True):
+class Stage(NamedTuple):
     """Modules that are needed at the same time."""
 
     key: str
@@ -46,7 +46,7 @@ class Stage(msgspec.Struct, frozen=True):
     """What is loaded besides *key*."""
 
 
-class Request(msgspec.Struct, frozen=True):
+class Request(NamedTuple):
     """A request for a process."""
 
     entry: str
@@ -55,7 +55,7 @@ class Request(msgspec.Struct, frozen=True):
     """Key of a stage: the server forks once it has loaded that one, and those before it. Any other text needs none."""
 
 
-class ServerOrders(msgspec.Struct, frozen=True):
+class ServerOrders(NamedTuple):
     """What the server is told at its start."""
 
     control: int
@@ -64,7 +64,7 @@ class ServerOrders(msgspec.Struct, frozen=True):
     """In the order of need."""
 
 
-class _Forked(msgspec.Struct, frozen=True):
+class _Forked(NamedTuple):
     """A process whose end has not been reported."""
 
     pid: int
@@ -77,13 +77,16 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
     name_process("fork-server")
-    _end_with(Server(msgspec.json.decode(sys.argv[2], type=ServerOrders)).serve())
+    control, stages = json.loads(sys.argv[2])
+    _end_with(
+        Server(ServerOrders(control, tuple(Stage(key, tuple(modules)) for key, modules in stages))).serve()
+    )
 
 
 def name_process(name: str) -> None:
     """Give this process a name for ps(1) and top(1), where the system can: forked ones share a command line."""
-    with suppress(OSError):
-        Path("/proc/self/comm").write_bytes(name.encode()[:_NAME_BYTES])
+    with suppress(OSError), open("/proc/self/comm", "wb", 0) as file:  # noqa: PTH123 - pathlib is slow to import
+        file.write(name.encode()[:_NAME_BYTES])
 
 
 class Server:
@@ -135,7 +138,7 @@ class Server:
             not descriptors
         ):  # the server has too many open to be given any, and whoever has asked is told by their end
             return None
-        request = msgspec.json.decode(data, type=Request)
+        request = Request(*json.loads(data))
         while any(stage.key == request.needs for stage in self._stages) and self._load_next():
             pass
         report, *passed = descriptors
@@ -187,11 +190,7 @@ class Server:
 
 
 def _end_with(work: Callable[[], object]) -> NoReturn:
-    """Call *work* in a forked process, and end that with the exit code that Python would give it.
-
-    Threads and exit handlers are seen to, modules are not tidied up, as in the processes that multiprocessing forks:
-    that copies the memory which they share, for 30 ms.
-    """
+    """Call *work* in a forked process, and end that with the exit code that Python would give it."""
     code = 1
     try:
         work()
@@ -200,12 +199,7 @@ def _end_with(work: Callable[[], object]) -> NoReturn:
         code = exc.code if isinstance(exc.code, int) else int(exc.code is not None)
     except BaseException:  # noqa: BLE001 - as Python's own end
         sys.excepthook(*sys.exc_info())
-    getattr(threading, "_shutdown")()  # noqa: B009 - its stubs do not know it
-    atexit._run_exitfuncs()  # noqa: SLF001 - os._exit does not
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):
-            stream.flush()
-    os._exit(code)
+    end_process(code)
 
 
 def _call(entry: str, descriptors: list[int]) -> None:
