@@ -34,6 +34,8 @@ _PNG_HEADER_BYTES = 8
 JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
 _JPEG_SEGMENTS = frozenset(range(256)) - {0x01, *range(0xD0, 0xDA)}
 _JPEG_BETWEEN_SCANS = frozenset({0xC4, 0xCC, 0xDB, 0xDC, 0xDD, *range(0xE0, 0xF0), 0xFE})
+_JPEG_SEQUENTIAL = frozenset({0xC0, 0xC1, 0xC9})
+"""Frames whose components may all lie in one scan, which is the only one then (section A.2); the others are refined."""
 _EOI, _SOS = b"\xff\xd9", 0xDA
 _MAX_SCANS = 100
 """Scans that a picture of any size may have: encoders write some 10, never more than about 60."""
@@ -50,18 +52,23 @@ def check_jpeg(data: bytes) -> int:
 
     The EOI of a thumbnail does not count. The data between is the decoder's to judge.
     """
-    position, scans, first_scan = 2, 0, 0
+    position, scans, first_scan, in_frame = 2, 0, 0, 0
     while match := JPEG_MARKER.search(data, position):
         marker, position = data[match.end() - 1], match.end()
         if marker == _SOS:
             scans += 1
             first_scan = first_scan or position
+            if in_frame and data[position + 2 : position + 3] == bytes((in_frame,)):
+                scans = 1
+                break  # this scan has all components, and a decoder reads no other
         elif marker == _EOI[1] and scans:
             return scans
+        elif marker in _JPEG_SEQUENTIAL:
+            in_frame = int.from_bytes(data[position + 7 : position + 8], "big")
         if marker == _SOS or marker in (_JPEG_BETWEEN_SCANS if scans else _JPEG_SEGMENTS):
             position += int.from_bytes(data[position : position + 2], "big")
     # a stray byte may have misled the walk; within pixels, 0xff is always followed by 0x00
-    if not first_scan or data.find(_EOI, first_scan) < 0:
+    if not first_scan or data.rfind(_EOI, first_scan) < 0:
         raise TruncatedImage(f"the JPEG ends early: {len(data):,} bytes came, and no end mark")
     return scans
 

@@ -10,6 +10,8 @@ turned copy is close to the copy that is turned by its viewer.
 
 from __future__ import annotations
 
+from operator import lt
+
 from PIL import ExifTags, Image
 
 _WIDTH, _HEIGHT = 9, 8
@@ -28,6 +30,7 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 """The transposition that undoes each orientation (EXIF 2.3, tag 0x0112)."""
+_DIGITS = bytes.maketrans(b"\0\1", b"01")
 _AVERAGED = frozenset({"L", "RGB", "CMYK"})
 """Modes whose pixels may be averaged; indexes of a palette and transparent colours may not."""
 
@@ -43,11 +46,9 @@ def dhash(image: Image.Image) -> str:
         return ""
     if max(cells) - min(cells) < _LEAST_RANGE:
         return ""
-    bits = 0
-    for row in range(0, _WIDTH * _HEIGHT, _WIDTH):
-        for left in range(row, row + _WIDTH - 1):
-            bits = bits << 1 | (cells[left] < cells[left + 1])
-    return f"{bits:016x}"
+    rows = (cells[start : start + _WIDTH] for start in range(0, len(cells), _WIDTH))
+    is_darker = bytes(bit for row in rows for bit in map(lt, row, row[1:]))
+    return f"{int(is_darker.translate(_DIGITS), 2):016x}"
 
 
 def _cells(image: Image.Image) -> bytes:
