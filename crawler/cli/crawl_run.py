@@ -21,7 +21,7 @@ from crawler.cli.exit_signals import EXIT_INTERRUPTED, exit_code, in_words, term
 from crawler.cli.image_locations import will_be_kept
 from crawler.cli.lists import gathered_with, without_pipes
 from crawler.cli.options import fork_server, verbosity
-from crawler.cli.output import clean
+from crawler.cli.output import clean, is_one_terminal
 from crawler.cli.progress import progress
 from crawler.cli.report import CrawlCourse, print_summary
 from crawler.config import SETTINGS
@@ -69,6 +69,7 @@ def run(running: Crawl, *, as_json: bool, quiet: bool, again: Sequence[str] | No
                     running.begins_with,
                     console,
                     quiet=quiet or running.had_finished,
+                    notes=running.by_http,
                     invitation=running.invitation,
                     go_on=f"image-crawler resume {shlex.quote(str(running.folder.path))}",
                 ) as show:
@@ -95,10 +96,8 @@ def run(running: Crawl, *, as_json: bool, quiet: bool, again: Sequence[str] | No
     if ended_early:
         if summary is not None:
             print_summary(summary, as_json=as_json, course=course)
-        console.print(
-            Text(f"{ended_early}; nothing is lost. To go on: ") + Text(clean(shlex.join(again)), "bold"),
-            soft_wrap=True,
-        )
+        is_told = summary is not None and summary.stopped and not as_json and is_one_terminal()
+        _tell_how_to_go_on(console, "" if is_told else ended_early, again)
         return code
     summary = summary or running.summary()  # which says what is wrong with the folder
     failure = running.failure(summary)
@@ -106,6 +105,12 @@ def run(running: Crawl, *, as_json: bool, quiet: bool, again: Sequence[str] | No
     if failure is not None:
         raise failure
     return 0
+
+
+def _tell_how_to_go_on(console: Console, ended_early: str, again: Sequence[str]) -> None:
+    """*ended_early* is empty where the terminal shows that already."""
+    lead = f"{ended_early}; nothing is lost." if ended_early else "Nothing is lost."
+    console.print(Text(f"{lead} To go on: ") + Text(clean(shlex.join(again)), "bold"), soft_wrap=True)
 
 
 def _tell_first(running: Crawl, console: Console, *, quiet: bool) -> None:

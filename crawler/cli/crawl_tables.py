@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-import msgspec
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -13,7 +12,7 @@ from rich.text import Text
 from crawler.catalog.summary import HostSummary, Summary
 from crawler.cli.output import clean
 from crawler.cli.tables import figures, number, size, tell_more
-from crawler.errors import LEFT_OUT, NoSitemap
+from crawler.errors import LEFT_OUT
 from crawler.models import (
     WORKER_NAMES,
     Counts,
@@ -28,8 +27,6 @@ from crawler.models import (
 from crawler.monitoring.wait_reasons import shown_host
 from crawler.text.display import counted
 
-EXPECTED = frozenset({NoSitemap.reason})
-"""Reasons for not reading a page that are no failure: most sites have no sitemap.xml."""
 _STYLES = {
     "saved": "green",
     "harvested": "green",
@@ -43,12 +40,6 @@ _STYLES = {
 
 def settled(counts: Counts) -> int:
     return counts.done + counts.dead
-
-
-def pages_of(stats: Stats) -> Counts:
-    """The counts of what a person calls pages: without guessed sitemaps that do not exist."""
-    guessed = sum(stats.page_reasons.get(reason, 0) for reason in EXPECTED)
-    return msgspec.structs.replace(stats.pages, done=max(0, stats.pages.done - guessed))
 
 
 def worker_counts(workers: Sequence[WorkerStatus]) -> str:

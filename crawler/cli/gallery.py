@@ -119,6 +119,8 @@ def _headline(summary: GallerySummary) -> Text:
 
 def _rows(summary: GallerySummary) -> Iterator[tuple[str, str]]:
     without = summary.without
+    if same := summary.duplicates:
+        yield "same", f"{same:,} of them {'has' if same == 1 else 'have'} the bytes of another"
     if count := without.get("interrupted", 0):
         yield "left to do", counted(count, "thumbnail")
     if undrawn := {reason: count for reason, count in without.items() if reason not in _EXPLAINED}:

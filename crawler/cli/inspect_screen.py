@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import msgspec
 from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -21,6 +22,7 @@ from crawler.cli.report import rendered, revisits, wants_a_browser
 from crawler.cli.sparkline import sparkline
 from crawler.config import StorageConfig
 from crawler.models import ImageStatus, PageStatus, TaskKind
+from crawler.monitoring.guessed_sitemaps import EXPECTED, without_guessed
 from crawler.storage import schemes
 from crawler.text.display import counted
 
@@ -36,9 +38,10 @@ _OF_KIND = {TaskKind.IMAGE: "", TaskKind.PAGE: "page ", TaskKind.RENDER: "render
 
 def show_inspection(out: Console, found: Inspection, storage: StorageConfig) -> None:
     """Print all of it: what is missing first, figures below."""
+    found = msgspec.structs.replace(found, stats=without_guessed(found.stats))
     tables.show(out, tables.facts(dict(_headline(found, storage))))
     out.print()
-    missing = [one for one in found.missing if one.reason not in crawl_tables.EXPECTED]
+    missing = [one for one in found.missing if one.reason != EXPECTED]
     if missing:
         _show_missing(out, missing, found.folder)
         out.print()
@@ -113,7 +116,7 @@ def _gone(found: Inspection) -> Text:
 def _pages(found: Inspection) -> str:
     stats = found.stats
     read = stats.page_status.get(PageStatus.HARVESTED, 0)
-    unread = sum(count for reason, count in stats.page_reasons.items() if reason not in crawl_tables.EXPECTED)
+    unread = sum(stats.page_reasons.values())
     without = found.pages_without_images
     parts = [f"{read:,} read" + (f", {without:,} of them without an image" if without else "")]
     if unread:

@@ -28,6 +28,7 @@ from crawler.cli.panel_blocks import (
 from crawler.cli.progress_grid import ACCENT, Figures, Gauges
 from crawler.models import Stats
 from crawler.monitoring import wait_reasons
+from crawler.monitoring.guessed_sitemaps import without_guessed
 
 _WAITS_SHOWN = 4
 _WORKERS_SHOWN = 12
@@ -39,17 +40,20 @@ _BETWEEN = 4
 
 
 class LivePanel:
-    """The panel of a running crawl. *invitation*, *go_on*: see ``wait_reasons.waits``."""
+    """The panel of a running crawl. *notes* are on its seeds. *invitation*, *go_on*: see
+    ``wait_reasons.waits``.
+    """
 
     def __init__(
         self,
         seeds: Sequence[str],
         clock: Callable[[], float] = time.monotonic,
         *,
+        notes: Sequence[str] = (),
         invitation: str = "",
         go_on: str = "",
     ) -> None:
-        self._seeds = seeds
+        self._seeds, self._notes = seeds, notes
         self._clock = clock
         self._invitation, self._go_on = invitation, go_on
         self._started = clock()
@@ -57,17 +61,23 @@ class LivePanel:
 
     def draw(self, stats: Stats) -> _Drawn:
         """The panel for *stats*, which are current; it fits whatever it is drawn on."""
-        now = self._clock()
+        stats, now = without_guessed(stats), self._clock()
         figures = self._gauges.note(stats, now=now, elapsed_s=now - self._started)
         waiting = wait_reasons.waits(stats, invitation=self._invitation, go_on=self._go_on)
-        return _Drawn(self._seeds, stats, figures, waiting)
+        return _Drawn(self._seeds, self._notes, stats, figures, waiting)
 
 
 class _Drawn:
     def __init__(
-        self, seeds: Sequence[str], stats: Stats, figures: Figures, waiting: Sequence[wait_reasons.Wait]
+        self,
+        seeds: Sequence[str],
+        notes: Sequence[str],
+        stats: Stats,
+        figures: Figures,
+        waiting: Sequence[wait_reasons.Wait],
     ) -> None:
-        self._seeds, self._stats, self._figures, self._waiting = seeds, stats, figures, waiting
+        self._seeds, self._notes = seeds, notes
+        self._stats, self._figures, self._waiting = stats, figures, waiting
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         width, height = options.max_width, options.size.height
@@ -107,6 +117,8 @@ class _Drawn:
 
     def _figures_blocks(self, console: Console, width: int, height: int) -> Iterator[Block]:
         stats, figures = self._stats, self._figures
+        if self._notes:
+            yield Block(rank=10, part=self._note())
         yield Block(rank=12, part=Text())
         yield grid_block(stats, figures, width, height)
         yield from estimate_blocks(console, stats, figures, width, ranks=(3, 11))
@@ -114,6 +126,10 @@ class _Drawn:
         yield from outcome_blocks(stats, width, height, ranks=(0, 6))
         yield from failure_blocks(stats, width, ranks=(4, 9))
         yield from wait_blocks(console, self._waiting, width, most=_WAITS_SHOWN, ranks=(1, 5))
+
+    def _note(self) -> Text:
+        more = f"  and {len(self._notes) - 1} more" if len(self._notes) > 1 else ""
+        return Text(f"  {clean(self._notes[0])}{more}", "dim", no_wrap=True, overflow="ellipsis")
 
     def _head(self) -> Table:
         stats = self._stats

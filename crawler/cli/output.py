@@ -36,7 +36,7 @@ _GATHERED_S = 0.1
 _WITHOUT_LINKS = frozenset({"", "dumb", "linux", "vt100", "vt220"})
 _HOST_NAME = re.compile(r"[A-Za-z0-9.-]{1,255}")
 
-__all__ = ["Screen", "clean", "is_terminal", "link_to", "live", "write_json"]
+__all__ = ["Screen", "clean", "is_one_terminal", "is_terminal", "link_to", "live", "write_json"]
 
 
 def write_json(value: object) -> None:
@@ -67,6 +67,18 @@ def _as_text(value: Any) -> Any:
 def is_terminal() -> bool:
     """Whether stdout is a terminal."""
     return sys.stdout.isatty()
+
+
+def is_one_terminal() -> bool:
+    """Whether stdout and stderr are the same terminal: what one says need not be said by the other."""
+    try:
+        return is_terminal() and sys.stderr.isatty() and _device(sys.stdout) == _device(sys.stderr)
+    except (OSError, ValueError):  # of a program that has put something else in their place
+        return False
+
+
+def _device(stream: IO[str]) -> int:
+    return os.fstat(stream.fileno()).st_rdev
 
 
 class Screen(Console):

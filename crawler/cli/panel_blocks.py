@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
@@ -18,6 +17,7 @@ from crawler.cli.output import clean
 from crawler.cli.progress_grid import Figures, grid, shows_mean
 from crawler.models import Failure, ImageStatus, Stats
 from crawler.monitoring import wait_reasons
+from crawler.monitoring.share import share
 
 _REASONS_SHOWN = 6
 _FAILURES_SHOWN = 3
@@ -27,6 +27,8 @@ _TALL = 16
 """Rows of a screen that has some for headers."""
 _WITH_WORDS = 60
 """Columns from which a failure is introduced."""
+_IN_ONE_ROW = 76
+"""Columns from which the share that is done stands beside the time left."""
 _INDENT = 2
 _APART = 3
 
@@ -60,10 +62,20 @@ def grid_block(stats: Stats, figures: Figures, width: int, height: int, *, rank:
 def estimate_blocks(
     console: Console, stats: Stats, figures: Figures, width: int, *, ranks: tuple[int, int]
 ) -> Iterator[Block]:
-    """The time left, or why it is not known; and the mean rate, if the grid has no room for it. *ranks*: of these."""
-    if text := wait_reasons.estimate(stats, figures.lately_per_s):
-        style = "bold" if wait_reasons.time_to_go(stats, figures.lately_per_s)[0] is not None else ""
-        yield _wrapped(console, Text(text, style), width, rank=ranks[0], most=_MOST_ROWS_OF_AN_ESTIMATE)
+    """What share is done, and the time left, or why it is not known; and the mean rate, if the grid has no room for it.
+    *ranks*: of these.
+    """
+    parts = []
+    if (done := share(stats)) is not None:
+        percent, of, known = done.text.partition(" of ")
+        parts.append(Text.assemble((percent, "bold"), of, known))
+    if told := wait_reasons.estimate(stats, figures.lately_per_s):
+        is_known = wait_reasons.time_to_go(stats, figures.lately_per_s)[0] is not None
+        parts.append(Text(told, "bold" if is_known else ""))
+    if width >= _IN_ONE_ROW:  # not as it fits: it would be one row and two rows in turn
+        parts = [Text(" · ").join(parts)] if parts else []
+    for part in parts:
+        yield _wrapped(console, part, width, rank=ranks[0], most=_MOST_ROWS_OF_AN_ESTIMATE)
     mean = figures.images.mean_per_s
     if mean and not shows_mean(stats, figures, width):
         text = f"{tables.per_s(mean)} images/s on average"
@@ -87,8 +99,7 @@ def failure_blocks(stats: Stats, width: int, *, ranks: tuple[int, int]) -> Itera
 
 def failures(stats: Stats, width: int) -> Iterator[Text]:
     """What failed last, each for another reason, in a row of *width* columns."""
-    telling = (one for one in stats.failures if one.reason not in crawl_tables.EXPECTED)
-    for number, failure in enumerate(islice(telling, _FAILURES_SHOWN)):
+    for number, failure in enumerate(stats.failures[:_FAILURES_SHOWN]):
         yield _failed(failure, width, is_first=not number)
 
 
@@ -161,14 +172,11 @@ def _in_rows(items: Sequence[Text], width: int, *, most: int) -> list[Text]:
 
 def _reasons(stats: Stats, width: int) -> list[Text]:
     """The most frequent reasons: in a row if they fit, else in one for images, pages and renders each."""
-    pages = {
-        reason: count for reason, count in stats.page_reasons.items() if reason not in crawl_tables.EXPECTED
-    }
     groups = [
         Text(_fitting(f"{what}: ", Counter(reasons).most_common(), width - _INDENT), "dim")
         for what, reasons in (
             ("not saved", stats.image_reasons),
-            ("not read", pages),
+            ("not read", stats.page_reasons),
             ("not rendered", stats.render_reasons),
         )
         if reasons

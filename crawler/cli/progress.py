@@ -15,7 +15,9 @@ from crawler.cli.output import clean, is_terminal, live
 from crawler.cli.progress_grid import ESTIMATE_WINDOW_S, RATE_WINDOW_S
 from crawler.models import Stats
 from crawler.monitoring import wait_reasons
+from crawler.monitoring.guessed_sitemaps import without_guessed
 from crawler.monitoring.rate import Rate
+from crawler.monitoring.share import share
 from crawler.seeds import some
 
 PLAIN_EVERY_S = 5.0
@@ -28,20 +30,30 @@ Show = Callable[[Stats], None]
 
 @contextmanager
 def progress(
-    seeds: Sequence[str], console: Console, *, quiet: bool, invitation: str = "", go_on: str = ""
+    seeds: Sequence[str],
+    console: Console,
+    *,
+    quiet: bool,
+    notes: Sequence[str] = (),
+    invitation: str = "",
+    go_on: str = "",
 ) -> Iterator[Show]:
-    """A function that shows each new state; live on a terminal. *invitation*, *go_on*: see ``wait_reasons.waits``."""
+    """A function that shows each new state; live on a terminal. *notes* are on the seeds, a few words each.
+    *invitation*, *go_on*: see ``wait_reasons.waits``.
+    """
     if quiet:
         yield lambda _: None
         return
     if console.is_terminal and not console.is_dumb_terminal:
-        picture = LivePanel(seeds, invitation=invitation, go_on=go_on)
+        picture = LivePanel(seeds, notes=notes, invitation=invitation, go_on=go_on)
         # the summary has it all once more; where that goes to a file, the picture is what is left to be seen
         with live(console, transient=is_terminal()) as drawn:
             yield lambda stats: drawn.update(picture.draw(stats), refresh=True)
     else:
         lines = ProgressLines(console, invitation=invitation, go_on=go_on)
         console.print(Text(f"crawling {clean(some(seeds))}"), soft_wrap=True)
+        for note in notes:
+            console.print(Text(f"    {clean(note)}"), soft_wrap=True)
         yield lines.show
 
 
@@ -68,6 +80,7 @@ class ProgressLines:
         self._failed: object = None
 
     def show(self, stats: Stats) -> None:
+        stats = without_guessed(stats)
         now = self._clock()
         rate = self._rate.add(now, crawl_tables.settled(stats.images))
         lately = self._lately.add(now, crawl_tables.settled(stats.images))
@@ -84,7 +97,7 @@ class ProgressLines:
         self._said, self._last = state, now
         self._every_s = min(PLAIN_AT_REST_S, 2 * self._every_s)
         self._console.print(" ".join(self._words(stats, now, rate, lately)), soft_wrap=True, highlight=False)
-        failed = next((one for one in stats.failures if one.reason not in crawl_tables.EXPECTED), None)
+        failed = next(iter(stats.failures), None)
         if failed is not None and (failed.reason, failed.url) != self._failed:
             self._failed = (failed.reason, failed.url)
             told = f"    last failed: {clean(failed.reason)} {clean(failed.url)}"
@@ -95,8 +108,9 @@ class ProgressLines:
     def _words(self, stats: Stats, now: float, rate: float, lately: float) -> Iterator[str]:
         renders = stats.renders
         yield f"{now - self._started:.0f} s:"
-        pages = crawl_tables.pages_of(stats)
-        yield f"{crawl_tables.settled(pages):,} of {pages.discovered:,} pages,"
+        if (done := share(stats)) is not None:
+            yield f"{done.percent} %{' so far' if done.may_fall else ''},"
+        yield f"{crawl_tables.settled(stats.pages):,} of {stats.pages.discovered:,} pages,"
         if renders.discovered:
             yield f"{crawl_tables.settled(renders):,} of {renders.discovered:,} rendered,"
         yield f"{crawl_tables.settled(stats.images):,} of {stats.images.discovered:,} images"

@@ -32,7 +32,8 @@ _LEAST_BAR, _LEAST_SPARK = 6, 10
 _GROWTH = (("bar", 10), ("spark", 20), ("bar", 16), ("spark", 40), ("bar", 28), ("spark", 60))
 """To how many columns they grow, in turn, as there is room."""
 _STEADY_RATE = len("999.9 KiB/s")
-"""Columns of a rate, where there is room: the grid then keeps still while figures come and go."""
+_STEADY_COUNT = len("99,999 of 99,999")
+"""Columns of a rate and of a count, where there is room: the grid then keeps still while figures come and go."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +124,7 @@ class Histories:
 
 def _counted(stats: Stats) -> dict[str, int]:
     return {
-        "pages": crawl_tables.settled(crawl_tables.pages_of(stats)),
+        "pages": crawl_tables.settled(stats.pages),
         "renders": crawl_tables.settled(stats.renders),
         "images": crawl_tables.settled(stats.images),
         "saved": stats.saved_bytes,
@@ -167,7 +168,7 @@ def _room(rows: list[_Row], width: int) -> dict[str, int]:
         if left >= _GAP + least:
             room[name] = least
             left -= _GAP + least
-    for name, most in (("now", _STEADY_RATE), ("mean", _STEADY_RATE), *_GROWTH):
+    for name, most in (("done", _STEADY_COUNT), ("now", _STEADY_RATE), ("mean", _STEADY_RATE), *_GROWTH):
         if room[name]:
             more = min(left, max(0, most - room[name]))
             room[name] += more
@@ -176,8 +177,7 @@ def _room(rows: list[_Row], width: int) -> dict[str, int]:
 
 
 def _rows(stats: Stats, figures: Figures) -> list[_Row]:
-    pages = crawl_tables.pages_of(stats)
-    rows = [_Row(name="Pages", done=_of(pages), pace=figures.pages, per_s=_per_s, of=pages)]
+    rows = [_Row(name="Pages", done=_of(stats.pages), pace=figures.pages, per_s=_per_s, of=stats.pages)]
     if stats.renders.discovered:  # most sites have none
         rows.append(
             _Row(

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 from rich.console import Console
 from rich.text import Text
 
@@ -23,6 +24,7 @@ from crawler.errors import NoBrowser
 from crawler.gallery.files import PAGE, made_at
 from crawler.models import ImageStatus, PageStatus, RenderStatus, Stats
 from crawler.monitoring import wait_reasons
+from crawler.monitoring.guessed_sitemaps import without_guessed
 from crawler.run.renderers import INSTALL, SAY_AGAIN, pages
 from crawler.text.display import counted
 
@@ -54,6 +56,7 @@ def print_summary(
     if as_json:
         write_json(summary)
         return
+    summary = msgspec.structs.replace(summary, stats=without_guessed(summary.stats))
     out = tables.console()
     out.print()
     out.print(headline(summary, course, failed=failed), soft_wrap=True)
@@ -148,9 +151,7 @@ def why_nothing(summary: Summary) -> str:
 
 def _pages(stats: Stats) -> Iterator[tuple[str, str]]:
     read = stats.page_status.get(PageStatus.HARVESTED, 0)
-    reasons = {
-        reason: count for reason, count in stats.page_reasons.items() if reason not in crawl_tables.EXPECTED
-    }
+    reasons = stats.page_reasons
     parts = [f"{read:,} read"] if read else []
     if reasons:
         parts.append(f"{sum(reasons.values()):,} not read ({_reasons(reasons)})")

@@ -28,6 +28,8 @@ from crawler.logs.events import WATCH_ENDED, tell
 from crawler.models import Stats, Status
 from crawler.monitoring import wait_reasons
 from crawler.monitoring.condition import Condition, condition
+from crawler.monitoring.guessed_sitemaps import without_guessed
+from crawler.monitoring.share import share
 from crawler.queues import TaskQueue
 from crawler.queues.redis.address import without_password
 from crawler.text.display import one_line
@@ -117,7 +119,7 @@ def _show(stats: Stats, now: Condition, *, as_json: bool, address: str = "") -> 
     if as_json:
         write_json({"state": now.state, "why": now.why} | msgspec.structs.asdict(stats))
         return
-    out = tables.console()
+    stats, out = without_guessed(stats), tables.console()
     out.print(crawl_tables.state(stats))
     if isinstance(stats, Status):
         out.print(status_tables.rates(stats))
@@ -125,8 +127,11 @@ def _show(stats: Stats, now: Condition, *, as_json: bool, address: str = "") -> 
             out.print(Text(clean(wait.text), "bold yellow" if wait.is_for_you else "yellow"))
         for failure in panel_blocks.failures(stats, out.width):
             out.print(failure)
-        if told := wait_reasons.estimate(stats, stats.images_per_s):
-            out.print(Text(told, "dim"))
+        done = share(stats)
+        told = [done.text.lstrip()] if done else []
+        told += filter(None, [wait_reasons.estimate(stats, stats.images_per_s)])
+        if told:
+            out.print(Text(" · ".join(told), "dim"))
     out.print()
     tables.side_by_side(out, *_parts(out, stats))
 

@@ -29,6 +29,7 @@ from crawler.cli.panel_blocks import (
 from crawler.cli.progress_grid import Figures, Histories
 from crawler.models import Status
 from crawler.monitoring import wait_reasons
+from crawler.monitoring.guessed_sitemaps import without_guessed
 
 LOOK_EVERY_S = 0.1
 """Seconds until the screen follows a new window size; Windows has no signal for it."""
@@ -145,7 +146,7 @@ def watch(
     histories = Histories()
     try:
         with live(out, screen=True, say=notes.append) as drawn:
-            for status in states:
+            for status in map(without_guessed, states):
                 board = StatusScreen(
                     status,
                     histories.note(status, now=time.monotonic()),

@@ -48,6 +48,8 @@ class GallerySummary(Value):
     """``finished``, ``running`` or ``stopped``: of the crawl."""
     images: int
     """Images that it shows, those that were saved already at another URL included."""
+    duplicates: int
+    """How many of these that are; the summary of the crawl counts them apart."""
     failures: int
     """Image URLs that were not saved, which it lists."""
     thumbnails: int
@@ -133,6 +135,7 @@ class _Build:
             page=str(self._folder / PAGE),
             state=meta["state"],
             images=meta["images"],
+            duplicates=self._reader.catalog.value("SELECT count(*) FROM images WHERE status = 'duplicate'"),
             failures=meta["failures"],
             thumbnails=meta["images"] - sum(self._without.values()),
             drawn=self._drawn,

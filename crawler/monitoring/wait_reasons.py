@@ -105,7 +105,7 @@ def time_to_go(stats: Stats, images_per_s: float) -> tuple[float | None, str]:
     try; or None, and why there is no estimate.
 
     Returns None and "" where nothing is left. While pages are being read there is no estimate: the reason then tells
-    what the images known so far take.
+    what the images that are known take.
     """
     if stats.drained or stats.halted is not None or stats.paused or stats.silent_s:
         return None, ""
@@ -113,12 +113,17 @@ def time_to_go(stats: Stats, images_per_s: float) -> tuple[float | None, str]:
         return None, _while_pages_are_read(stats, images_per_s)
     left = stats.images.unsettled - _waiting_images(stats)
     if left <= 0:
-        return None, ""
+        waiting = stats.images.unsettled
+        return None, f"no estimate: {_left(waiting)}" if waiting else ""
     slowest = _slowest_s(stats)
     if images_per_s < _LEAST_RATE_PER_S:
         is_explained = slowest or waits(stats)
         return (slowest or None), "" if is_explained else "no estimate: no image comes at the moment"
     return max(left / images_per_s, slowest), ""
+
+
+def _left(count: int) -> str:
+    return f"the {count:,} images left wait" if count > 1 else "the image left waits"
 
 
 def _waiting_images(stats: Stats) -> int:
@@ -131,16 +136,16 @@ def _while_pages_are_read(stats: Stats, images_per_s: float) -> str:
     """What can be said of the time left while any page may name more images.
 
     A host's delay may hold the pages and images of it back for longer than all images take: beside "14 s for the 700
-    URLs" of a host it said "2 s for the 36 images known so far".
+    URLs" of a host it said "2 s for the 36 images".
     """
     if not stats.images.discovered:
         return ""
     left = stats.images.unsettled - _waiting_images(stats)
     if left <= 0 or images_per_s < _LEAST_RATE_PER_S:
-        return "no estimate: pages are still being read"
+        return "no estimate while pages are read"
     seconds, slowest = left / images_per_s, _slowest_s(stats)
     known = f"the {counted(left, 'image')}" if seconds >= slowest else "what is"
-    return f"{span(max(seconds, slowest))} for {known} known so far; pages are still being read"
+    return f"{span(max(seconds, slowest))} for {known} known"
 
 
 def _slowest_s(stats: Stats) -> float:

@@ -14,6 +14,7 @@ from crawler.config import Config, settings_of
 from crawler.config.changes import SettingChanges, changes_between, told
 from crawler.crawlfile.layout import CrawlFolder
 from crawler.models import ImageStatus, PageRecord, PageStatus, Revisit, Run
+from crawler.monitoring.guessed_sitemaps import without_guessed
 from crawler.seeds import Seed, whole
 
 _NOT_REACHED = (Revisit.GONE, Revisit.FAILED)
@@ -73,12 +74,11 @@ def failure(folder: CrawlFolder, summary: Summary, *, has_seeds: bool) -> errors
 def of_finished(folder: CrawlFolder, runs: Sequence[Run], config: Config) -> str:
     """The note that the crawl in *folder* has nothing left to do with *config*; *runs* are its earlier runs."""
     with Catalog(folder.path) as catalog:
-        stats = read_stats(catalog)
+        stats = without_guessed(read_stats(catalog))
     when = next((f" {_in_local_time(run.ended_at)}" for run in reversed(runs) if run.ended_at), "")
     lets_in = changes_since(runs, config).lets_in
     more = f", and {told(lets_in)} lets nothing more in" if lets_in else ""
-    guessed = stats.page_reasons.get(errors.NoSitemap.reason, 0)  # which no page names
-    count = stats.pages.discovered + stats.images.discovered + stats.renders.discovered - guessed
+    count = stats.pages.discovered + stats.images.discovered + stats.renders.discovered
     return (
         f"this crawl finished{when}: nothing is left to be asked for{more}. With --refresh all of its {count:,} URLs"
         " are visited once more: what is new, what has changed, what is gone?"

@@ -48,7 +48,11 @@ class SettledSeeds:
     seeds: tuple[str, ...]
     """Canonical URLs, each once, in the order in which they were typed."""
     notes: tuple[str, ...]
-    """For each host that had to be asked, a sentence that says which URL was taken."""
+    """For each host that does not answer, a sentence that says why."""
+    by_http: tuple[str, ...]
+    """For each host that is asked by http, a few words that say why not by https."""
+    were_asked: bool
+    """Some host has just been asked."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,16 +79,23 @@ def settled(asked: Sequence[Seed], known: Collection[str], fetch: FetchConfig) -
     failures = [answer.failure for answer in answers.values() if answer.failure]
     if failures and all((found := answers.get(_host(seed))) and found.failure for seed in asked):
         raise SeedUnreachable(failures[0])
-    taken, notes = [], []
+    taken, notes, by_http = [], [], []
     for seed in asked:
         url = seed.known(known) or seed.urls[0]
         if not seed.known(known) and (answer := answers.get(_host(seed))) is not None and len(seed.urls) > 1:
             url = next(each for each in seed.urls if each.startswith(f"{answer.scheme}:"))
-            why = f": no answer by https ({answer.silence})" if answer.silence else ""
-            failed = answer.failure and f"{answer.failure}; {url} is tried in the crawl"
-            notes.append(failed or f"taking {url}{why}")
+            if answer.failure:
+                notes.append(f"{answer.failure}; {url} is tried in the crawl")
+            elif answer.silence:
+                which = f"{_host(seed).partition('://')[2]} " if len(asked) > 1 else ""
+                by_http.append(f"{which}by http: no answer by https ({answer.silence})")
         taken.append(url)
-    return SettledSeeds(seeds=tuple(dict.fromkeys(taken)), notes=tuple(notes))
+    return SettledSeeds(
+        seeds=tuple(dict.fromkeys(taken)),
+        notes=tuple(dict.fromkeys(notes)),
+        by_http=tuple(dict.fromkeys(by_http)),
+        were_asked=bool(open_hosts),
+    )
 
 
 def _host(seed: Seed) -> str:

@@ -100,6 +100,8 @@ class Crawl:
         """Canonical URLs. A seed without a scheme gets the right one when the crawl is entered."""
         self.notes: tuple[str, ...] = ()
         """Decisions taken on entering that concern the user, a sentence each."""
+        self.by_http: tuple[str, ...] = ()
+        """Why hosts of seeds without a scheme are asked by http, a few words each."""
         self.had_finished = False
         """Nothing was left to do when the crawl was entered."""
         self.config = config
@@ -336,8 +338,8 @@ class Crawl:
             self.seeds = tuple(dict.fromkeys((*known, *found.seeds)))
         else:
             self.seeds = found.seeds
-        self.notes = found.notes
-        if found.notes:
+        self.notes, self.by_http = found.notes, found.by_http
+        if found.were_asked:
             time.sleep(self.config.queue.delay_s)  # those hosts have just been asked, and are again
 
     def _note_run(self, before: Sequence[Run]) -> None:

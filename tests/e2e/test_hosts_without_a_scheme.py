@@ -26,13 +26,13 @@ def test_by_http_where_https_does_not_answer_and_the_crawl_goes_on_when_nobody_d
         host = server.url.removeprefix("http://").rstrip("/")
         outcome = image_crawler("crawl", host, *QUIET, folder=tmp_path)
         assert outcome.code == 0, outcome.err
-        assert f"taking {server.url}: no answer by https (" in outcome.err
+        assert f"crawling {server.url}\n    by http: no answer by https (" in outcome.err
     folder = tmp_path / "data" / host.replace(":", "_")
     assert seeds_of(folder) == (server.url,)
     assert len(records(folder)) == 2
     again = image_crawler("crawl", host, *QUIET, folder=tmp_path)
     assert again.code == 0, again.err
-    assert "taking" not in again.err
+    assert "by http" not in again.err
     assert seeds_of(folder) == (server.url,)
 
 

@@ -153,7 +153,7 @@ def seeds(*typed: str) -> Sequence[Seed]:
 def test_https_is_taken_where_it_answers(silent: dict[str, str]) -> None:
     found = seed_schemes.settled(seeds("example.org/a", "http://b.example/"), (), Config().fetch)
     assert found.seeds == ("https://example.org/a", "http://b.example/")
-    assert found.notes == ("taking https://example.org/a",)
+    assert (found.notes, found.by_http, found.were_asked) == ((), (), True)
     assert list(silent) == ["https://example.org/a"], "http is not asked, nor who has a scheme"
 
 
@@ -161,7 +161,13 @@ def test_http_is_taken_where_https_does_not_answer_and_it_says_why(silent: dict[
     silent["https://example.org/"] = "refused"
     found = seed_schemes.settled(seeds("example.org"), (), Config().fetch)
     assert found.seeds == ("http://example.org/",)
-    assert found.notes == ("taking http://example.org/: no answer by https (refused)",)
+    assert (found.notes, found.by_http) == ((), ("by http: no answer by https (refused)",))
+
+
+def test_of_several_hosts_it_says_which_is_asked_by_http(silent: dict[str, str]) -> None:
+    silent |= {"https://example.org/a": "refused", "https://example.org/b": "refused"}
+    found = seed_schemes.settled(seeds("example.org/a", "b.example", "example.org/b"), (), Config().fetch)
+    assert found.by_http == ("example.org by http: no answer by https (refused)",)
 
 
 def test_a_host_is_asked_once(silent: dict[str, str]) -> None:
@@ -191,7 +197,7 @@ def test_a_crawl_goes_on_by_its_own_scheme_and_nobody_is_asked(silent: dict[str,
     silent |= {"https://example.org/": "offline", "http://example.org/": "offline"}
     found = seed_schemes.settled(seeds("example.org"), (f"{scheme}://example.org/",), Config().fetch)
     assert found.seeds == (f"{scheme}://example.org/",)
-    assert found.notes == ()
+    assert (found.notes, found.by_http, found.were_asked) == ((), (), False)
 
 
 def test_a_password_is_not_sent_by_http_because_https_is_silent(silent: dict[str, str]) -> None:

@@ -147,8 +147,8 @@ def test_lines_come_now_and_then() -> None:
     shown = out.export_text().splitlines()
     assert len(shown) == 2
     assert shown[0] == (
-        "5 s: 7 of 10 pages, 1,234 of 2,245 images (1,200 saved, 10 duplicate, 5 rejected, 15 failed, 4 dead),"
-        " 0/s, 5.0 MiB saved"
+        "5 s: 55 % so far, 7 of 10 pages, 1,234 of 2,245 images (1,200 saved, 10 duplicate, 5 rejected, 15 failed,"
+        " 4 dead), 0/s, 5.0 MiB saved"
     )
 
 
@@ -268,6 +268,35 @@ def test_what_is_left_is_estimated_once_all_pages_are_read() -> None:
     assert row[-3:-1] == ["10/s", "9.8/s"], "now, and on average"
 
 
+HTTP = "by http: no answer by https (garden.example does not speak TLS at port 80)"
+
+
+@pytest.mark.parametrize("width", [44, 80, 200])
+def test_why_a_seed_is_asked_by_http_is_one_row_below_it(width: int) -> None:
+    """It was two lines, above everything."""
+    out = console(width, 24)
+    out.print(LivePanel((SEED,), Clock(), notes=(HTTP,)).draw(BUSY))
+    note = out.export_text().splitlines()[1]
+    assert note.rstrip() == ("  " + HTTP if width >= 80 else f"  {HTTP}"[: width - 1] + "…")
+
+
+def test_elsewhere_it_is_a_line_below_the_first() -> None:
+    out = console(terminal=False)
+    with progress((SEED,), out, quiet=False, notes=(HTTP,)):
+        assert out.export_text() == f"crawling {SEED}\n    {HTTP}\n"
+
+
+@pytest.mark.parametrize("width", [44, 60, 80, 200])
+def test_the_share_that_is_done_keeps_its_width_and_its_rows(width: int) -> None:
+    rows = set()
+    for done in range(0, 1000, 37):
+        images = Counts(ready=1000 - done, done=done)
+        lines = drawn(Stats(pages=Counts(ready=1, done=9), images=images), width)
+        (row,) = [number for number, line in enumerate(lines) if " % of " in line]
+        rows.add((row, lines[row].index("%"), len(lines)))
+    assert len(rows) == 1, rows
+
+
 DEEP = "http://cdn.example/wp-content/uploads/2026/05/a-very-long-way/plate-13.jpg"
 FAILING = msgspec.structs.replace(
     BUSY,
@@ -332,7 +361,7 @@ def test_what_an_earlier_run_has_done_is_no_burst() -> None:
 
 def test_while_pages_are_read_what_is_known_is_estimated_and_no_more() -> None:
     text = "\n".join(gone_on_for(60))
-    assert "9 min for the 5,000 images known so far; pages are still being read" in text
+    assert "10 % of 5,610 so far, may fall · 9 min for the 5,000 images known" in text
     assert "to go" not in text
 
 

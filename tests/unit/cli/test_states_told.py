@@ -7,6 +7,7 @@ import pytest
 from crawler.cli import crawl_tables
 from crawler.cli.report import print_summary
 from crawler.models import Counts, Stats
+from crawler.monitoring.guessed_sitemaps import without_guessed
 from tests.unit.cli.test_report import summary
 
 DONE = Counts(done=1)
@@ -62,10 +63,17 @@ def test_a_crawl_that_came_to_nothing_is_not_green(stats: Stats, told: str, colo
 
 def test_sitemaps_that_were_guessed_are_no_pages_for_people() -> None:
     """A site of one page had "7 of 7 pages" in its panel, and "1 read" in its summary."""
-    pages = crawl_tables.pages_of(
-        Stats(pages=Counts(ready=1, done=7), page_reasons={"no-sitemap": 6, "not-found": 1})
+    stats = without_guessed(
+        Stats(
+            pages=Counts(ready=1, done=8),
+            page_status={"harvested": 1, "rejected": 6, "failed": 1},
+            page_reasons={"no-sitemap": 6, "not-found": 1},
+        )
     )
-    assert (crawl_tables.settled(pages), pages.discovered) == (1, 2)
+    assert (crawl_tables.settled(stats.pages), stats.pages.discovered) == (2, 3)
+    assert stats.page_status == {"harvested": 1, "failed": 1}
+    assert stats.page_reasons == {"not-found": 1}
+    assert without_guessed(stats) == stats
 
 
 def test_the_command_that_names_what_was_left_out_can_be_copied(capsys: pytest.CaptureFixture[str]) -> None:

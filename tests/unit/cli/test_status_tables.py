@@ -463,7 +463,7 @@ def test_why_a_crawl_was_stopped_can_not_drive_the_terminal(
         public = queue = None
         monitor = Monitor(MonitoringConfig(), watches=True)
         invitation = "crawl"
-        notes = ()
+        notes = by_http = ()
         config = Config()
         downloads = True
 
