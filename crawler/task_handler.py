@@ -369,7 +369,7 @@ class TaskHandler(abc.ABC):
         always: dict[str, Any] = {
             "attempts": task.attempt,
             "elapsed_s": round(elapsed_s, 6),
-            "finished_at": self._now().strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            "finished_at": f"{self._now().replace(tzinfo=None).isoformat(timespec='microseconds')}Z",
         }
         if task.known is not None and visit.outcome in _EARLIER_STANDS:
             if visit.outcome is Revisit.UNCHANGED:

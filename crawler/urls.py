@@ -92,7 +92,7 @@ class Base:
         elif reference.startswith(self._root):
             plain = _PATH.fullmatch(reference, len(self._root) - 1)
         else:
-            return _known(reference)
+            return _remembered(reference)
         if plain is None:
             return resolve(reference, self.url)
         up, rest = plain.groups()
@@ -123,11 +123,18 @@ def _serialised(reference: str, base: str) -> str | None:
 
 
 def canonical(url: str) -> str | None:
-    """The canonical form of an absolute URL, or None; idempotent, never raises."""
+    """The canonical form of an absolute URL, or None; idempotent, never raises.
+
+    That of a short URL is remembered: links of navigation are on each page, whose URL goes with each of its images.
+    """
+    return _parsed(url) if len(url) > _REMEMBERED_CHARS else _remembered(url)
+
+
+def _parsed(url: str) -> str | None:
     return resolve(url, "about:blank")
 
 
-_known = lru_cache(maxsize=8192)(canonical)
+_remembered = lru_cache(maxsize=8192)(_parsed)
 
 
 def canonical_seed(text: str) -> str:

@@ -103,7 +103,7 @@ def challenger(status: int, headers: Mapping[str, str], content: bytes = b"") ->
     """
     known = _HEADERS + _HEADERS_OF_REFUSALS if status >= _FIRST_REFUSAL else _HEADERS
     for header in known:
-        if header.value.match(headers.get(header.name, "").strip().lower()):
+        if (value := headers.get(header.name)) and header.value.match(value.strip().lower()):
             return header.vendor
     head = content[:MOST_BYTES]
     if not head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"<", b"{")):

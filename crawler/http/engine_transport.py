@@ -129,7 +129,7 @@ class EngineTransport:
             with self._answer(request, visit) as answer:
                 status = answer.status
                 headers = merged(answer.fields)
-                if self._keep_cookies(answer, current):
+                if "set-cookie" in headers and self._keep_cookies(answer, current):
                     changed = len(seen)
                 if status in _REDIRECTS and (location := _location(answer)):
                     target = _target(location, current)
@@ -194,7 +194,8 @@ class EngineTransport:
             if status == PROXY_LOGIN and (proxy := self._proxies.of(url)):
                 _drain(answer, url)
                 raise proxy_error(status, proxy.name, url)
-            self._keep_cookies(answer, url)
+            if "set-cookie" in headers:
+                self._keep_cookies(answer, url)
             content, is_cut, stopped = b"", False, False
             if request.method == "HEAD" or status in _NO_BODY or (status in _REDIRECTS and _location(answer)):
                 _drain(answer, url)
@@ -222,10 +223,10 @@ class EngineTransport:
         return _Visit(time.monotonic() + within_s, check, sent, self._bandwidth)
 
     def _keep_cookies(self, answer: Answer, url: str) -> bool:
-        """Keep the cookies that *answer* sets; whether there were any."""
-        if self._jar is None or not (cookies := _all(answer, "set-cookie")):
+        """Keep the cookies that *answer* sets; whether they are kept."""
+        if self._jar is None:
             return False
-        self._jar.store(url, cookies)
+        self._jar.store(url, _all(answer, "set-cookie"))
         return True
 
     def _status_error(self, answer: Answer, headers: Mapping[str, str], url: str) -> TaskError | None:
