@@ -19,6 +19,8 @@ _SAMPLES_PX = 48
 """Samples per side of a cell; more would not change its mean."""
 _LEAST_RANGE = 4
 """Greys of 256 between the darkest and the brightest cell; less is the noise of compression in a plain picture."""
+_TELLING = frozenset({"exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp"})
+"""What Pillow has of a file that may say how it is turned."""
 _MAX_EXIF_BYTES = 256 * 1024
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -61,7 +63,7 @@ def _cells(image: Image.Image) -> bytes:
         opaque = Image.new("RGBA", small.size, "white")
         grey = Image.alpha_composite(opaque, small.convert("RGBA")).convert("L")
     else:
-        grey = small.convert("L")
+        grey = small if small.mode == "L" else small.convert("L")
     return turned(grey, image).resize((_WIDTH, _HEIGHT), Image.Resampling.BOX).tobytes()
 
 
@@ -93,6 +95,8 @@ def _extrema(image: Image.Image) -> tuple[float, float]:
 def _orientation(image: Image.Image) -> int:
     if image.format == "TIFF":
         return 1  # Pillow has turned the pixels
+    if _TELLING.isdisjoint(image.info):
+        return 1
     exif = image.info.get("exif")
     if (not exif and image.format == "HEIF") or len(exif or b"") > _MAX_EXIF_BYTES:
         return 1

@@ -216,6 +216,7 @@ def _decoded_jpeg(data: bytes, limit: Limit) -> _Decoded:
         containers.check_scans(scans, width_px * height_px)
         least = (max(side // _DRAFT, min(side, _DRAFT_LEAST_PX)) for side in image.size)
         image.draft("L", (next(least), next(least)))  # colours are decoded and checked, but not converted
+        image.decodermaxblock = len(data)  # at once: in pieces of 64 KiB a photo of 100 KB took 3 % longer
         image.load()
         return width_px, height_px, 1, dhash(image)
 
