@@ -123,14 +123,14 @@ def _named(catalog: Catalog, task: int) -> Iterator[Named]:
         table = f"{kind}s"
         record = None
         if table not in catalog.missing_tables:
-            sql = f"SELECT status, reason, page_url FROM {table} WHERE task_id = ?"  # noqa: S608 - our own names
+            sql = f"SELECT status, reason, page_url FROM {table} WHERE {catalog.of_task}"  # noqa: S608 - our own names
             record = next(catalog.rows(sql, (task,)), None)
         status, reason, page_url = map(str, record or ("", "", ""))
         yield Named(url=url, kind=kind, status=status, reason=reason, page_url=page_url)
         return
     sql = (
         f"SELECT status, reason, page_url, path, {sane_size('size_bytes')}, width_px, height_px FROM images"  # noqa: S608
-        " WHERE task_id = ?"
+        f" WHERE {catalog.of_task}"
     )
     record = next(catalog.rows(sql, (task,)), None)
     if record is None:

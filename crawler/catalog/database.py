@@ -77,6 +77,7 @@ class Catalog:
             except BaseException:
                 self._db.close()
                 raise
+        self._version = version
         self._missing_columns = schema.missing_columns(version)
         self.missing_tables = schema.missing_tables(version)
         """Tables that the file lacks, being of an earlier version."""
@@ -270,6 +271,15 @@ class Catalog:
     def has(self, column: str) -> bool:
         """Whether the file has that *column* of a record's table: one of an earlier version may lack it."""
         return column not in self._missing_columns
+
+    @property
+    def of_task(self) -> str:
+        """An SQL condition for ``where``, true of the record of the task whose id is its value."""
+        return schema.of_task(self._version)
+
+    def joined(self, record: str, task: str) -> str:
+        """An SQL condition that is true where *record*, the name of a table in a query, is that of *task*."""
+        return schema.joined(self._version, record, task)
 
     def _explained(self) -> AbstractContextManager[None]:
         return explained_to_reader(self.path, timeout_s=_BUSY_TIMEOUT_S)

@@ -217,9 +217,9 @@ def _entry(catalog: Catalog, kind: TaskKind, url: str) -> UrlReport | None:
     task_id, url, state, depth, attempts, packed = row  # the URL may have had another session id
     if _is_leased(catalog, task_id):
         state, attempts = TaskState.LEASED, attempts + 1
-    image = next(catalog.where(ImageRecord, "task_id = ?", task_id), None)
-    page = next(catalog.where(PageRecord, "task_id = ?", task_id), None)
-    render = next(catalog.where(RenderRecord, "task_id = ?", task_id), None)
+    image = next(catalog.where(ImageRecord, catalog.of_task, task_id), None)
+    page = next(catalog.where(PageRecord, catalog.of_task, task_id), None)
+    render = next(catalog.where(RenderRecord, catalog.of_task, task_id), None)
     origin = _origin(kind, packed, image or page or render)
     others: tuple[str, ...] = ()
     others_count = 0
@@ -284,7 +284,7 @@ def _chain(catalog: Catalog, page_url: str) -> tuple[FoundVia, ...]:
 def _page_origin(catalog: Catalog, url: str) -> Origin | None:
     key = task_key(TaskKind.PAGE, url)
     for task_id, packed in catalog.rows("SELECT id, origin FROM tasks WHERE key = ?", (key,)):
-        return _origin(TaskKind.PAGE, packed, next(catalog.where(PageRecord, "task_id = ?", task_id), None))
+        return _origin(TaskKind.PAGE, packed, next(catalog.where(PageRecord, catalog.of_task, task_id), None))
     if "#" in url and (entry := _entry(catalog, TaskKind.RENDER, url)):  # a route, which only a script knows
         return entry.origin
     # what was found on a page after a redirect names the page by where it ended up

@@ -41,7 +41,7 @@ def _larger_by_url(catalog: Catalog, url: str) -> list[str]:
         return []
     picture = task_key(TaskKind.IMAGE, size.picture)
     found = catalog.rows(
-        "SELECT t.url FROM tasks t LEFT JOIN images i ON i.task_id = t.id"
+        f"SELECT t.url FROM tasks t LEFT JOIN images i ON {catalog.joined('i', 't')}"  # noqa: S608 - our own names
         " WHERE (t.picture = ?1 OR t.key = ?1) AND coalesce(t.px, ?2) >= ?3"
         " ORDER BY coalesce(i.path, '') = '', coalesce(t.px, ?2) DESC",
         (picture, inf, size.px),

@@ -170,7 +170,8 @@ def _hosts(catalog: Catalog) -> Iterator[HostSummary]:
     rows = catalog.rows(
         f"SELECT hosts.name, count(*), total({saved}), {total(f'iif({saved}, images.size_bytes, 0)')},"  # noqa: S608
         f" total({took}), total(iif({took}, images.elapsed_s, 0))"
-        " FROM tasks JOIN hosts ON hosts.id = tasks.host_id LEFT JOIN images ON images.task_id = tasks.id"
+        " FROM tasks JOIN hosts ON hosts.id = tasks.host_id"
+        f" LEFT JOIN images ON {catalog.joined('images', 'tasks')}"
         " WHERE tasks.kind = 'image' GROUP BY tasks.host_id"
     )
     for name, images, kept, size_bytes, visited, took_s in rows:

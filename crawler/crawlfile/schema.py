@@ -29,6 +29,9 @@ TABLES = {TaskKind.IMAGE: "images", TaskKind.PAGE: "pages", TaskKind.RENDER: "re
 LEASED = """leases JOIN json_each(CASE WHEN typeof(leases.tasks) = 'text' AND json_valid(leases.tasks)
     THEN leases.tasks ELSE '[]' END) AS held JOIN tasks ON tasks.id = held.value AND tasks.state = 'ready'"""
 """SQL for what workers hold: rows of ``leases``, each with one of its ``tasks``."""
+OF_TASK = "seq = (SELECT record FROM tasks WHERE id = ?1) AND task_id = ?1"
+"""SQL that is true of the record of a task, whose id is the query's only value. The row of a task names its record: an
+index of the tasks that records name cost a page of the file for each of them."""
 HISTORY = "image_history"
 """Earlier records of images whose bytes have changed."""
 COLUMNS = {kind: record.__struct_fields__ for kind, record in RECORDS.items()}
@@ -53,6 +56,33 @@ def _in_images(*columns: str) -> tuple[str, ...]:
     tables = (TABLES[TaskKind.IMAGE], HISTORY)
     return tuple(f"ALTER TABLE {table} ADD COLUMN {column}" for table in tables for column in columns)
 
+
+def _columns(names: str) -> str:
+    """Columns of a table, as they were in one version: of the type behind the colon, or TEXT."""
+    return ", ".join(
+        f"{one.replace(':', ' ') if ':' in one else f'{one} TEXT'} NOT NULL" for one in names.split()
+    )
+
+
+_RECORDS_OF_12 = {
+    "images": _columns(
+        "url status reason final_url path sha256 format width_px:INTEGER height_px:INTEGER size_bytes:INTEGER"
+        " http_status:INTEGER content_type etag last_modified page_url found_in alt title caption heading"
+        " page_title instead_of alternatives replaced_by depth:INTEGER attempts:INTEGER worker elapsed_s:REAL"
+        " finished_at detail dhash incomplete:INTEGER revisit revisit_reason opt_outs more_opt_outs:INTEGER kept_by"
+    ),
+    "pages": _columns(
+        "url status reason final_url title images:INTEGER links:INTEGER left_out size_bytes:INTEGER"
+        " http_status:INTEGER content_type page_url found_in depth:INTEGER attempts:INTEGER worker elapsed_s:REAL"
+        " finished_at detail etag last_modified revisit revisit_reason render"
+    ),
+    "renders": _columns(
+        "url status reason final_url title images:INTEGER links:INTEGER gains requests:INTEGER left_out"
+        " size_bytes:INTEGER http_status:INTEGER page_url found_in template signs depth:INTEGER attempts:INTEGER"
+        " worker elapsed_s:REAL finished_at detail revisit revisit_reason"
+    ),
+}
+"""The columns of records in version 12."""
 
 STEPS: dict[int, Step] = {
     4: Step(
@@ -108,6 +138,26 @@ STEPS: dict[int, Step] = {
         ),
         tables=("leases",),
     ),
+    11: Step(
+        (
+            "ALTER TABLE tasks ADD COLUMN record INTEGER",
+            "PRAGMA legacy_alter_table = ON",  # views of others that name a table do not matter
+            *(
+                statement
+                for table, its_columns in _RECORDS_OF_12.items()
+                for statement in (
+                    f"UPDATE tasks SET record = seq FROM {table} WHERE task_id = tasks.id",  # noqa: S608
+                    f"CREATE TABLE new_{table} (seq INTEGER PRIMARY KEY, task_id INTEGER NOT NULL, {its_columns})",
+                    f"INSERT INTO new_{table} SELECT * FROM {table}",  # noqa: S608 - our own names
+                    f"DROP TABLE {table}",
+                    f"ALTER TABLE new_{table} RENAME TO {table}",
+                    f"CREATE INDEX {table}_status ON {table} (status, reason)",
+                )
+            ),
+            "CREATE INDEX images_path ON images (path) WHERE path != ''",
+            "PRAGMA legacy_alter_table = OFF",
+        ),
+    ),
 }
 """By the version that each begins with. Files of these are read as they are, and brought up to date to be written."""
 SCHEMA_VERSION = max(STEPS) + 1
@@ -127,6 +177,8 @@ VIEWS = (
     "still_to_do",
 )
 """The views of views.sql, for people; those of other names are their own and stay."""
+_NAMED_SINCE = 12
+"""The version since which the row of a task names its record."""
 
 
 def is_readable(version: int) -> bool:
@@ -143,6 +195,17 @@ def missing_columns(version: int) -> dict[str, str]:
 def missing_tables(version: int) -> set[str]:
     """The tables that a file of *version* lacks."""
     return {name for before, step in STEPS.items() if before >= version for name in step.tables}
+
+
+def of_task(version: int) -> str:
+    """OF_TASK, for a file of *version*."""
+    return OF_TASK if version >= _NAMED_SINCE else "task_id = ?1"
+
+
+def joined(version: int, record: str, task: str) -> str:
+    """SQL that is true where *record* is that of *task*: names in a join, in a file of *version*."""
+    of_task = f"{record}.task_id = {task}.id"
+    return f"{record}.seq = {task}.record AND {of_task}" if version >= _NAMED_SINCE else of_task
 
 
 def version_of(db: Connection) -> int | None:
@@ -288,7 +351,7 @@ def _statements(name: str) -> list[str]:
 
 def _create(db: Connection) -> None:
     tables = [
-        f"CREATE TABLE {TABLES[kind]} (seq INTEGER PRIMARY KEY, task_id INTEGER NOT NULL UNIQUE,"
+        f"CREATE TABLE {TABLES[kind]} (seq INTEGER PRIMARY KEY, task_id INTEGER NOT NULL,"
         f" {', '.join(f'{name} {columns.affinity(record, name)} NOT NULL' for name in COLUMNS[kind])});"
         f" CREATE INDEX {TABLES[kind]}_status ON {TABLES[kind]} (status, reason);"
         for kind, record in RECORDS.items()

@@ -36,7 +36,8 @@ CREATE TABLE tasks (
     origin   BLOB,                  -- MessagePack; NULL for a seed, and once settled: the record has it
     words    INTEGER NOT NULL,      -- which words pages have said of an image, as bits of crawler/models/image_words.py
     picture  BLOB,                  -- of a URL with the mark of a size: the key that the original would have
-    px       REAL                   -- … and that size
+    px       REAL,                  -- … and that size
+    record   INTEGER                -- the seq of its record, in the table of its kind; NULL if it has none
 );
 CREATE INDEX tasks_ready ON tasks (kind, host_id, id) WHERE state = 'ready';
 CREATE INDEX tasks_delayed ON tasks (due_s) WHERE state = 'delayed'; -- NULL: held for a larger size of its picture

@@ -88,7 +88,7 @@ class TaskAdder:
             self._tally.add(task.kind)
             arrived[host, task.kind] += 1
         self._db.executemany(
-            "INSERT INTO tasks VALUES (?, ?, ?, ?, ?, ?, 'ready', 0, 0, NULL, ?, ?, NULL, NULL)", rows
+            "INSERT INTO tasks VALUES (?, ?, ?, ?, ?, ?, 'ready', 0, 0, NULL, ?, ?, NULL, NULL, NULL)", rows
         )
         for (host, kind), count in arrived.items():
             self._pacing.add(host, kind, count, now=now)
@@ -133,7 +133,7 @@ class TaskAdder:
     def _insert_size(self, size: Size, state: TaskState, now: float) -> None:
         host = self.host_id(size.url)
         self._db.execute(
-            "INSERT INTO tasks VALUES (?, 'image', ?, ?, ?, ?, ?, 0, 0, NULL, ?, ?, ?, ?)",
+            "INSERT INTO tasks VALUES (?, 'image', ?, ?, ?, ?, ?, 0, 0, NULL, ?, ?, ?, ?, NULL)",
             (next(self._ids), size.url, size.key, host, size.depth, state.value, *size[3:]),
         )
         self._tally.add(TaskKind.IMAGE, state)

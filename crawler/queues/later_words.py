@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from crawler.crawlfile.connection import Connection
-from crawler.crawlfile.schema import origin_in
+from crawler.crawlfile.schema import OF_TASK, origin_in
 from crawler.models import MAX_ALTERNATIVES, Alternative, Origin, TaskKind
 from crawler.models.image_words import NAMES, NOWHERE, Words, bits_of, filled
 from crawler.queues.validation import FLAWS
@@ -46,7 +46,7 @@ def _give_one(db: Connection, task_id: int, origin: bytes | None, words: Words |
     name by itself has words of its own.
     """
     record = db.execute(
-        f"SELECT replaced_by, alternatives, {_COLUMNS} FROM images WHERE task_id = ?",  # noqa: S608 - our own names
+        f"SELECT seq, replaced_by, alternatives, {_COLUMNS} FROM images WHERE {OF_TASK}",  # noqa: S608 - our own names
         (task_id,),
     ).fetchone()
     if record is None or origin is not None:
@@ -56,13 +56,13 @@ def _give_one(db: Connection, task_id: int, origin: bytes | None, words: Words |
     )
     if record is None:
         return ""
-    replaced_by, alternatives, *told = record
+    seq, replaced_by, alternatives, *told = record
     known = Words(**dict(zip(NAMES, told, strict=True)))
     full = filled(known, words)
     if full is not known:
         db.execute(
-            f"UPDATE images SET {_SET} WHERE task_id = ?",  # noqa: S608 - our own names
-            (*msgspec.structs.astuple(full), task_id),
+            f"UPDATE images SET {_SET} WHERE seq = ?",  # noqa: S608 - our own names
+            (*msgspec.structs.astuple(full), seq),
         )
     try:
         offered = _ALTERNATIVES(alternatives or "[]") if replaced_by else []

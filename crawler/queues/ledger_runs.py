@@ -13,7 +13,7 @@ from crawler.crawlfile import meta
 from crawler.crawlfile.columns import legible
 from crawler.crawlfile.keepers import OWN, Keeper, keeper_of
 from crawler.crawlfile.meta import MetaKey
-from crawler.crawlfile.schema import TABLES, origin_of, records
+from crawler.crawlfile.schema import origin_of, records
 from crawler.crawlfile.sqlite_errors import explained
 from crawler.errors import HostDown
 from crawler.models import (
@@ -196,7 +196,7 @@ class LedgerRuns(LedgerFile):
             (packed_origin(origin), task_id),
         )
         if drop_record:
-            self._db.execute(f"DELETE FROM {TABLES[kind]} WHERE task_id = ?", (task_id,))  # noqa: S608 - our own name
+            self._state.refresh.remove(kind, task_id)
             self._state.counters.count(kind, record, -1)
         self._state.ready(kind, host, TaskState(before))
         return int(host)

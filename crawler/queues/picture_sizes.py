@@ -208,7 +208,7 @@ class PictureSizes:
         held, is_tried, saved_px, is_known = None, False, 0.0, False
         for task_id, px, state, due_s, status in self._db.execute(
             "SELECT t.id, coalesce(t.px, ?), t.state, t.due_s, i.status FROM tasks t LEFT JOIN images i"
-            " ON i.task_id = t.id WHERE (t.picture = ? OR t.key = ?) AND t.id != ?",
+            " ON i.seq = t.record WHERE (t.picture = ? OR t.key = ?) AND t.id != ?",
             (inf, picture, picture, but),
         ):
             is_known = True

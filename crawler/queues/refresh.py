@@ -13,7 +13,7 @@ import msgspec
 from crawler.crawlfile import meta
 from crawler.crawlfile.connection import Connection
 from crawler.crawlfile.meta import MetaKey
-from crawler.crawlfile.schema import COLUMNS, HISTORY, TABLES, origin_in, origin_of, records
+from crawler.crawlfile.schema import COLUMNS, HISTORY, OF_TASK, TABLES, origin_in, origin_of, records
 from crawler.models import (
     ORIGIN_FIELDS,
     RECORDS,
@@ -93,7 +93,7 @@ class Refresh:
 
     def record_of(self, kind: TaskKind, task_id: int) -> Record | None:
         """The task's record, of whatever visit."""
-        found = list(records(self._db, kind, "task_id = ?", task_id))
+        found = list(records(self._db, kind, OF_TASK, task_id))
         return found[0][1] if found else None
 
     def past(self, kind: TaskKind, task_id: int, blob: bytes | None) -> tuple[Origin | None, Record | None]:
@@ -166,14 +166,19 @@ class Refresh:
             columns = ", ".join(COLUMNS[kind])
             self._db.execute(
                 f"INSERT INTO {HISTORY} (task_id, {columns}) SELECT task_id, {columns} FROM {TABLES[kind]}"  # noqa: S608
-                " WHERE task_id = ?",
+                f" WHERE {OF_TASK}",
                 (task_id,),
             )
-        self._db.execute(f"DELETE FROM {TABLES[kind]} WHERE task_id = ?", (task_id,))  # noqa: S608
+        self.remove(kind, task_id)
         tally.count(kind, last, -1)
         path = record.path if isinstance(record, ImageRecord) else ""
         if isinstance(last, ImageRecord) and last.status is ImageStatus.SAVED and last.path != path:
             self._inherit(last.path, tally)
+
+    def remove(self, kind: TaskKind, task_id: int) -> None:
+        """Remove the record of a task, which may have another one from now on."""
+        self._db.execute(f"DELETE FROM {TABLES[kind]} WHERE {OF_TASK}", (task_id,))  # noqa: S608 - our own name
+        self._db.execute("UPDATE tasks SET record = NULL WHERE id = ?", (task_id,))
 
     def _inherit(self, path: str, tally: Counters) -> None:
         """Make the first duplicate with the file at *path* the "saved" one."""
@@ -181,7 +186,7 @@ class Refresh:
             self._db, TaskKind.IMAGE, "path = ? AND status = 'duplicate' ORDER BY seq LIMIT 1", path
         )
         for task_id, heir in list(found):
-            self._db.execute("UPDATE images SET status = 'saved' WHERE task_id = ?", (task_id,))
+            self._db.execute(f"UPDATE images SET status = 'saved' WHERE {OF_TASK}", (task_id,))  # noqa: S608
             tally.count(TaskKind.IMAGE, heir, -1)
             tally.count(TaskKind.IMAGE, msgspec.structs.replace(heir, status=ImageStatus.SAVED), 1)
 

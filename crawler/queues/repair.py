@@ -11,8 +11,9 @@ from pathlib import Path
 
 from crawler.crawlfile.connection import Connection
 from crawler.crawlfile.meta import MetaKey
+from crawler.crawlfile.schema import OF_TASK, TABLES
 from crawler.logs.events import ROW_MENDED, tell
-from crawler.models import MAX_COUNT, MAX_DEPTH, RECORDS, TaskKind, TaskState
+from crawler.models import MAX_COUNT, MAX_DEPTH, TaskKind, TaskState
 from crawler.queues.validation import is_url, printable
 
 log = logging.getLogger(__name__)
@@ -45,7 +46,8 @@ _LOST = (
 )
 _NO_DUE = f"(due_s IS NOT NULL AND {_is_no_real('due_s', _MOST_LIFE_S)})"
 _NO_ORIGIN = "(origin IS NOT NULL AND typeof(origin) != 'blob')"
-_ABSURD = " OR ".join((_LOST, *_NUMBERS.values(), _NO_DUE, _NO_ORIGIN))
+_NO_RECORD = "(record IS NOT NULL AND typeof(record) != 'integer')"
+_ABSURD = " OR ".join((_LOST, *_NUMBERS.values(), _NO_DUE, _NO_ORIGIN, _NO_RECORD))
 
 
 def repair(db: Connection, path: Path) -> None:
@@ -62,14 +64,15 @@ def repair(db: Connection, path: Path) -> None:
 def _mend(db: Connection, task_id: int, kind: str, url: object, *, lost: bool) -> str:
     """Repair or remove one task; returns what was done, for the log."""
     if lost or not (isinstance(url, str) and is_url(url, TaskKind(kind))):
-        for record in RECORDS:
-            db.execute(f"DELETE FROM {record}s WHERE task_id = ?", (task_id,))  # noqa: S608 - our own names
+        for table in TABLES.values():
+            db.execute(f"DELETE FROM {table} WHERE {OF_TASK}", (task_id,))  # noqa: S608 - our own names
         db.execute("DELETE FROM tasks WHERE id = ?", (task_id,))
         return "is removed: it is found again when its page is read again"
     for column, is_absurd in _NUMBERS.items():
         db.execute(f"UPDATE tasks SET {column} = 0 WHERE id = ? AND {is_absurd}", (task_id,))  # noqa: S608
     db.execute(f"UPDATE tasks SET due_s = 0 WHERE id = ? AND {_NO_DUE}", (task_id,))  # noqa: S608
     db.execute(f"UPDATE tasks SET origin = NULL WHERE id = ? AND {_NO_ORIGIN}", (task_id,))  # noqa: S608
+    db.execute(f"UPDATE tasks SET record = NULL WHERE id = ? AND {_NO_RECORD}", (task_id,))  # noqa: S608
     return "is mended"
 
 

@@ -159,9 +159,7 @@ def _tasks(db: Connection, where: str, values: tuple[object, ...]) -> list[tuple
     sql = f"""
         SELECT id, kind, url, depth, origin FROM tasks WHERE state IN ('ready', 'delayed')
         AND id NOT IN (SELECT tasks.id FROM {LEASED})
-        AND NOT EXISTS (SELECT 1 FROM images WHERE task_id = id)
-        AND NOT EXISTS (SELECT 1 FROM pages WHERE task_id = id)
-        AND NOT EXISTS (SELECT 1 FROM renders WHERE task_id = id) AND {where}"""  # noqa: S608 - our own words
+        AND record IS NULL AND {where}"""  # noqa: S608 - our own words
     return [
         (task_id, NewTask(kind=TaskKind(kind), url=url, depth=depth, origin=origin_in(blob)))
         for task_id, kind, url, depth, blob in db.execute(sql, values)

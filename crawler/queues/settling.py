@@ -6,7 +6,7 @@ Everything is within a transaction of the ledger. Records are written together a
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from crawler.crawlfile.columns import row_of
-from crawler.crawlfile.schema import INSERTS, origin_in, origin_of
+from crawler.crawlfile.schema import INSERTS, TABLES, origin_in, origin_of
 from crawler.errors import InternalError, LeaseExpired
 from crawler.logs.events import INFO, RESULT_REFUSED
 from crawler.logs.outcomes import tell_retried, tell_settled
@@ -49,6 +49,16 @@ class _UnvisitedTask:
         return self.kind is TaskKind.PAGE and self.depth == 0 and self.origin is None
 
 
+_Settled = tuple[TaskKind, TaskState, bool, tuple[Any, ...]]
+"""Kind, state, whether a lease has ended with it, and the row of its record."""
+_ENDS = {
+    kind: f"""UPDATE tasks SET state = ?, due_s = NULL, origin = NULL, serial = serial + ?, attempts = attempts + ?,
+    record = ? WHERE id = ? AND (record IS NULL
+    OR NOT EXISTS (SELECT 1 FROM {table} WHERE seq = tasks.record AND task_id = tasks.id))"""  # noqa: S608
+    for kind, table in TABLES.items()
+}
+
+
 class _OpenTask(NamedTuple):
     """A task that a result may still settle."""
 
@@ -75,8 +85,8 @@ class Settling:
         self.complaints = ValidationLog(log)
         self.lost = 0
         """Number of leases that no worker came back with, since the manager was started."""
-        self._unwritten: dict[int, tuple[TaskKind, TaskState, bool, tuple[Any, ...]]] = {}
-        """Kind, state, whether a lease has ended with it, and the row of records that wait to be written, by task."""
+        self._unwritten: dict[int, _Settled] = {}
+        """What waits to be written, by task."""
         self._unlogged: list[tuple[Record, float | None]] = []
         """Records of this transaction, and in how many seconds a failed one is tried again."""
 
@@ -100,22 +110,25 @@ class Settling:
             self._state.wake_all = self._state.wake_all or self._state.counters.drained
             self._state.recorded.notify_all()
             for kind in TaskKind:
-                rows = [row for of, _, _, row in self._unwritten.values() if of is kind]
-                if rows:
-                    self._state.db.executemany(INSERTS[kind], rows)
-            self._state.db.executemany(
-                "UPDATE tasks SET state = ?, due_s = NULL, origin = NULL, serial = serial + ?, attempts = attempts + ?"
-                " WHERE id = ?",
-                [
-                    (state.value, was_leased, was_leased, task_id)
-                    for task_id, (_, state, was_leased, _) in self._unwritten.items()
-                ],
-            )
+                settled = [one for one in self._unwritten.values() if one[0] is kind]
+                if settled:
+                    self._write_settled(kind, settled)
             self._unwritten.clear()
         for key, words in self._state.adder.later_words().items():
             for task_id in later_words.give(self._state.db, key, words):
                 if (lease := self._leases.by_task.get(task_id)) is not None:
                     lease.has_more_words = True
+
+    def _write_settled(self, kind: TaskKind, settled: Sequence[_Settled]) -> None:
+        """Write records of one *kind*, and name them in the rows of their tasks, none of which may have another one."""
+        db = self._state.db
+        db.executemany(INSERTS[kind], [row for *_, row in settled])
+        named = db.executemany(
+            _ENDS[kind],
+            [(state.value, was_leased, was_leased, *row[:2]) for _, state, was_leased, row in settled],
+        ).rowcount
+        if named != len(settled):
+            raise RuntimeError(f"{len(settled) - named} tasks have a record already, or are no more")
 
     # --- results ---
 

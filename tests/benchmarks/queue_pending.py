@@ -60,7 +60,7 @@ def _fill(path: Path, count: int, hosts: int) -> None:
     db.execute("BEGIN")
     ids = [host_id(db, host_key(new_task(number, hosts).url)) for number in range(hosts)]
     db.executemany(
-        "INSERT INTO tasks VALUES (?, 'image', ?, ?, ?, 1, 'ready', 0, 0, NULL, ?, 9, NULL, NULL)",
+        "INSERT INTO tasks VALUES (?, 'image', ?, ?, ?, 1, 'ready', 0, 0, NULL, ?, 9, NULL, NULL, NULL)",
         _rows(count, ids),
     )
     db.execute("COMMIT")

@@ -6,9 +6,30 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from crawler.crawlfile.schema import VIEWS
+from crawler.crawlfile.columns import affinity
+from crawler.crawlfile.schema import COLUMNS, TABLES, VIEWS
+from crawler.models import RECORDS
 
 _WITHOUT = {
+    11: (
+        "PRAGMA legacy_alter_table = ON",
+        *(
+            statement
+            for kind, table in TABLES.items()
+            for statement in (
+                f"CREATE TABLE old_{table} (seq INTEGER PRIMARY KEY, task_id INTEGER NOT NULL UNIQUE, "
+                + ", ".join(f"{name} {affinity(RECORDS[kind], name)} NOT NULL" for name in COLUMNS[kind])
+                + ")",
+                f"INSERT INTO old_{table} SELECT * FROM {table}",
+                f"DROP TABLE {table}",
+                f"ALTER TABLE old_{table} RENAME TO {table}",
+                f"CREATE INDEX {table}_status ON {table} (status, reason)",
+            )
+        ),
+        "CREATE INDEX images_path ON images (path) WHERE path != ''",
+        "PRAGMA legacy_alter_table = OFF",
+        "ALTER TABLE tasks DROP COLUMN record",
+    ),
     10: (
         """UPDATE tasks SET state = 'leased', serial = serial + 1, attempts = attempts + 1
         WHERE id IN (SELECT value FROM leases, json_each(leases.tasks))""",

@@ -20,7 +20,7 @@ def add(db: Connection, each: Settled) -> None:
     picture, px = (None, None) if size is None else (picture_key(size), size.px)
     key, host = task_key(each.kind, each.url), host_id(db, host_key(each.url))
     db.execute(
-        "INSERT INTO tasks VALUES (?, ?, ?, ?, ?, ?, 'ready', 0, 0, NULL, NULL, 0, ?, ?)",
+        "INSERT INTO tasks VALUES (?, ?, ?, ?, ?, ?, 'ready', 0, 0, NULL, NULL, 0, ?, ?, NULL)",
         (each.id, each.kind.value, each.url, key, host, each.depth, picture, px),
     )
 
@@ -29,7 +29,7 @@ def take_up_sizes(db: Connection) -> None:
     """Make tasks of sizes that a ledger had behind others: Redis knows none, and a size too many is no loss."""
     db.execute(
         "INSERT INTO tasks SELECT ? + row_number() OVER (ORDER BY s.id), 'image', s.url, s.key, t.host_id, s.depth,"
-        " 'ready', 0, 0, NULL, s.origin, s.words, s.picture, s.px FROM sizes s JOIN tasks t ON t.id ="
+        " 'ready', 0, 0, NULL, s.origin, s.words, s.picture, s.px, NULL FROM sizes s JOIN tasks t ON t.id ="
         " (SELECT min(id) FROM tasks WHERE picture = s.picture OR key = s.picture) WHERE NOT s.left_out",
         (next_id(db) - 1,),
     )
@@ -47,7 +47,11 @@ def rename(db: Connection, kind: TaskKind, old: int, new: int) -> None:
             " WHERE url = (SELECT url FROM tasks WHERE id = ?) AND task_id = ?",
             (new, old, old),
         )
-    db.execute(f"UPDATE {TABLES[kind]} SET task_id = ? WHERE task_id = ?", (new, old))  # noqa: S608 - our own name
+    db.execute(
+        f"UPDATE {TABLES[kind]} SET task_id = ?"  # noqa: S608 - our own name
+        " WHERE seq = (SELECT record FROM tasks WHERE id = ?) AND task_id = ?",
+        (new, old, old),
+    )
     db.execute("UPDATE tasks SET id = ?, serial = 0 WHERE id = ?", (new, old))
 
 

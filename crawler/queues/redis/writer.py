@@ -250,14 +250,14 @@ class CrawlfileWriter:
             before = TaskState(row[1])
             if before not in _SETTLED:
                 each = self._with_words(each)
-        record = self._keep(each, again=before in _SETTLED)
+        record, number = self._keep(each, again=before in _SETTLED)
         # what stands although its latest visit came to nothing is no dead letter
         state = TaskState.DONE if worth_keeping(record) else each.state
         words = bits_of(record) if isinstance(record, ImageRecord) else 0
         self._db.execute(
             "UPDATE tasks SET serial = max(serial, ?), attempts = ?, state = ?, due_s = NULL, origin = NULL,"
-            " words = ? WHERE id = ?",
-            (each.serial, each.attempts, state.value, words, each.id),
+            " words = ?, record = coalesce(?, record) WHERE id = ?",
+            (each.serial, each.attempts, state.value, words, number, each.id),
         )
         self._tally.move(each.kind, before, state)
         if self._words_wait and (later := later_words.take(self._db, key)) is not None:
@@ -271,22 +271,24 @@ class CrawlfileWriter:
         record = filled_record(each.record, later_words.of_task(self._db, each.id))
         return each if record is each.record else msgspec.structs.replace(each, record=record)
 
-    def _keep(self, each: Settled, *, again: bool) -> Record:
-        """Write the record of a task; *again*: the task was settled before. Returns the record that stands."""
+    def _keep(self, each: Settled, *, again: bool) -> tuple[Record, int | None]:
+        """Write the record of a task; *again*: the task was settled before. Returns the record that stands, and its
+        number if it is new.
+        """
         last = self._revisits.record_of(each.kind, each.id)
         record, mark = self._revisits.judged_anew(each.id, each.record, last, again=again)
         kept = msgspec.structs.replace(record, revisit=mark)
         if again and kept == last:
-            return kept
+            return kept, None
         if last is not None:
             self._revisits.make_room(each.kind, each.id, record, last, self._tally)
         if log.isEnabledFor(INFO):
             self._settled.append(kept)
-        row = (self._next_seq, each.id, *row_of(kept))
-        self._db.execute(INSERTS[each.kind], row)
+        number = self._next_seq
+        self._db.execute(INSERTS[each.kind], (number, each.id, *row_of(kept)))
         self._next_seq += 1
         self._tally.count(each.kind, kept, 1)
-        return kept
+        return kept, number
 
     def _unsettled(
         self, task_id: int, serial: int, kind: str, url: str, depth: int, blob: bytes | None

@@ -52,7 +52,7 @@ WRITTEN = sorted(
             ("tasks", name)
             for name in ("kind", "url", "depth", "state", "serial", "attempts", "due_s", "origin")
         ),
-        *(("tasks", name) for name in ("words", "picture", "px")),
+        *(("tasks", name) for name in ("words", "picture", "px", "record")),
         *(("templates", name) for name in ("host_id", "name", "state")),
         *(("hosts", name) for name in ("name", "delay_s")),
         *(("left_out", name) for name in ("slug", "url", "kind", "page_url", "times")),

@@ -116,6 +116,10 @@ class Crawl:
         with closing(sqlite3.connect(self.path)) as db:
             return db.execute(sql).fetchall()
 
+    def alter(self, sql: str, *values: object) -> None:
+        with closing(sqlite3.connect(self.path)) as db, db:
+            db.execute(sql, values)
+
 
 @pytest.fixture(name="crawl")
 def a_crawl(tmp_path: Path) -> Iterator[Crawl]:
@@ -803,3 +807,31 @@ def test_who_waits_while_the_manager_stands_still_is_met_again(tmp_path: Path) -
         assert isinstance(told, Lease), told
         assert [one.url for batch in told.batches for one in batch.tasks] == [task.url]
         assert queues.tasks.status().worker_count == 1
+
+
+def test_a_task_never_has_two_records(crawl: Crawl) -> None:
+    """Rows of records have no index of their tasks, which would forbid it: the row of the task does."""
+    queues = crawl.open()
+    queues.tasks.put(images(2))
+    (one, other) = take(queues)
+    queues.results.put([saved(one)])
+    crawl.alter("UPDATE tasks SET state = 'ready' WHERE url = ?", one.url)  # what no call does
+    crawl.kill()
+    queues = crawl.open()
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="1 tasks have a record already"):
+            queues.results.put([saved(other), saved(one)])
+    queues.results.put([saved(other)])
+    assert [record.url for record in queues.results.get().records] == [one.url, other.url]
+
+
+@pytest.mark.parametrize("number", [7, 1])
+def test_a_record_that_is_there_no_more_is_in_nobodys_way(crawl: Crawl, number: int) -> None:
+    """Somebody has deleted it, or a damaged disk names one that is another task's."""
+    queues = crawl.open()
+    queues.tasks.put(images(2))
+    (one, other) = take(queues)
+    queues.results.put([saved(other)])
+    crawl.alter("UPDATE tasks SET record = ? WHERE url = ?", number, one.url)
+    queues.results.put([saved(one)])
+    assert [record.url for record in queues.results.get().records] == [other.url, one.url]
