@@ -9,6 +9,8 @@ from crawler.process_end import end_process
 
 _OF_A_CRAWL = frozenset({"crawl", "serve", "demo"})
 """Commands that have a fork server."""
+_INTERRUPTED = 130
+"""As the shell tells of a program that SIGINT ended."""
 _HELP = frozenset({"-h", "--help", "--help-all"})
 
 
@@ -21,14 +23,17 @@ def main() -> NoReturn:
     words = sys.argv[1:]
     command = next((word for word in words if not word.startswith("-")), "")
     forks = None
-    if command in _OF_A_CRAWL and _HELP.isdisjoint(words):
-        from crawler.run import preload
-
-        forks = preload.for_crawl()
     try:
+        if command in _OF_A_CRAWL and _HELP.isdisjoint(words):
+            from crawler.run import preload
+
+            forks = preload.for_crawl()
         from crawler import cli
 
         code = cli.main(forks=forks)
+    except KeyboardInterrupt:  # while it was imported: later it sees to that itself
+        sys.stderr.write("image-crawler: interrupted\n")
+        code = _INTERRUPTED
     finally:
         if forks is not None:
             forks.close()

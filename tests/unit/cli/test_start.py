@@ -95,3 +95,16 @@ def test_a_crawls_fork_server_is_started_first_of_all(words: list[str], said: st
     assert [line.removeprefix("asked ") for line in run.stdout.splitlines() if line.startswith("asked")] == (
         [said] if said else []
     )
+
+
+def test_ctrl_c_while_the_command_line_is_imported_is_told_in_a_word() -> None:
+    code = (
+        "import sys\n"
+        "class Interrupts:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'click': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupts()); sys.argv = ['image-crawler', 'demo']\n"
+        "from crawler.__main__ import main; main()"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert (run.returncode, run.stdout, run.stderr) == (130, "", "image-crawler: interrupted\n")
