@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sys
 import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, cast
 
 from crawler.config import Config, config_of, values_in
 from crawler.crawlfile import schema
@@ -24,6 +25,7 @@ from crawler.logs.events import ROW_DOUBTED, tell
 from crawler.models import (
     KIND_OF,
     STATUSES,
+    ImagePages,
     ImageRecord,
     ImageStatus,
     PageRecord,
@@ -34,10 +36,15 @@ from crawler.models import (
 )
 from crawler.text.plain_errors import quoted
 
+if TYPE_CHECKING:
+    from crawler.catalog.image_pages import ImagePage
+
 log = logging.getLogger(__name__)
 
 _BUSY_TIMEOUT_S = 30.0
 _MOST_REPORTED = 1000
+_MOST_ROWS = 2**62
+"""A limit that SQLite takes."""
 ImageStatusName = ImageStatus | Literal["saved", "duplicate", "rejected", "failed", "dead"]
 PageStatusName = PageStatus | Literal["harvested", "rejected", "failed", "dead"]
 RenderStatusName = RenderStatus | Literal["rendered", "rejected", "failed", "dead"]
@@ -173,6 +180,17 @@ class Catalog:
         """Earlier records of an image whose bytes have changed, the latest first."""
         return self._select(ImageRecord, "url = ? ORDER BY seq DESC", (url,), table=schema.HISTORY)
 
+    def pages_of(self, record: ImageRecord, *, most: int = sys.maxsize) -> ImagePages:
+        """*most* of the pages on which the image stands, the one that its record names first; the others are counted.
+
+        A crawl of an early version of the program knows first pages alone.
+        """
+        return cast("ImagePages", _image_pages().pages_of(self, record, most=min(most, _MOST_ROWS)))
+
+    def image_pages(self, *, status: ImageStatuses = ()) -> Iterator[ImagePage]:
+        """Each page of each image, image by image: ``url``, ``path``, ``status``, ``page_url``, ``is_first``."""
+        return cast("Iterator[ImagePage]", _image_pages().all_pages(self, status=status))
+
     def rows(
         self, sql: str, values: Sequence[object] | Mapping[str, object] = ()
     ) -> Iterator[tuple[Any, ...]]:
@@ -283,6 +301,11 @@ class Catalog:
 
     def _explained(self) -> AbstractContextManager[None]:
         return explained_to_reader(self.path, timeout_s=_BUSY_TIMEOUT_S)
+
+
+def _image_pages() -> Any:
+    """Imported by name, as it imports this module."""
+    return import_module("crawler.catalog.image_pages")
 
 
 def _require_crawl(folder: Path) -> None:

@@ -13,8 +13,8 @@ from crawler.catalog.by_name import Likeness, Named, by_name
 from crawler.catalog.changes import Version, version
 from crawler.catalog.database import Catalog
 from crawler.catalog.elsewhere import Expected
+from crawler.catalog.image_pages import other_pages
 from crawler.catalog.left_out import KeptOut
-from crawler.catalog.other_pages import other_pages
 from crawler.catalog.other_urls import similar_urls, taken_instead, until_one_was_there
 from crawler.catalog.owner import RobotsTxt, robots_txt
 from crawler.catalog.summary import queue_elsewhere

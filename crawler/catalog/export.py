@@ -12,13 +12,14 @@ import io
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, BinaryIO, Protocol
+from typing import IO, Any, BinaryIO, NamedTuple, Protocol, cast
 
 import msgspec
 
+from crawler.catalog.image_pages import ImagePage
 from crawler.crawlfile.columns import row_of
 from crawler.errors import StorageFailed
 from crawler.models import Record
@@ -37,43 +38,84 @@ _FORMULA = re.compile(
 """Where an apostrophe belongs (OWASP, "CSV Injection")."""
 
 
+Row = Record | ImagePage
+
+
+class Further(NamedTuple):
+    """Columns after the fields of a record."""
+
+    names: tuple[str, ...]
+    values: Callable[[Any], tuple[object, ...]]
+    """Their values, of a record."""
+
+
+NOTHING_FURTHER = Further((), lambda _: ())
+
+
 class Writer(Protocol):
     def __call__(
-        self, records: Iterable[Record], kind: type[Record], out: BinaryIO, *, raw: bool = False
+        self,
+        records: Iterable[Row],
+        kind: type[Row],
+        out: BinaryIO,
+        *,
+        raw: bool = False,
+        further: Further = NOTHING_FURTHER,
     ) -> int: ...
 
 
 def write_jsonl(
-    records: Iterable[Record],
-    kind: type[Record],  # noqa: ARG001 - a Writer takes it; here each line names its fields
+    records: Iterable[Row],
+    kind: type[Row],
     out: BinaryIO,
     *,
     raw: bool = False,  # noqa: ARG001 - no program runs what stands in JSON
+    further: Further = NOTHING_FURTHER,
 ) -> int:
     """One JSON object a line with every field of *kind*, empty ones too; returns how many lines."""
     encoder = msgspec.json.Encoder()
+    names = _names(kind) + further.names
     count = 0
     for count, record in enumerate(records, start=1):  # noqa: B007 - the count is what is returned
-        out.write(escaped(encoder.encode(msgspec.structs.asdict(record))) + b"\n")
+        values = msgspec.structs.astuple(record) if isinstance(record, msgspec.Struct) else tuple(record)
+        line = dict(zip(names, values + further.values(record), strict=True))
+        out.write(escaped(encoder.encode(line)) + b"\n")
     return count
 
 
-def write_csv(records: Iterable[Record], kind: type[Record], out: BinaryIO, *, raw: bool = False) -> int:
+def write_csv(
+    records: Iterable[Row],
+    kind: type[Row],
+    out: BinaryIO,
+    *,
+    raw: bool = False,
+    further: Further = NOTHING_FURTHER,
+) -> int:
     """A header with the fields of *kind*, then a row for each record; returns how many records.
 
-    No text is a formula to a spreadsheet, unless cells are to be *raw*; numbers are as they are.
+    No text is a formula to a spreadsheet, unless cells are to be *raw*; numbers are as they are. Lists are JSON.
     """
     text = io.TextIOWrapper(out, encoding="utf-8", newline="")
     try:
         writer = csv.writer(_Rows(text), lineterminator=_CRLF)
-        writer.writerow(kind.__struct_fields__)
+        writer.writerow(_names(kind) + further.names)
         count = 0
         for count, record in enumerate(records, start=1):  # noqa: B007 - the count is what is returned
-            row = row_of(record)
+            row = row_of(record) if isinstance(record, msgspec.Struct) else list(record)
+            row.extend(map(_cell, further.values(record)))
             writer.writerow(row if raw else map(_no_formula, row))
         return count
     finally:
         text.detach()  # *out* is the caller's to close
+
+
+def _names(kind: type[Row]) -> tuple[str, ...]:
+    return ImagePage._fields if kind is ImagePage else cast("type[Record]", kind).__struct_fields__
+
+
+def _cell(value: object) -> object:
+    """As ``row_of`` has it in a record."""
+    return (msgspec.json.encode(value).decode() if value else "") if isinstance(value, tuple) else value
 
 
 class _Rows:

@@ -11,9 +11,18 @@ from typing import Any
 import click
 
 from crawler.catalog import Catalog
-from crawler.catalog.export import FORMATS, atomic_file
+from crawler.catalog.export import FORMATS, NOTHING_FURTHER, Further, atomic_file
+from crawler.catalog.image_pages import ImagePage, pages_of
 from crawler.cli.options import Command, folder_argument
-from crawler.models import ImageRecord, ImageStatus, PageRecord, PageStatus, RenderRecord, RenderStatus
+from crawler.models import (
+    MAX_PAGES,
+    ImageRecord,
+    ImageStatus,
+    PageRecord,
+    PageStatus,
+    RenderRecord,
+    RenderStatus,
+)
 
 _STATUSES = sorted({status.value for status in (*ImageStatus, *PageStatus, *RenderStatus)})
 
@@ -29,6 +38,10 @@ _STATUSES = sorted({status.value for status in (*ImageStatus, *PageStatus, *Rend
             "what was saved, for a spreadsheet",
             "image-crawler export data/example.org --format csv --status saved -o images.csv",
         ),
+        (
+            "each page of each image, however many",
+            "image-crawler export data/example.org --records image-pages --format csv -o places.csv",
+        ),
         ("which pages were visited", "image-crawler export data/example.org --records pages | jq .url"),
     ),
 )
@@ -43,10 +56,11 @@ _STATUSES = sorted({status.value for status in (*ImageStatus, *PageStatus, *Rend
 )
 @click.option(
     "--records",
-    type=click.Choice(["images", "pages", "renders"]),
+    type=click.Choice(["images", "pages", "renders", "image-pages"]),
     default="images",
     show_default=True,
-    help="Records to write; renders are those of pages that were opened in a browser.",
+    help="Records to write; renders are those of pages that were opened in a browser, image-pages has a line for each"
+    " page of each image.",
 )
 @click.option(
     "--status",
@@ -72,6 +86,9 @@ _STATUSES = sorted({status.value for status in (*ImageStatus, *PageStatus, *Rend
 def export(folder: Path, *, form: str, records: str, status: tuple[str, ...], output: str, raw: bool) -> None:
     """Write the records of the crawl in DIR, one for each URL, with every field.
 
+    Of an image the fields end with pages, the first 100 of those on which it stands, and more_pages, the number of
+    the others.
+
     To a terminal goes nothing that could drive it: of CSV such characters are blanks there.
     """
     with Catalog(folder) as catalog:
@@ -79,9 +96,13 @@ def export(folder: Path, *, form: str, records: str, status: tuple[str, ...], ou
             "images": (catalog.images, ImageRecord),
             "pages": (catalog.pages, PageRecord),
             "renders": (catalog.renders, RenderRecord),
+            "image-pages": (catalog.image_pages, ImagePage),
         }
         read, kind = kinds[records]
-        write = partial(FORMATS[form], read(status=status), kind, raw=raw)
+        further = NOTHING_FURTHER
+        if kind is ImageRecord:
+            further = Further(("pages", "more_pages"), partial(pages_of, catalog, most=MAX_PAGES))
+        write = partial(FORMATS[form], read(status=status), kind, raw=raw, further=further)
         if output == "-":
             write(sys.stdout.buffer)
             return

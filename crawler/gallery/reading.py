@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from crawler.catalog import Catalog
 from crawler.catalog.elsewhere import Expected
-from crawler.catalog.other_pages import other_pages
+from crawler.catalog.image_pages import other_pages
 from crawler.catalog.similar import group_numbers, number_of
 from crawler.catalog.summary import read_stats
 from crawler.config import Config

@@ -5,8 +5,9 @@ from __future__ import annotations
 import stat
 from collections.abc import Callable
 from enum import StrEnum
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, NamedTuple, Self, cast
 
 import msgspec
 from msgspec import Meta, field
@@ -73,6 +74,19 @@ class Revisit(StrEnum):
     """The server no longer has it (404, 410). The earlier file and its record are kept."""
     FAILED = "failed"
     """It could not be fetched this time. The earlier file and its record are kept."""
+
+
+MAX_PAGES = 100
+"""Number of pages of an image that its record and an export name; further ones are counted."""
+
+
+class ImagePages(NamedTuple):
+    """Pages on which an image stands."""
+
+    urls: tuple[str, ...]
+    """The one that its record names first, then the others in the order in which they were read."""
+    more: int
+    """Number of further ones."""
 
 
 class ImageRecord(Readable, Value, tag_field="kind", tag="image", dict=True):
@@ -162,6 +176,20 @@ class ImageRecord(Readable, Value, tag_field="kind", tag="image", dict=True):
         # another machine may have given the same name to what it keeps
         is_it = not self.kept_by or status.st_size == self.size_bytes
         return file if is_it and stat.S_ISREG(status.st_mode) else None
+
+    @property
+    def pages(self) -> ImagePages:
+        """MAX_PAGES of the pages on which the image stands, and the number of further ones, as far as crawl.db knows
+        them at this moment; just ``page_url`` for a record that neither ``crawl`` nor a ``Catalog`` has yielded.
+
+        It opens crawl.db each time. ``Catalog.pages_of`` is quicker for many records, and has all. Raises as
+        ``Catalog``.
+        """
+        folder: Path | None = self.__dict__.get("folder")
+        if folder is None:
+            return ImagePages((self.page_url,) if self.page_url else (), 0)
+        catalog = import_module("crawler.catalog.image_pages")  # by name, as it imports all records
+        return cast("ImagePages", catalog.pages_now(folder, self, most=MAX_PAGES))
 
     def _brief(self) -> str:
         if not self.path:

@@ -9,6 +9,7 @@ from random import Random
 
 import pytest
 
+from crawler.catalog import Catalog
 from crawler.models import NewTask, Task
 from tests.contract.test_words import Crawl, a_crawl, answer, found  # noqa: F401 - a fixture
 from tests.support.queues import HARVESTER, failed, image, page, saved, take
@@ -17,8 +18,12 @@ Pairs = set[tuple[str, str]]
 
 
 def pairs_in(folder: Path) -> list[tuple[str, str]]:
+    """As the view has them, and ``export --records image-pages``."""
     with closing(sqlite3.connect(folder / "crawl.db")) as db:
-        return db.execute("SELECT url, page_url FROM image_pages").fetchall()
+        rows = db.execute("SELECT url, page_url FROM image_pages").fetchall()
+    with Catalog(folder) as catalog:
+        assert sorted((each.url, each.page_url) for each in catalog.image_pages()) == sorted(rows)
+    return rows
 
 
 def on(number: int, *images: int, **more: object) -> list[NewTask]:

@@ -6,7 +6,10 @@ import csv
 import io
 import json
 import os
+import sqlite3
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -15,10 +18,12 @@ from hypothesis import strategies as st
 
 from crawler.catalog import Catalog
 from crawler.catalog.export import FORMATS, atomic_file, write_csv, write_jsonl
+from crawler.cli import main
 from crawler.errors import StorageFailed
-from crawler.models import ImageRecord, ImageStatus, PageRecord
+from crawler.models import MAX_PAGES, ImageRecord, ImageStatus, NewTask, Origin, PageRecord, TaskKind
 from crawler.text.display import is_clean
-from tests.support.crawls import garden, page
+from tests.support.crawls import SEED, SITE, garden, keep, page, saved
+from tests.support.earlier import of_schema
 
 NASTY = '=cmd|"/C calc"!A0, \u6708\u898b\u8349,\r\nline two\ttab'
 RECORD = ImageRecord(
@@ -168,3 +173,80 @@ def test_what_can_t_be_written_is_told(tmp_path: Path) -> None:
     with pytest.raises(StorageFailed, match="can't write"), atomic_file(tmp_path / "folder") as out:
         out.write(b"x")
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def on_pages(folder: Path, count: int) -> tuple[Path, list[str]]:
+    """A crawl with an image that stands on *count* pages, and these pages."""
+    rose = saved(folder, f"{SITE}/rose.png", b"rose")
+    pages = [SEED, *(f"{SITE}/{number}.html" for number in range(1, count))]
+    origins = [Origin(page_url=page_url, found_in="img") for page_url in pages]
+    named = [NewTask(kind=TaskKind.IMAGE, url=rose.url, depth=1, origin=origin) for origin in origins]
+    return keep(folder, rose, saved(folder, f"{SITE}/a.png", b"a"), waiting=named), pages
+
+
+def exported(folder: Path, *options: str) -> list[dict[str, Any]]:
+    """What the command writes, read back; lists in CSV are JSON."""
+    file = folder / "exported"
+    assert main(["export", str(folder), *options, "-o", str(file)]) == 0
+    if "csv" not in options:
+        return [json.loads(line) for line in file.read_text().splitlines()]
+    with file.open(newline="") as opened:
+        return [
+            {**row, "pages": json.loads(row["pages"] or "[]"), "more_pages": int(row["more_pages"])}
+            for row in csv.DictReader(opened)
+        ]
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("count", [1, 2, MAX_PAGES, MAX_PAGES + 1, MAX_PAGES + 5])
+def test_an_image_has_its_pages_and_the_number_of_those_left_out(
+    tmp_path: Path, form: str, count: int
+) -> None:
+    folder, pages = on_pages(tmp_path, count)
+    rose, other = exported(folder, "--format", form)
+    assert (rose["pages"], rose["more_pages"]) == (pages[:MAX_PAGES], max(0, count - MAX_PAGES))
+    assert (other["pages"], other["more_pages"]) == ([SEED], 0)
+    assert list(rose) == [*ImageRecord.__struct_fields__, "pages", "more_pages"]
+    with Catalog(folder) as catalog:
+        record = next(catalog.images())
+        assert record.pages == (tuple(pages[:MAX_PAGES]), max(0, count - MAX_PAGES))
+        assert catalog.pages_of(record) == (tuple(pages), 0)
+        assert catalog.pages_of(record, most=1) == ((SEED,), count - 1)
+        assert catalog.pages_of(record, most=0) == ((), count)
+
+
+def test_each_page_of_each_image_is_a_line(tmp_path: Path) -> None:
+    folder, pages = on_pages(tmp_path, MAX_PAGES + 5)
+    lines = exported(folder, "--records", "image-pages", "--status", "saved")
+    assert [line["page_url"] for line in lines] == [*pages, SEED]
+    assert lines[1] == {
+        "url": f"{SITE}/rose.png",
+        "path": lines[0]["path"],
+        "status": "saved",
+        "page_url": pages[1],
+        "is_first": False,
+    }
+    with closing(sqlite3.connect(folder / "crawl.db")) as db:
+        view = {*db.execute("SELECT url, path, status, page_url, is_first FROM image_pages")}
+    assert {tuple(line.values()) for line in lines} == view
+    assert exported(folder, "--records", "image-pages", "--status", "failed") == []
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_of_an_early_version_s_crawl_first_pages_are_exported(tmp_path: Path, form: str) -> None:
+    folder = of_schema(9, on_pages(tmp_path, 3)[0])
+    assert [row["pages"] for row in exported(folder, "--format", form)] == [[SEED], [SEED]]
+    assert [line["page_url"] for line in exported(folder, "--records", "image-pages")] == [SEED, SEED]
+
+
+def test_a_record_without_a_folder_knows_its_first_page() -> None:
+    assert RECORD.pages == ((), 0)
+    assert msgspec.structs.replace(RECORD, page_url=SEED).pages == ((SEED,), 0)
+
+
+def test_a_page_that_can_t_be_one_is_exported_as_it_is(tmp_path: Path) -> None:
+    folder, _ = on_pages(tmp_path, 3)
+    with closing(sqlite3.connect(folder / "crawl.db")) as db, db:
+        db.execute("UPDATE mention_pages SET url = x'ff00fe' WHERE id = 2")
+    rose, other = exported(folder)
+    assert (len(rose["pages"]), other["pages"]) == (3, [SEED])
