@@ -23,7 +23,7 @@ def pause(address: str, *, config: Config) -> None:
     Until image-crawler resume, or until the crawl is started anew.
     """
     with tasks_of(address, config) as tasks:
-        tasks.pause(_who())
+        tasks.pause(who())
     click.echo(f"paused; to go on: image-crawler resume {without_password(address)}")
 
 
@@ -33,7 +33,7 @@ def resume(address: str, *, config: Config) -> None:
     """Go on with a crawl that was paused."""
     with tasks_of(address, config) as tasks:
         paused = tasks.stats().paused
-        tasks.resume(_who())
+        tasks.resume(who())
     click.echo("it goes on" if paused else "it was not paused")
 
 
@@ -48,11 +48,12 @@ def stop(address: str, *, config: Config) -> None:
     The command that it was started with goes on where it stopped.
     """
     with tasks_of(address, config) as tasks:
-        tasks.stop(f"stopped by {_who()}")
+        tasks.stop(f"stopped by {who()}")
     click.echo("it stops, as soon as the workers have finished what they have in hand")
 
 
-def _who() -> str:
+def who() -> str:
+    """Who gives the command, for those who read of it."""
     try:
         return f"{getpass.getuser()} on {platform.node()}"
     except (OSError, KeyError):  # a user without a name, as in a container

@@ -13,7 +13,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Container, Iterable, Iterator
-from contextlib import contextmanager, redirect_stderr
+from contextlib import contextmanager, nullcontext, redirect_stderr
 from pathlib import Path
 from typing import IO, Any
 
@@ -27,6 +27,7 @@ from rich.style import Style
 from rich.text import Text
 
 from crawler.cli.exit_signals import uninterrupted
+from crawler.cli.terminal import Terminal
 from crawler.models.readable import plain
 from crawler.text import display
 from crawler.text.display import one_line as clean
@@ -129,7 +130,21 @@ def _clean_segment(segment: Segment, own_links: Container[str]) -> Segment:
     return Segment(display.clean(segment.text), style)
 
 
-class _Picture(Live):
+def _terminal_of(
+    console: Console, *, keys: bool, screen: bool, forget: Callable[[], None]
+) -> Terminal | None:
+    """The terminal that *console* writes to; None if it is none. Its keys come from stdin, if that is the same."""
+    try:
+        fd = console.file.fileno()
+        if not os.isatty(fd):
+            return None
+        keys = keys and sys.stdin.isatty() and _device(sys.stdin) == os.fstat(fd).st_rdev
+    except (OSError, ValueError, AttributeError):
+        return None
+    return Terminal(fd, keys=keys, screen=screen, forget=forget)
+
+
+class Picture(Live):
     """A live display that leaves nothing behind when its window changes its size.
 
     On a narrower one the terminal breaks long rows into several, which rich does not know of and would not remove. Some
@@ -141,9 +156,20 @@ class _Picture(Live):
     _lost_at: tuple[int, int] | None = None
     """Columns and rows of the window when rows may have been lost; None if all were removed."""
 
-    def __init__(self, above: _Above, **options: Any) -> None:
+    _is_forgotten = False
+
+    def __init__(self, above: _Above, *, keys: bool = False, **options: Any) -> None:
         super().__init__(**options)
         self._above = above
+        self.terminal = _terminal_of(self.console, keys=keys, screen=self._screen, forget=self.forget)
+
+    def forget(self) -> None:
+        """Draw the next picture below what the terminal shows by now."""
+        self._is_forgotten, self._widths, self._lost_at = True, (), None
+
+    @property
+    def _is_in_sight(self) -> bool:
+        return self.terminal is None or self.terminal.is_ours()
 
     def update(self, renderable: RenderableType, *, refresh: bool = False) -> None:
         self._above.flush()
@@ -152,11 +178,17 @@ class _Picture(Live):
     def refresh(self) -> None:
         # Ctrl-C amid a picture of fewer rows than the one before: rich counts those that were never written
         with uninterrupted():
-            super().refresh()
+            if self._is_in_sight:
+                super().refresh()
 
     def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        if not self._is_in_sight:
+            return renderables
         drawn = super().process_renderables(renderables)
         if self._alt_screen:
+            return drawn
+        if self._is_forgotten:
+            self._is_forgotten, drawn[0] = False, Control()
             return drawn
         width, height = (max(1, side) for side in self.console.size)
         broken = sum((row - 1) // width for row in self._widths if row > width)
@@ -171,7 +203,9 @@ class _Picture(Live):
         return drawn
 
     def stop(self) -> None:
-        if not any(self._widths):  # there is nothing to remove, and rich would return the carriage
+        if (
+            not any(self._widths) or not self._is_in_sight
+        ):  # there is nothing to remove, and rich would return the carriage
             self.transient = False
         super().stop()
 
@@ -239,22 +273,28 @@ def live(
     transient: bool = False,
     say: Callable[[str], None] | None = None,
     screen: bool = False,
-) -> Iterator[Live]:
+    keys: bool = False,
+) -> Iterator[Picture]:
     """A live display on *console*. Messages on stderr, of the same terminal, appear above it, or go to *say*.
 
     A *transient* display is removed in the end. With *screen* it has the whole terminal, which is restored in the end.
+    With *keys* its terminal can be asked for keys.
     """
     # not rich's own redirection: it has colours and links of whoever writes to stderr
     above = _Above(console)
-    with _Picture(
-        above,
-        console=console,
-        auto_refresh=False,
-        redirect_stdout=False,
-        redirect_stderr=False,
-        transient=transient,
-        screen=screen,
-    ) as picture:
+    with (
+        Picture(
+            above,
+            console=console,
+            auto_refresh=False,
+            redirect_stdout=False,
+            redirect_stderr=False,
+            transient=transient,
+            screen=screen,
+            keys=keys,
+        ) as picture,
+        picture.terminal.held() if picture.terminal else nullcontext(),
+    ):
         if not sys.stderr.isatty():
             yield picture
             return

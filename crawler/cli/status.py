@@ -19,6 +19,7 @@ from crawler.catalog import Catalog
 from crawler.catalog.summary import read_stats
 from crawler.cli import crawl_tables, panel_blocks, status_tables, status_watch, tables
 from crawler.cli.connect import address_argument, tasks_of
+from crawler.cli.control import who
 from crawler.cli.exit_signals import terminated_like_interrupted
 from crawler.cli.options import Command, json_option
 from crawler.cli.output import clean, write_json
@@ -53,7 +54,10 @@ EXIT_UNKNOWN = 3
 )
 @address_argument
 @click.option(
-    "-w", "--watch", is_flag=True, help="Show it again every two seconds, until the crawl has ended."
+    "-w",
+    "--watch",
+    is_flag=True,
+    help="Show it again every two seconds, until the crawl has ended; the key ? names the other keys.",
 )
 @click.option(
     "--check",
@@ -164,7 +168,14 @@ def _watch(tasks: TaskQueue, address: str, *, as_json: bool) -> None:
             every_s=REFRESH_S,
             invitation=address,
             go_on=f"image-crawler resume {address}",
+            switch=partial(_switch, tasks),
         )
+
+
+def _switch(tasks: TaskQueue, now: Status) -> None:
+    """Pause the crawl, or have it go on."""
+    with suppress(QueueUnreachable):  # which the next look tells
+        (tasks.resume if now.paused else tasks.pause)(who())
 
 
 def _states(tasks: TaskQueue) -> Iterator[Status]:

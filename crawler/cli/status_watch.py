@@ -9,14 +9,16 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
-from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.measure import Measurement
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 from crawler.cli import crawl_tables, status_tables, tables
-from crawler.cli.output import clean, live
+from crawler.cli.output import Picture, clean, live
 from crawler.cli.panel_blocks import (
     Block,
     chosen,
@@ -27,6 +29,7 @@ from crawler.cli.panel_blocks import (
     wait_blocks,
 )
 from crawler.cli.progress_grid import Figures, Histories
+from crawler.cli.status_keys import AGAIN, LEAVE, PAUSE, View, below, hint, pressed
 from crawler.models import Status
 from crawler.monitoring import wait_reasons
 from crawler.monitoring.guessed_sitemaps import without_guessed
@@ -35,6 +38,10 @@ LOOK_EVERY_S = 0.1
 """Seconds until the screen follows a new window size; Windows has no signal for it."""
 _WAITS_SHOWN = 6
 _GAP = 4
+_LEAST_HEIGHT_FOR_KEYS = 12
+_BELOW = 3
+"""Rows for what the shell, and we, say after it: the head of the last picture stays in sight."""
+_ROWS_OF_A_COMMAND = 2
 _LEAST_ROWS = 2
 """Least rows of a table: its header and one more."""
 _LEAST_ROWS_OF_HOSTS = 4
@@ -42,36 +49,72 @@ _LEAST_ROWS_OF_HOSTS = 4
 
 class StatusScreen:
     """The screen for *status* and its *figures*; *note* is the last message. *invitation*, *go_on*: see
-    ``wait_reasons.waits``.
+    ``wait_reasons.waits``. *view* is what is below; with *has_keys* the last row names the keys. So many rows
+    are *spared*.
     """
 
     def __init__(
-        self, status: Status, figures: Figures, *, note: str = "", invitation: str = "", go_on: str = ""
+        self,
+        status: Status,
+        figures: Figures,
+        *,
+        note: str = "",
+        invitation: str = "",
+        go_on: str = "",
+        view: View = View.OVERVIEW,
+        has_keys: bool = False,
+        spared: int = 0,
     ) -> None:
         self._status, self._figures, self._note = status, figures, note
+        self._address, self._view, self._has_keys, self._spared = invitation, view, has_keys, spared
         self._waiting = wait_reasons.waits(status, invitation=invitation, go_on=go_on)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        width, height = options.max_width, options.size.height
+        height = options.size.height - self._spared
+        note = [_row(Text(clean(self._note), "yellow"))] if self._note else []
+        if self._has_keys and height >= _LEAST_HEIGHT_FOR_KEYS:
+            note.append(hint(self._status, self._view, options.max_width))
+        body = Group(*self._body(console, options.max_width, height - len(note)))
+        if not self._has_keys:
+            yield body
+        else:  # they stand at the foot of the screen, whatever is above
+            lines = console.render_lines(body, options, pad=False)
+            for number in range(height - len(note)):
+                yield from lines[number] if number < len(lines) else ()
+                yield Segment.line()
+        yield Group(*note)
+
+    def _body(self, console: Console, width: int, height: int) -> Iterator[RenderableType]:
         status, figures = self._status, self._figures
+        waiting, state = list(self._waiting), crawl_tables.state(status)
+        if status.paused and waiting:  # the same, with the command that has it go on
+            state = Text(clean(waiting.pop(0).text), "bold yellow")
+        head = state.wrap(console, width)[:_ROWS_OF_A_COMMAND] if status.paused else [_row(state)]
         blocks = [
-            Block(part=_row(crawl_tables.state(status))),
+            Block(part=Group(*head), rows=len(head)),
             Block(rank=4, part=_row(_summary(status))),
             Block(rank=12, part=Text()),
             grid_block(status, figures, width, height, rank=1),
             *estimate_blocks(console, status, figures, width, ranks=(5, 11)),
+        ]
+        details = [
             Block(rank=13, part=Text()),
             *outcome_blocks(status, width, height, ranks=(3, 8)),
             *failure_blocks(status, width, ranks=(7, 10)),
-            *wait_blocks(console, self._waiting, width, most=_WAITS_SHOWN, ranks=(2, 6)),
+            *wait_blocks(console, waiting, width, most=_WAITS_SHOWN, ranks=(2, 6)),
         ]
-        note = [_row(Text(clean(self._note), "yellow"))] if self._note else []
-        shown = chosen(blocks, height - len(note) - self._least(height))
+        is_overview = self._view is View.OVERVIEW
+        least = self._least(height) if is_overview else height // 2
+        shown = chosen([*blocks, *(details if is_overview else ())], height - least)
         for block in shown:
             assert block.part is not None
             yield block.part
-        yield from self._tables(console, height - len(note) - sum(block.rows for block in shown))
-        yield from note
+        left = height - sum(block.rows for block in shown)
+        if is_overview:
+            yield from self._tables(console, left)
+        else:
+            yield Text()
+            yield from below(console, status, self._view, left - 1, address=self._address)
 
     def _least(self, height: int) -> int:
         """Rows kept for tables: workers are visible on the lowest screen."""
@@ -137,17 +180,27 @@ def _below(workers: _Grown, hosts: _Grown, height: int) -> Iterator[RenderableTy
 
 
 def watch(
-    out: Console, states: Iterator[Status], *, every_s: float, invitation: str = "", go_on: str = ""
+    out: Console,
+    states: Iterator[Status],
+    *,
+    every_s: float,
+    invitation: str = "",
+    go_on: str = "",
+    switch: Callable[[Status], None] = lambda _: None,
 ) -> None:
-    """Show *states* as they come, on a screen of their own, until they end; the last one stays visible."""
+    """Show *states* as they come, on a screen of their own, until they end or somebody leaves; the last one stays
+    visible. *switch* pauses the crawl, or has it go on.
+    """
     notes: list[str] = []
-    board: StatusScreen | None = None
+    board: Callable[..., StatusScreen] | None = None
     was_stopped = False
     histories = Histories()
     try:
-        with live(out, screen=True, say=notes.append) as drawn:
+        with live(out, screen=True, say=notes.append, keys=True) as drawn:
+            keyboard = _Keyboard(drawn, switch)
             for status in map(without_guessed, states):
-                board = StatusScreen(
+                board = partial(
+                    StatusScreen,
                     status,
                     histories.note(status, now=time.monotonic()),
                     note=notes[-1] if notes else "",
@@ -156,26 +209,47 @@ def watch(
                 )
                 notes.clear()
                 was_stopped = status.stopped
-                drawn.update(board, refresh=True)
-                if not (status.drained or status.halted is not None):
-                    _wait(every_s, drawn.refresh)
+                keyboard.show(board)
+                if not (status.drained or status.halted is not None) and keyboard.wait(every_s, status):
+                    break
     finally:
         if board is not None:
-            out.print(board)
+            out.print(board(spared=_BELOW))
         if was_stopped:
             out.print(Text("What is in hand is finished, nothing is lost: the same command goes on.", "dim"))
         for note in notes:
             out.print(Text(clean(note)), soft_wrap=True)
 
 
-def _wait(for_s: float, draw: Callable[[], None]) -> None:
-    """Wait for the next state, and redraw when the window changes its size."""
-    end, size = time.monotonic() + for_s, shutil.get_terminal_size()
-    while (left_s := end - time.monotonic()) > 0:
-        time.sleep(min(left_s, LOOK_EVERY_S))
-        if (now := shutil.get_terminal_size()) != size:
-            size = now
-            draw()
+class _Keyboard:
+    """Draws what the keys of whoever watches have chosen; *switch* pauses the crawl, or has it go on."""
+
+    def __init__(self, drawn: Picture, switch: Callable[[Status], None]) -> None:
+        self._drawn, self._switch = drawn, switch
+        self._view = View.OVERVIEW
+
+    def show(self, board: Callable[..., StatusScreen]) -> None:
+        self._board = board
+        terminal = self._drawn.terminal
+        has_keys = terminal is not None and terminal.has_keys
+        self._drawn.update(board(view=self._view, has_keys=has_keys), refresh=True)
+
+    def wait(self, for_s: float, status: Status) -> bool:
+        """Wait for the next state, and redraw when the window changes its size; whether somebody leaves."""
+        end, size = time.monotonic() + for_s, shutil.get_terminal_size()
+        while (left_s := end - time.monotonic()) > 0:
+            key = pressed(self._drawn.terminal, min(left_s, LOOK_EVERY_S))
+            view = self._view.after(key)
+            if key == LEAVE:
+                return True
+            if key == PAUSE:
+                self._switch(status)
+            if key in {PAUSE, AGAIN}:
+                return False
+            if view is not self._view or shutil.get_terminal_size() != size:
+                self._view, size = view, shutil.get_terminal_size()
+                self.show(self._board)
+        return False
 
 
 def _summary(status: Status) -> Text:

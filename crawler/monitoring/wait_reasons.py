@@ -27,6 +27,8 @@ SILENT_S = 30.0
 """Seconds of a worker's silence that are worth a line: longer than between two heartbeats by default."""
 LONG_DELAY_S = 3.0
 """Seconds between two requests that one sees pass."""
+_REFUSED = 400
+"""The least HTTP status that says what is wrong: of a broken transfer "answered 200; 4 tries left" was said."""
 _LEAST_RATE_PER_S = 0.02
 """Images a second that an estimate takes: with fewer than one in 50 s one more or less would double it."""
 
@@ -247,7 +249,7 @@ def _retry(retry: Retry) -> str:
         return f"asks us to wait: 429, {_next(retry.due_s)}"
     if not retry.reason:
         return f"is asked again in {span(retry.due_s)}"
-    happened = f"answered {retry.http_status}" if retry.http_status else _happened(retry.reason)
+    happened = f"answered {retry.http_status}" if retry.http_status >= _REFUSED else _happened(retry.reason)
     if not retry.tries_left:
         return f"{happened}; {_next(retry.due_s)}"
     tries = counted(retry.tries_left, "try", "tries")
@@ -255,7 +257,7 @@ def _retry(retry: Retry) -> str:
 
 
 def _happened(reason: str, retry: Retry | None = None) -> str:
-    if retry is not None and retry.http_status and retry.reason == reason:
+    if retry is not None and retry.http_status >= _REFUSED and retry.reason == reason:
         return f"answers {retry.http_status}"
     return WHAT_HAPPENED.get(reason, f"is in trouble ({reason})" if reason else "is in trouble")
 
