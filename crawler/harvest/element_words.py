@@ -120,14 +120,15 @@ class ElementWords:
         )
 
     def _add_link(self, node: Any, attributes: dict[str, str]) -> None:
-        heading = self._headings.latest
-        href = link_target(attributes)
+        elements, heading = self._elements, self._headings.latest
+        href = link_target(attributes) if "data-src" in attributes else attributes.get("href")
         if href and leads_to_image(href):
-            self._links_to_pictures.append((len(self._elements), node))
+            self._links_to_pictures.append((len(elements), node))
             heading = self._headings.of(node)
-        text, around = of_link(self._tree, node, around=self._turns)
-        number = len(self._elements) + 1
-        self._elements.append(
+        # manuals have an anchor without a reference for each heading
+        text, around = of_link(self._tree, node, around=self._turns) if "href" in attributes else ("", "")
+        number = len(elements) + 1
+        elements.append(
             Element(name="a", attributes=attributes, number=number, text=text, heading=heading, around=around)
         )
 

@@ -75,7 +75,9 @@ _known_extension = lru_cache(maxsize=8192)(_extension)
 
 
 def leads_to_image(reference: str) -> bool:
-    return not _is_plain_page(reference) and extension(reference) in IMAGE_EXTENSIONS
+    if reference.partition("#")[0][-5:] == ".html" and "?" not in reference:
+        return False  # as most links, which are asked several times: this takes less than to look up an extension
+    return extension(reference) in IMAGE_EXTENSIONS
 
 
 def leads_elsewhere(reference: str) -> bool:
@@ -84,9 +86,6 @@ def leads_elsewhere(reference: str) -> bool:
 
 
 def may_lead_to_page(reference: str) -> bool:
-    return _is_plain_page(reference) or extension(reference) not in _NO_PAGES
-
-
-def _is_plain_page(reference: str) -> bool:
-    """Whether a reference ends in ``.html``, as most links do: that is seen sooner than an extension is looked up."""
-    return reference.partition("#")[0][-5:] == ".html" and "?" not in reference
+    if reference.partition("#")[0][-5:] == ".html" and "?" not in reference:
+        return True
+    return extension(reference) not in _NO_PAGES

@@ -22,20 +22,23 @@ from crawler.harvest.parser_base import Element, link_target
 def found_on(elements: Iterable[Element], *, guess: bool = False) -> Iterator[Candidate | Cut]:
     """All candidates of the rules, in document order, repeats included; with *guess* those of LAST_RULES too."""
     scripts = []
+    last = LAST_RULES if guess else ()
     for element in elements:
         name, attributes = element.name, element.attributes
-        if attributes.keys() <= _PLAIN_ATTRIBUTES and "-" not in name:
+        if _PLAIN_ATTRIBUTES.issuperset(attributes) and "-" not in name:
             if name == "a" and not leads_to_image(attributes.get("href", "")):
-                rules: Sequence[Rule] = ()  # as most elements: no rule finds anything
+                if not last:
+                    continue  # as most elements: no rule finds anything
+                rules: Sequence[Rule] = ()
             else:
                 rules = _NAMED_RULES.get(name, ())
         else:
             rules = _RULES_OF.get(name, _RULES_OF_ALL)
         for rule in rules:
             yield from rule(element)
-        for rule in LAST_RULES if guess else ():
+        for rule in last:
             yield from rule(element)
-        if element.name == "script":
+        if name == "script":
             scripts.append(element)
     yield from json_data.in_streams(scripts)
 

@@ -45,9 +45,8 @@ def of_link(tree: Tree, link: Any, *, around: bool) -> tuple[str, str]:
     nearest ancestors, a line each; of more ancestors for a mark without letters.
     """
     text = tree.text(link)
-    if text and len(text) <= _MAX_LABEL_CHARS and not text.isspace():  # as of most
-        label = on_one_line(text)
-    else:
+    label = " ".join(text.split()) if len(text) <= _MAX_LABEL_CHARS else ""
+    if not label:  # as of few
         label = _label_of_parts(tree, link)
     if not around:
         return label, ""

@@ -92,16 +92,14 @@ class Resolver:
 
     def __call__(self, reference: str) -> str | None:
         """The URL of *reference*; None for one that is not to be fetched: blank, or a placeholder of a template."""
-        url = self._known.get(reference, "")
-        if url == "":  # no URL is empty; half of the references are looked up again
-            document, _, fragment = reference.partition("#")
-            is_part = document[-1:] in _ENDS_PLAINLY and fragment.isalnum()
-            url = self._known.get(document) if is_part else None
-            if url is None:
-                url = self._resolved(reference)
-                if is_part and url is not None:
-                    self._known[document] = url
-            self._known[reference] = url
+        known = self._known
+        document, _, fragment = reference.partition("#")
+        if not (fragment.isalnum() and document[-1:] in _ENDS_PLAINLY):
+            document = reference
+        url = known.get(document)  # four of five references, mostly of a part of the document before
+        if url is None and (url := known.get(reference, "")) == "":  # no URL is empty
+            url = self._resolved(reference)
+            known[reference if url is None else document] = url
         return url
 
     def _resolved(self, reference: str) -> str | None:
@@ -118,7 +116,8 @@ class Resolver:
 
     def located(self, links: Iterable[Link]) -> list[tuple[Link, str]]:
         """The links that have a URL, each with it."""
-        return [(link, url) for link in links if (url := self(link.reference)) is not None]
+        url_of = self.__call__  # called as a method it takes less
+        return [(link, url) for link in links if (url := url_of(link.reference)) is not None]
 
 
 def base_url(elements: Iterable[Element], document_url: str) -> str:

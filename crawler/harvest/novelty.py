@@ -264,6 +264,8 @@ class Novelty:
 
     def is_repeat(self, url: str) -> bool:
         """Whether *url* is a known page with another session id."""
+        if "=" not in url:
+            return False
         with self._mutex:
             return self._sessions.is_repeat(url)
 
@@ -302,6 +304,8 @@ class Novelty:
 
     def _is_respelled(self, url: str) -> bool:
         """Whether a URL was seen with the same parameters in another order, or with other slashes."""
+        if "&" not in url and url.count("//") == 1:
+            return False
         path, _, query = url.partition("?")
         if "&" not in query and "//" not in path[8:]:
             return False
@@ -313,6 +317,8 @@ class Novelty:
         return first != hash(url)
 
     def _known_as(self, url: str) -> str:
+        if "=" not in url and "/(" not in url:  # as in most: there is no session id
+            return url
         return self._sessions.known_as(identity(url))
 
     def _is_any_new(self, images: Collection[str]) -> bool:

@@ -52,21 +52,24 @@ _MAX_MARK_CHARS = 6
 
 def turns_page(link: Element) -> bool:
     """Whether an ``<a>`` or ``<area>``, or the markup around it, says that it leads to another page of the list."""
-    attributes, around = link.attributes, link.around
-    if _says_so(attributes.get("alt", "") if link.name == "area" else link.text):
+    attributes, around, text = link.attributes, link.around, link.text
+    if _says_so(attributes.get("alt", "") if link.name == "area" else text):
         return True
     if len(attributes) > 1 and _attributes_say_so(attributes):  # most links have only a reference
         return True
     if around and _is_turning_class(around.partition("\n")[0][:_MAX_CHARS]):
         return True
     return (
-        link.name == "a"
-        and _is_mark(link.text)
+        len(text) <= _MAX_MARK_CHARS
+        and link.name == "a"
+        and _is_mark(text)
         and _is_container(f"{_own_classes(attributes)} {around[: 4 * _MAX_CHARS]}")
     )
 
 
 def _attributes_say_so(attributes: dict[str, str]) -> bool:
+    if len(attributes) == 2 and "href" in attributes and "class" in attributes:  # noqa: PLR2004 - as most that have more
+        return _is_turning_class(attributes["class"][:_MAX_CHARS])
     rel = attributes.get("rel")
     if rel and not RELATIONS.isdisjoint(rel.lower().split()):
         return True
@@ -101,9 +104,10 @@ def _says_so(text: str) -> bool:
     return "".join(words) in PHRASES
 
 
+@lru_cache(maxsize=1024)
 def _is_mark(label: str) -> bool:
-    """Whether a label is a number, an arrow or empty, as in a row of page numbers."""
-    return len(label) <= _MAX_MARK_CHARS and not any(char.isalpha() for char in label)
+    """Whether a short label is a number, an arrow or empty, as in a row of page numbers."""
+    return not any(char.isalpha() for char in label)
 
 
 @lru_cache(maxsize=4096)

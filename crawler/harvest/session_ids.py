@@ -70,7 +70,7 @@ class SessionIds:
     @staticmethod
     def concerns(url: str, links: Collection[str]) -> bool:
         """Whether the URL of a page or one of its *links* may have a session id, as on few sites."""
-        return any("=" in one and maybe_session(one) is not None for one in (url, *links))
+        return any(maybe_session(one) is not None for one in (url, *links) if "=" in one)
 
     def visit(
         self, url: str, said: AbstractSet[str], *, images: Collection[str], links: Collection[str]

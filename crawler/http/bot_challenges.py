@@ -44,7 +44,7 @@ class _Mark(NamedTuple):
     vendor: str
     words: tuple[bytes, ...]
     """Any text of *pattern* has one of these. To look for words takes a twentieth of the time of the patterns, which
-    were a third of all that a harvester itself did for a page.
+    were a third of all that a harvester itself did for a page; a long one is found three times as fast as a short one.
     """
     pattern: re.Pattern[bytes]
 
@@ -52,16 +52,18 @@ class _Mark(NamedTuple):
 _PAGES = (
     _Mark(
         "Anubis",
-        (b"anubis",),
+        (b"anubis_challenge", b"/.within.website/x/cmd/anubis/"),
         re.compile(rb"""id=["']?anubis_challenge\b|/\.within\.website/x/cmd/anubis/"""),
     ),
     _Mark(
         "Cloudflare",
-        (b"_cf_chl_opt", b"cf-challenge-running"),
+        (b"window._cf_chl_opt", b"cf-challenge-running"),
         re.compile(rb"window\._cf_chl_opt\s*=|id=[\"']cf-challenge-running"),
     ),
     _Mark(
-        "Vercel", (b"Vercel Security Checkpoint",), re.compile(rb"<title>Vercel Security Checkpoint</title>")
+        "Vercel",
+        (b"<title>Vercel Security Checkpoint</title>",),
+        re.compile(rb"<title>Vercel Security Checkpoint</title>"),
     ),
     _Mark(
         "HUMAN",
@@ -73,12 +75,22 @@ _PAGES = (
         (b"cpt-", b"sec-cp-challenge"),
         re.compile(rb"""id=["']sec-(?:if-)?cpt-(?:container|if)["']|"sec-cp-challenge"\s*:"""),
     ),
-    _Mark("DDoS-Guard", (b"ddos-guard",), re.compile(rb"/\.well-known/ddos-guard/js-challenge")),
-    _Mark("Sucuri", (b"sucuri_",), re.compile(rb"sucuri_cloudproxy_js\s*=|sucuri_cloudproxy_uuid_")),
-    _Mark("Imperva", (b"Incapsula",), re.compile(rb"Request unsuccessful\. Incapsula incident ID")),
+    _Mark(
+        "DDoS-Guard",
+        (b"/.well-known/ddos-guard/js-challenge",),
+        re.compile(rb"/\.well-known/ddos-guard/js-challenge"),
+    ),
+    _Mark(
+        "Sucuri", (b"sucuri_cloudproxy_",), re.compile(rb"sucuri_cloudproxy_js\s*=|sucuri_cloudproxy_uuid_")
+    ),
+    _Mark(
+        "Imperva",
+        (b"Request unsuccessful. Incapsula incident ID",),
+        re.compile(rb"Request unsuccessful\. Incapsula incident ID"),
+    ),
     _Mark(
         "go-away",
-        (b"go-away",),
+        (b"/.well-known/.git.gammaspectra.live/git/go-away/",),
         re.compile(rb"/\.well-known/\.git\.gammaspectra\.live/git/go-away/cmd/go-away/"),
     ),
 )
@@ -94,6 +106,9 @@ _STUBS = (
     _Mark("Kasada", (b"/ips.js?", b"KPSDK"), re.compile(rb"/ips\.js\?|KPSDK\.now")),
 )
 """Marks that mean a challenge in a page of at most _STUB_BYTES."""
+_SHARED = b"challenge"
+_WORDS = (_SHARED, *(word for mark in _PAGES for word in mark.words if _SHARED not in word))
+"""A page that has none of these has none of _PAGES. Each of them takes up to a hundredth of a harvester's time."""
 
 
 def challenger(status: int, headers: Mapping[str, str], content: bytes = b"") -> str:
@@ -108,7 +123,15 @@ def challenger(status: int, headers: Mapping[str, str], content: bytes = b"") ->
     head = content[:MOST_BYTES]
     if not head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"<", b"{")):
         return ""
-    marks = (*_PAGES, *_STUBS) if len(content) <= _STUB_BYTES else _PAGES
+    for word in _WORDS:  # one loop, as nearly all pages have none
+        if word in head:
+            break
+    else:
+        return _vendor_in(head, _STUBS) if len(content) <= _STUB_BYTES else ""
+    return _vendor_in(head, (*_PAGES, *_STUBS) if len(content) <= _STUB_BYTES else _PAGES)
+
+
+def _vendor_in(head: bytes, marks: tuple[_Mark, ...]) -> str:
     return next((mark.vendor for mark in marks if _is_in(head, mark)), "")
 
 
