@@ -69,6 +69,12 @@ class Running:
         """What Ctrl-C in a terminal does: the signal goes to the whole group."""
         os.killpg(self.process.pid, number)
 
+    def interrupted(self, number: int = signal.SIGINT) -> str:
+        """What it says to that, once it knows of it; its outcome has what it says then."""
+        assert self.process.stderr is not None
+        self.interrupt(number)
+        return self.process.stderr.readline()
+
     def outcome(self, *, patience_s: float = PATIENCE_S) -> Outcome:
         """Wait for its end; nothing of it may be left then."""
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -77,9 +76,11 @@ def test_the_same_command_goes_on_in_any_copy(tmp_path: Path, storage: str, last
     digests = make_site(tmp_path / "site", pages=8, images_per_page=3)
     with serving(tmp_path / "site", delay_s=0.02) as server:
         options = ("--quiet", "--downloaders", "1", "--per-host", "2", "--storage", storage)
+        server.held_after = 10
         with running("crawl", server.url, "-o", "crawl", *options, folder=tmp_path) as crawl:
             wait_until_recorded(crawl, tmp_path / "crawl", 5)
-            crawl.interrupt(signal.SIGINT)
+            assert "stopping" in crawl.interrupted()
+            server.held_after = None
             crawl.outcome()
         before = len(records(tmp_path / "crawl"))
         assert 5 <= before < len(digests)

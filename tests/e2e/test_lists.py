@@ -146,9 +146,11 @@ def test_killed_it_goes_on_with_the_folder_alone(tmp_path: Path) -> None:
     digests = make_site(tmp_path / "site", pages=10, images_per_page=5)
     with serving(tmp_path / "site", delay_s=0.03) as server:
         (tmp_path / "l.csv").write_text(listed(server, sorted(digests)), encoding="utf-8")
+        server.held_after = 20
         with running("crawl", "-I", "l.csv", "-o", "c", *LOCAL, "--per-host", "2", folder=tmp_path) as crawl:
             wait_until_recorded(crawl, tmp_path / "c", 5)
             crawl.interrupt(signal.SIGKILL)
+        server.held_after = None
         before = recorded(tmp_path / "c")
         assert 5 <= before < len(digests)
         outcome = image_crawler("crawl", "-o", "c", *LOCAL, folder=tmp_path)

@@ -62,9 +62,11 @@ def test_an_outage_in_the_middle_loses_nothing(tmp_path: Path, door: Door, store
     folder = tmp_path / "crawl"
     with serving(tmp_path / "site", delay_s=0.01) as server:
         command = ("crawl", server.url, "-o", "crawl", "--storage", store.url, *FEW, "--per-host", "2")
+        server.held_after = 20
         with running(*command, folder=tmp_path) as crawl:
             wait_until_recorded(crawl, folder, 10)
             door.closed = True
+            server.held_after = None
             before, asked = recorded(folder), len(door.requests)
             end = time.monotonic() + 10
             while len(door.requests) < asked + 6 and time.monotonic() < end:
@@ -110,9 +112,11 @@ def test_a_store_that_stays_away_stops_the_crawl_and_the_same_command_goes_on(
     folder = tmp_path / "crawl"
     with serving(tmp_path / "site", delay_s=0.02) as server:
         command = ("crawl", server.url, "-o", "crawl", "--storage", store.url, *FEW, "--per-host", "2")
+        server.held_after = 10
         with running(*command, "--storage-patience-s", "0.5", folder=tmp_path) as crawl:
             wait_until_recorded(crawl, folder, 5)
             door.closed = True
+            server.held_after = None
             outcome = crawl.outcome()
         assert outcome.code == 1
         assert "the same command goes on once it is back" in outcome.error
@@ -132,9 +136,11 @@ def test_interrupted_while_the_store_is_away_it_ends_soon_and_goes_on_later(
     folder = tmp_path / "crawl"
     with serving(tmp_path / "site", delay_s=0.02) as server:
         command = ("crawl", server.url, "-o", "crawl", "--storage", store.url, *FEW, "--per-host", "2")
+        server.held_after = 10
         with running(*command, folder=tmp_path) as crawl:
             wait_until_recorded(crawl, folder, 5)
             door.hanging = True
+            server.held_after = None
             asked = len(door.requests)
             end = time.monotonic() + 10
             while len(door.requests) < asked + 2 and time.monotonic() < end:

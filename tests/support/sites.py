@@ -75,6 +75,8 @@ class SiteServer(ThreadingHTTPServer):
     ) -> None:
         super().__init__(address, partial(_Handler, directory=str(folder)))
         self._delay_s = delay_s
+        self.images_asked = 0
+        self._held_after: int | None = None
         self._delay_changed = threading.Condition()
         self.requests: Counter[str] = Counter()
         """By path; those for robots.txt, one from each process and before others, are counted apart."""
@@ -110,12 +112,29 @@ class SiteServer(ThreadingHTTPServer):
             self._delay_s = value
             self._delay_changed.notify_all()
 
-    def wait(self) -> None:
-        """Until a request that has come just now is to be answered."""
+    @property
+    def held_after(self) -> int | None:
+        """All requests for images but the first so many are held; None lets them go.
+
+        So a crawl can't come to its end before the test looks, however late it does.
+        """
+        return self._held_after
+
+    @held_after.setter
+    def held_after(self, value: int | None) -> None:
+        with self._delay_changed:
+            self._held_after = value
+            self._delay_changed.notify_all()
+
+    def wait(self, number: int) -> None:
+        """Until a request that has come just now is to be answered: for the *number*-th image, or 0."""
         came = time.monotonic()
         with self._delay_changed:
-            while (left_s := came + self._delay_s - time.monotonic()) > 0:
+            while (left_s := came + self._late_s(number) - time.monotonic()) > 0:
                 self._delay_changed.wait(left_s)
+
+    def _late_s(self, number: int) -> float:
+        return HELD_S if self._held_after is not None and number > self._held_after else self._delay_s
 
 
 class _Handler(SimpleHTTPRequestHandler):
@@ -130,12 +149,14 @@ class _Handler(SimpleHTTPRequestHandler):
             else:
                 self.server.requests[self.path] += 1
                 self.server.arrivals_s.append(time.monotonic())
+            self.server.images_asked += (is_image := self.path.endswith(".png"))
+            number = self.server.images_asked if is_image else 0
             overloaded = self.server.overloaded.get(self.path, 0) > 0
             if overloaded:
                 self.server.overloaded[self.path] -= 1
             self.server.in_flight += 1
             self.server.most_in_flight = max(self.server.most_in_flight, self.server.in_flight)
-        self.server.wait()
+        self.server.wait(number)
         with self.server.lock:
             # before the answer: once that has gone out, the client may be faster than we are
             self.server.in_flight -= 1
