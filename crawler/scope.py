@@ -82,6 +82,8 @@ class _Patterns:
         self._exclude = [Pattern(text) for text in exclude]
 
     def admit(self, url: str) -> bool:
+        if not (self._include or self._exclude):
+            return True
         if self._include and not any(pattern.matches(url) for pattern in self._include):
             return False
         return not any(pattern.matches(url) for pattern in self._exclude)

@@ -19,7 +19,7 @@ from crawler.harvest import caption_names, link_words
 from crawler.harvest.element_words import ElementWords
 from crawler.harvest.extensions import IMAGE_NAME
 from crawler.harvest.html_bombs import made_harmless
-from crawler.harvest.markup import NEAR_VALUE, S, values_of
+from crawler.harvest.markup import NEAR_VALUE, S, in_lower_case, values_of
 from crawler.harvest.parser_base import Element, Mark
 from crawler.logs.events import PARSER_FAILED, tell
 
@@ -56,7 +56,7 @@ def parse(html: str, *, parser: str = "fast", left_out: Counter[str] | None = No
     """
     left_out = Counter() if left_out is None else left_out
     html = made_harmless(html, left_out=left_out)
-    look_at_all, marks, turns = _first_look(html.lower())
+    look_at_all, marks, turns = _first_look(in_lower_case(html))
     for adapter in _adapters(parser):
         try:
             tree = adapter.DocumentTree(html)

@@ -102,6 +102,13 @@ def lower_name(name: str) -> str:
     return name.lower() if name.isascii() else name.translate(_LOWER)
 
 
+def in_lower_case(html: str) -> str:
+    """*html* in ASCII lower case, for a first look. ``str.lower`` takes three times as long for other letters."""
+    if html.isascii():
+        return html.lower()
+    return html.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass")
+
+
 def attributes_of(tag: re.Match[str]) -> Iterator[tuple[str, str]]:
     """Names and values as written, values without quotes; the first of a name counts."""
     for name, value in _NAMED_VALUE.findall(tag["inside"]):
