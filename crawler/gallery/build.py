@@ -28,7 +28,7 @@ from crawler.gallery.files import (
     page_files,
     write_changed,
 )
-from crawler.gallery.payloads import Picture, detail_of, failures_of, index_of, joined, script
+from crawler.gallery.payloads import Picture, detail_of, failures_of, index_of, index_script, script
 from crawler.gallery.reading import GalleryReader, Window
 from crawler.gallery.thumbnails import Drawer, NoThumbnail, ThumbnailFolder, packed, thumbnail_name
 from crawler.models import ImageRecord, Value
@@ -208,9 +208,7 @@ class _Build:
         if not pictures:
             return
         names = self._reader.names
-        self._data.write(
-            index_file(window.number), script("index", window.number, joined(index_of(pictures, names)))
-        )
+        self._data.write(index_file(window.number), index_script(window.number, index_of(pictures, names)))
         self._data.write(detail_file(window.number), script("detail", window.number, detail_of(pictures)))
         yield Window(window.number, len(pictures))
 

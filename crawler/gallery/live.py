@@ -23,7 +23,7 @@ from crawler.crawlfile.image_paths import MEDIA_TYPES, extension_of, is_image_pa
 from crawler.crawlfile.layout import CrawlFolder
 from crawler.errors import FolderError, StorageFull
 from crawler.gallery.files import META, READ, THUMBNAILS, page_files
-from crawler.gallery.payloads import Picture, detail_of, failures_of, index_of, joined, script
+from crawler.gallery.payloads import Picture, detail_of, failures_of, index_of, index_script, script
 from crawler.gallery.reading import GalleryReader
 from crawler.gallery.thumbnails import Drawer, NoThumbnail, ThumbnailFolder, thumbnail_name
 from crawler.models import ImageRecord
@@ -120,7 +120,7 @@ class LiveGallery:
             return None
         kind, number = match[1], int(match[2])
         make = {"index": self._index, "detail": self._detail, "failures": self._failures}[kind]
-        return Content(self._in_reader(lambda: script(kind, number, make(number))), _SCRIPT)
+        return Content(self._in_reader(lambda: make(number)), _SCRIPT)
 
     def thumbnail(self, name: str) -> Content | None:
         """A thumbnail by its name; it is drawn if it was not."""
@@ -214,14 +214,14 @@ class LiveGallery:
         small_px = self._thumbnails.size_px(name) if name else (0, 0)
         return self._reader.picture(record, thumbnail=name, small_px=small_px)
 
-    def _index(self, number: int) -> object:
-        return joined(index_of(self._pictures(number), self._reader.names))
+    def _index(self, number: int) -> bytes:
+        return index_script(number, index_of(self._pictures(number), self._reader.names))
 
-    def _detail(self, number: int) -> object:
-        return detail_of(self._pictures(number))
+    def _detail(self, number: int) -> bytes:
+        return script("detail", number, detail_of(self._pictures(number)))
 
-    def _failures(self, number: int) -> object:
-        return failures_of(self._reader.failures(number), self._reader.reason)
+    def _failures(self, number: int) -> bytes:
+        return script("failures", number, failures_of(self._reader.failures(number), self._reader.reason))
 
 
 class _Held:

@@ -43,6 +43,11 @@ _IN_COLUMNS = frozenset(
 )
 _MORE = tuple(name for name in ImageRecord.__struct_fields__ if name not in _IN_COLUMNS)
 _NOT_IN_JSON = re.compile("[\ud800-\udfff]")
+_WIDE = re.compile("[^\0-\xff]")
+_IS_PLAIN = re.compile(r"[\x1f !#-;=-\[\]-~\xa0-\xff]*").fullmatch
+"""Of Latin-1 without ``"``, backslashes, ``<`` and control characters but for SEPARATOR: all that a text in quotes may
+be in a script, as it is.
+"""
 
 
 class Names:
@@ -111,7 +116,20 @@ def in_script(value: object) -> bytes:
         data = _NOT_IN_JSON.sub("\ufffd", json.dumps(msgspec.to_builtins(value), ensure_ascii=False)).encode()
     for unsafe, escaped in _ESCAPES:
         data = data.replace(unsafe, escaped)
-    return data
+    return data if data.isascii() else _in_one_byte(data)
+
+
+def _in_one_byte(data: bytes) -> bytes:
+    """*data* with letters beyond Latin-1 escaped, where that takes a browser less: it keeps a script with one of them
+    with two bytes a letter, until it collects garbage.
+    """
+    text = data.decode()
+    escaped = _WIDE.sub(_escaped, text)
+    return data if len(escaped) > 2 * len(text) else escaped.encode()
+
+
+def _escaped(letter: re.Match[str]) -> str:
+    return json.dumps(letter[0])[1:-1]
 
 
 _ESCAPES = tuple((char.encode(), b"\\u%04x" % ord(char)) for char in "<\u2028\u2029")
@@ -139,19 +157,34 @@ def index_of(pictures: Iterable[Picture], names: SharedNames) -> dict[str, list[
     return _columns(pictures, columns)
 
 
-def joined(columns: dict[str, list[Any]]) -> dict[str, list[Any] | str]:
-    """*columns* with those that are texts as one text each, ROW_END between its rows.
+TEXTS = ("thumb", "path", "text", "url")
+"""The columns of texts of :func:`index_of`, in the order in which a script gives them."""
 
-    A browser keeps what a script consists of: hundreds of thousands of short texts would be there twice.
+
+def index_script(number: int, columns: dict[str, list[Any]]) -> bytes:
+    """A script that gives the page the columns of :func:`index_of` as it keeps them, in UTF-8.
+
+    Each column of TEXTS is one text, ROW_END between its rows, in a function that is never called: its source is what
+    the page keeps, so that a browser does not have each text twice, in the script and as a value. Such a text has no
+    letter that is escaped, or is beyond Latin-1: that one would make all take two bytes. Rows with one are apart, as
+    values: ``[these rows, their places]``. A number that all rows share stands there once.
     """
-    return {
-        name: ROW_END.join(text.replace(ROW_END, " ") for text in column) if _is_text(column) else column
-        for name, column in columns.items()
-    }
+    kept: dict[str, Any] = {name: _numbers(column) for name, column in columns.items() if name not in TEXTS}
+    functions = []
+    for name in TEXTS:
+        texts = [text.replace(ROW_END, " ") for text in columns[name]]
+        apart = [row for row, text in enumerate(texts) if not _IS_PLAIN(text)]
+        if apart:
+            kept[name] = [ROW_END.join(texts[row] for row in apart), apart]
+        others = set(apart)
+        plain_text = ROW_END.join(text for row, text in enumerate(texts) if row not in others)
+        functions.append(b'()=>"%s"' % plain_text.encode())
+    return b"gallery.index(%d,%s,%s);\n" % (number, in_script(kept), b",".join(functions))
 
 
-def _is_text(column: list[Any]) -> bool:
-    return bool(column) and isinstance(column[0], str)
+def _numbers(column: list[int]) -> list[int] | int:
+    is_same = column and column.count(column[0]) == len(column)
+    return column[0] if is_same else column
 
 
 def detail_of(pictures: Iterable[Picture]) -> dict[str, list[Any]]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import crawler
-from crawler.gallery.payloads import joined
+from crawler.gallery.payloads import index_script, script
 from tests.support.images import picture
 
 PAGE = Path(crawler.__file__).with_name("gallery") / "page"
@@ -103,7 +102,7 @@ def write_data(
     """Write the scripts of a gallery's folder *data*, as contract and builder have them."""
     chunks = [pictures[at : at + CHUNK] for at in range(0, len(pictures), CHUNK)]
     for number, rows in enumerate(chunks):
-        _write(data / f"index-{number:05}.js", "index", number, joined(_columns(rows, _DEFAULTS)))
+        (data / f"index-{number:05}.js").write_bytes(index_script(number, _columns(rows, _DEFAULTS)))
         _write(data / f"detail-{number:05}.js", "detail", number, _columns(rows, _DETAILS))
     failed = [failures[at : at + CHUNK] for at in range(0, len(failures), CHUNK)]
     for number, rows in enumerate(failed):
@@ -122,8 +121,7 @@ def _columns(rows: Sequence[Mapping[str, Any]], usual: Mapping[str, Any]) -> dic
 
 
 def _write(file: Path, function: str, *arguments: object) -> None:
-    texts = [json.dumps(argument).replace("<", "\\u003c") for argument in arguments]
-    file.write_text(f"gallery.{function}({','.join(texts)});\n", encoding="utf-8")
+    file.write_bytes(script(function, *arguments))
 
 
 def jpeg_thumbnails(folder: Path, count: int) -> list[str]:

@@ -11,12 +11,13 @@ from typing import Any
 
 from crawler.config import Config
 from crawler.errors import Rejection
-from crawler.gallery.payloads import ROW_END
+from crawler.gallery.payloads import ROW_END, TEXTS
 from crawler.gallery.shrunk import shrunk, webp
 from crawler.gallery.thumbnails import SIDE_PX, NoThumbnail, content
 from crawler.models import ImageRecord
 
-_CALL = re.compile(rb"gallery\.(\w+)\((?:([0-9]+),)?(\{.*\})\);\n", re.DOTALL)
+_CALL = re.compile(rb'gallery\.(\w+)\((?:([0-9]+),)?(\{.*?\})((?:,\(\)=>"[^"\\<]*")*)\);\n', re.DOTALL)
+_PLAIN = re.compile(rb'\(\)=>"([^"]*)"')
 
 
 def payload(script: bytes) -> Any:
@@ -28,12 +29,26 @@ def payload(script: bytes) -> Any:
     assert "\u2029".encode() not in script
     assert script.count(b"\n") == 1
     told = json.loads(match[3])
-    if match[1] == b"index":
-        return {
-            name: column.split(ROW_END) if isinstance(column, str) else column
-            for name, column in told.items()
-        }
-    return told
+    if match[1] != b"index":
+        return told
+    plain = [text.decode() for text in _PLAIN.findall(match[4])]
+    assert b"".join(b',()=>"%s"' % text.encode() for text in plain) == match[4]
+    rows = _rows(told, plain)
+    texts = {
+        name: _column(text, *told.pop(name, ("", ())), rows) for name, text in zip(TEXTS, plain, strict=True)
+    }
+    return {name: [kept] * rows if isinstance(kept, int) else kept for name, kept in told.items()} | texts
+
+
+def _rows(told: dict[str, Any], plain: list[str]) -> int:
+    """How many rows an index has: an address is never empty."""
+    text = plain[TEXTS.index("url")]
+    return (text.count(ROW_END) + 1 if text else 0) + len(told.get("url", ((), ()))[1])
+
+
+def _column(plain: str, apart: str, places: list[int], rows: int) -> list[str]:
+    texts = {True: iter(apart.split(ROW_END)), False: iter(plain.split(ROW_END))}
+    return [next(texts[row in places]) for row in range(rows)]
 
 
 class Gallery:

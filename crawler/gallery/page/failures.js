@@ -42,8 +42,8 @@
     readFor = failures;
     texts = {
       rows: rows.length,
-      words: new Lines(rows.map((row) => folded(row.detail))),
-      address: new Lines(rows.map((row) => folded(`${decoded(row.page)} ${decoded(row.url)}`))),
+      words: Lines.of(rows.map((row) => folded(row.detail))),
+      address: Lines.of(rows.map((row) => folded(`${decoded(row.page)} ${decoded(row.url)}`))),
     };
   };
 

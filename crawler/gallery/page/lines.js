@@ -5,53 +5,70 @@
   const END = "\u001e"; // record separator
   const isWide = /[^\x00-\xff]/; // kept with two bytes a letter, so apart from the others
 
+  /**
+   * A copy of a long text as the document keeps it: outside of the heap of scripts, whose part for new things would be moved
+   * twice and grow with it, by 20 MiB for the folded words of 100,000 pictures.
+   */
+  const outside = (text) => document.createTextNode(text).data;
+
   class Lines {
-    /** Of *texts*, or of one text that has END between its rows. END in one of several becomes a space. */
-    constructor(texts) {
-      if (typeof texts === "string") {
-        if (!isWide.test(texts)) {
-          this.take(texts);
-          return;
-        }
-        texts = texts.split(END);
+    /** Of two texts, *joined*, with END between their rows; *second* is 1 for each row that is of the second one. */
+    constructor(joined, second) {
+      const rows = second.length;
+      this.joined = joined;
+      this.second = second;
+      this.starts = new Uint32Array(rows);
+      this.ends = new Uint32Array(rows);
+      const next = [0, 0];
+      for (let row = 0; row < rows; row += 1) {
+        const kind = second[row];
+        const end = joined[kind].indexOf(END, next[kind]);
+        this.starts[row] = Math.min(next[kind], joined[kind].length);
+        this.ends[row] = end < 0 ? joined[kind].length : end;
+        next[kind] = this.ends[row] + 1;
       }
-      this.ends = new Uint32Array(texts.length);
-      this.starts = new Uint32Array(texts.length);
-      this.wide = new Uint8Array(texts.length);
+    }
+
+    /** Of a list of texts. END in one of them becomes a space. */
+    static of(texts) {
+      const wide = new Uint8Array(texts.length);
       const parts = [[], []];
-      const lengths = [0, 0];
       texts.forEach((given, row) => {
         const text = given.includes(END) ? given.replaceAll(END, " ") : given;
-        const kind = isWide.test(text) ? 1 : 0;
-        this.wide[row] = kind;
-        this.starts[row] = lengths[kind];
-        this.ends[row] = lengths[kind] + text.length;
-        lengths[kind] += text.length + 1;
-        parts[kind].push(text);
+        wide[row] = isWide.test(text) ? 1 : 0;
+        parts[wide[row]].push(text);
       });
-      this.joined = parts.map((some) => some.join(END));
+      return new Lines(parts.map((some) => some.join(END)), wide);
+    }
+
+    /**
+     * Of a column of *rows* texts as it is written, without a copy: *source* is a function that has them, and *apart*
+     * those that can't stand there: [texts, their places]. What is missing is empty.
+     */
+    static written(source, apart, rows) {
+      const isApart = new Uint8Array(rows);
+      // the text in its quotes is a part of the script's own text, which the browser keeps anyway: nothing is twice
+      const plain = typeof source === "function" ? String(source).slice('()=>"'.length, -1) : "";
+      if (!Array.isArray(apart) || typeof apart[0] !== "string" || !Array.isArray(apart[1])) return new Lines([plain, ""], isApart);
+      for (const row of apart[1]) isApart[row] = 1;
+      return new Lines([plain, apart[0]], isApart);
     }
 
     /** These texts after *change*, which keeps END: of all at once, where that leaves each where it stands. */
     changed(change) {
-      const joined = this.joined.map(change);
-      if (joined.every((text, kind) => text === this.joined[kind])) return this;
+      let isSame = true;
+      const joined = this.joined.map((text) => {
+        const made = change(text);
+        if (made === text) return text;
+        isSame = false;
+        return outside(made);
+      });
+      if (isSame) return this;
       const hasLengths = joined.every((text, kind) => text.length === this.joined[kind].length);
       // A letter that is several when it is folded moves the rest; one of another width is no matter.
-      if (!hasLengths) return new Lines(Array.from(this.ends, (_, row) => change(this.get(row))));
+      if (!hasLengths) return Lines.of(Array.from(this.ends, (_, row) => change(this.get(row))));
       const made = Object.create(Lines.prototype);
-      return Object.assign(made, { ends: this.ends, starts: this.starts, wide: this.wide, joined });
-    }
-
-    /** The whole as it is, without a copy. */
-    take(text) {
-      const ends = [];
-      for (let at = text.indexOf(END); at >= 0; at = text.indexOf(END, at + 1)) ends.push(at);
-      ends.push(text.length);
-      this.ends = Uint32Array.from(ends);
-      this.starts = Uint32Array.from(ends, (_, row) => (row ? ends[row - 1] + 1 : 0));
-      this.wide = new Uint8Array(ends.length);
-      this.joined = [text, ""];
+      return Object.assign(made, { ends: this.ends, starts: this.starts, second: this.second, joined });
     }
 
     get length() {
@@ -59,16 +76,16 @@
     }
 
     get(row) {
-      return this.joined[this.wide[row]].slice(this.starts[row], this.ends[row]);
+      return this.joined[this.second[row]].slice(this.starts[row], this.ends[row]);
     }
 
     /** Call *found* with each row that has *term*, and with where it is first found: (row, whole, at, start, end). */
     each(term, found) {
-      const { starts, ends, wide } = this;
+      const { starts, ends, second } = this;
       this.joined.forEach((whole, kind) => {
         let row = 0;
         for (let at = whole.indexOf(term); at >= 0; at = whole.indexOf(term, ends[row - 1])) {
-          while (wide[row] !== kind || ends[row] < at) row += 1;
+          while (second[row] !== kind || ends[row] < at) row += 1;
           found(row, whole, at, starts[row], ends[row]);
           row += 1;
         }

@@ -53,7 +53,7 @@
     });
 
   gallery.meta = (value) => waiting.set("meta-0", value);
-  gallery.index = (number, value) => waiting.set(`index-${number}`, value);
+  gallery.index = (number, value, ...sources) => waiting.set(`index-${number}`, { ...value, sources });
   gallery.detail = (number, value) => waiting.set(`detail-${number}`, value);
   gallery.failures = (number, value) => waiting.set(`failures-${number}`, value);
 
@@ -75,6 +75,8 @@
     band: Uint8Array,
   };
 
+  const TEXTS = ["thumb", "path", "text", "url"]; // as index files have them
+
   const reserve = (rows) => {
     const old = store.columns;
     const size = old ? old.w.length : 0;
@@ -90,28 +92,25 @@
   /** Put the rows of a chunk in place; those that can't be read stay without an address. */
   const put = (place, given) => {
     const { number, rows, first } = store.chunks[place];
-    const isGood = Boolean(given && typeof given.url === "string");
+    const isGood = Boolean(given && given.sources.length === TEXTS.length);
     if (!isGood && !store.broken.includes(number)) store.broken.push(number);
     const value = isGood ? given : {};
     reserve(Math.max(first + rows, store.meta.images));
     const { columns } = store;
-    const at = (name, row, otherwise) => (value[name] && value[name][row]) || otherwise;
-    for (let row = 0; row < rows; row += 1) {
-      const i = first + row;
-      for (const name in KINDS) if (name !== "band") columns[name][i] = at(name, row, 0);
-      columns.band[i] = band(columns.w[i], columns.h[i]);
+    for (const name in KINDS) {
+      if (name === "band") continue;
+      const given = value[name] || 0; // a number that all rows share, or one for each
+      if (typeof given === "number") columns[name].fill(given, first, first + rows);
+      else for (let row = 0; row < rows; row += 1) columns[name][first + row] = given[row] || 0;
     }
-    const lines = (name) => {
-      const made = typeof value[name] === "string" ? new Lines(value[name]) : null;
-      // as many as there are rows, or a place in it would be that of another picture
-      return made && made.length === rows ? made : new Lines(Array.from({ length: rows }, (_, row) => (made && row < made.length ? made.get(row) : "")));
-    };
+    for (let i = first; i < first + rows; i += 1) columns.band[i] = band(columns.w[i], columns.h[i]);
+    const lines = (name) => Lines.written(isGood ? value.sources[TEXTS.indexOf(name)] : null, value[name], rows);
     const [url, text] = [lines("url"), lines("text")];
     store.texts[place] = {
       first, rows, isBroken: !isGood, url, text, thumb: lines("thumb"), path: lines("path"),
       words: text.changed(folded),
       // a text of all rows with a "%" that is none of an escape can't be decoded: each for itself then
-      address: (url.has("%") ? new Lines(Array.from({ length: rows }, (_, row) => decoded(url.get(row)))) : url).changed(folded),
+      address: (url.has("%") ? Lines.of(Array.from({ length: rows }, (_, row) => decoded(url.get(row)))) : url).changed(folded),
     };
     store.count = first + rows;
   };

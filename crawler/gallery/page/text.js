@@ -121,17 +121,28 @@
       .flatMap(([letter, accented]) => Array.from(accented, (one) => [one, letter])),
   );
 
+  const words = new Map(); // words of such letters after folding: of a whole chunk the steps would be a copy each
+  const MOST_WORDS = 5000;
+  const foldedWord = (word) => {
+    let made = words.get(word);
+    if (made !== undefined) return made;
+    made = word.normalize("NFKD").replace(/\p{M}+/gu, "");
+    if (/[A-Z]/.test(made)) made = made.toLowerCase(); // such as the C of the sign for Celsius
+    if (words.size >= MOST_WORDS) words.clear();
+    words.set(word, made);
+    return made;
+  };
+
   /**
    * As it is compared in a search: without case and accents. Whole chunks go through here: normalize() makes letters of
    * two bytes of all, so that Latin letters, which most texts are of, have a table.
    */
   const folded = (text) => {
+    if (!/[A-Z\x80-\uffff]/.test(text)) return text;
     const lower = text.toLowerCase();
     if (!/[^\x00-\x7f]/.test(lower)) return lower;
     if (!/[^\x00-\xff]/.test(lower)) return lower.replace(ACCENTED, (letter) => PLAIN[letter] || letter);
-    const parts = lower.normalize("NFKD");
-    const bare = /\p{M}/u.test(parts) ? parts.replace(/\p{M}+/gu, "") : parts;
-    return /[A-Z]/.test(bare) ? bare.toLowerCase() : bare; // such as the C of the sign for Celsius
+    return lower.replace(/[^\x00-\x7f]+/g, foldedWord);
   };
 
   gallery.text = {

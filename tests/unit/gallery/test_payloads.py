@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from crawler.gallery.payloads import (
     REVISITS,
+    ROW_END,
     SEPARATOR,
     Picture,
     Place,
@@ -19,7 +20,7 @@ from crawler.gallery.payloads import (
     host_of,
     in_script,
     index_of,
-    joined,
+    index_script,
     script,
     unix_s,
 )
@@ -54,19 +55,18 @@ def picture(**facts: object) -> Picture:
 @pytest.mark.parametrize("text", HOSTILE)
 def test_a_hostile_word_is_a_word(text: str) -> None:
     names = SharedNames.none()
-    data = script(
-        "index", 7, index_of([picture(alt=text, title=text, url=f"https://a.example/{text}")], names)
-    )
+    hostile = picture(alt=text, title=text, url=f"https://a.example/{text}")
+    data = index_script(7, index_of([hostile, picture(alt="A rose")], names))
     told = payload(data)
-    assert told["text"] == [SEPARATOR.join([text, text])]
-    assert told["url"] == [f"https://a.example/{text}"]
+    assert told["text"] == [SEPARATOR.join([text, text]), "A rose"]
+    assert told["url"] == [f"https://a.example/{text}", "https://a.example/i/1.png"]
     assert payload(script("detail", 7, detail_of([picture(caption=text)])))["caption"] == [text]
     lost = picture(detail=text, status=ImageStatus.FAILED).record
     assert payload(script("failures", 7, failures_of([lost], lambda _: 0)))["detail"] == [text]
 
 
 def test_half_a_character_does_not_end_it() -> None:
-    told = payload(script("index", 0, index_of([picture(path="images/a/\udcff.png")], SharedNames.none())))
+    told = payload(index_script(0, index_of([picture(path="images/a/\udcff.png")], SharedNames.none())))
     assert told["path"] == ["images/a/\ufffd.png"]
 
 
@@ -171,8 +171,23 @@ def test_moments_are_seconds(moment: str, seconds: int) -> None:
     assert unix_s(moment) == seconds
 
 
-def test_a_column_of_texts_is_one_text() -> None:
-    told = joined(index_of([picture(alt="a\x1eb", title="c"), picture(caption="d")], SharedNames.none()))
-    assert told["text"] == "a b\x1fc\x1e\x1f\x1fd", "by its place a word is known to be a caption"
-    assert str(told["url"]).split("\x1e") == ["https://a.example/i/1.png"] * 2
-    assert told["w"] == [4, 4]
+def test_texts_are_the_source_of_functions_but_for_those_that_are_escaped_or_wide() -> None:
+    alts = ["Caf\u00e9", "\u5ead\u5712", "", 'a "rose"', "oak\x1e", "<b>"]
+    pictures = [picture(alt=alt, title="t", size_bytes=n) for n, alt in enumerate(alts)]
+    written = index_script(3, index_of(pictures, SharedNames.none()))
+    told = payload(written)
+    assert told["text"] == [f"{alt}\x1ft".replace(ROW_END, " ") for alt in alts]
+    assert (told["bytes"], told["w"]) == ([0, 1, 2, 3, 4, 5], [4] * 6)
+    assert '()=>"Caf\u00e9\x1ft\x1e\x1ft\x1eoak \x1ft"'.encode() in written
+    assert b'"w":4,' in written, "a number that all share stands there once"
+    assert max(written.decode()) == "\u00e9", "one letter of two bytes, and a browser keeps all with two"
+
+
+@given(st.lists(st.text(max_size=9), min_size=1, max_size=4))
+def test_any_texts_are_read_as_they_were(alts: list[str]) -> None:
+    told = payload(index_script(0, index_of([picture(alt=f"{alt}.") for alt in alts], SharedNames.none())))
+    assert told["text"] == [f"{alt}.".replace(ROW_END, " ") for alt in alts]
+
+
+def test_a_script_of_such_letters_is_not_made_longer() -> None:
+    assert in_script("庭" * 99) == json.dumps("庭" * 99, ensure_ascii=False).encode()
