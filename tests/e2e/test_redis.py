@@ -41,7 +41,7 @@ from tests.support import certificates
 from tests.support.cpu_time import soon
 from tests.support.queues import wait_until
 from tests.support.redisserver import HOST, MASTER_NAME, RedisServer, cluster, need_server, sentinel
-from tests.support.sites import SiteServer, make_site, serving
+from tests.support.sites import HELD_S, SiteServer, make_site, serving
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(300)]
 
@@ -546,7 +546,9 @@ def test_a_crawl_is_paused_looked_at_and_stopped(place: Place, store: RedisServe
     place.slow_down(0.4)
     served, workers = place.serve("--lease-batch", "8"), [place.work()]
     wait_until_recorded(served, place.crawl, 20)
+    place.slow_down(HELD_S)
     outcome = place.say("pause")
+    place.slow_down(0.4)
     assert (outcome.code, outcome.out) == (0, f"paused; to go on: image-crawler resume {place.queue}\n")
 
     def nothing_leased() -> bool:
@@ -566,7 +568,9 @@ def test_a_crawl_is_paused_looked_at_and_stopped(place: Place, store: RedisServe
     assert image_crawler("resume", "crawl", folder=place.path).out == "it goes on\n"
 
     wait_until(lambda: place.asked() > before + 10, PATIENCE_S)
+    place.slow_down(HELD_S)
     assert place.say("stop").code == 0
+    place.slow_down(0.01)
     assert "Stopped by " in ended(served, 130).err
     for worker in workers:
         ended(worker)
@@ -574,7 +578,6 @@ def test_a_crawl_is_paused_looked_at_and_stopped(place: Place, store: RedisServe
         states = dict(catalog.rows("SELECT state, count(*) FROM tasks GROUP BY state"))
     assert states["done"] > 20
     assert len(images_of(place.crawl)) < len(place.digests)
-    place.slow_down(0.01)
     check_complete(place, place.serve(), [place.work()])  # who comes too early waits for it to go on
     assert place.repeats() == 0
     check_gone(store)
