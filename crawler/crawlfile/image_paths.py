@@ -40,7 +40,7 @@ RESERVED = re.compile(
     r"(?:con|prn|aux|nul|clock\$|conin\$|conout\$|(?:com|lpt)[0-9¹²³])(?: *\..*)?", re.IGNORECASE
 )
 """Names that mean a device to Windows."""
-_PLAIN = re.compile(r"[a-z0-9_-]{9,200}\.([a-z]{3,4})", re.IGNORECASE | re.ASCII)
+_PLAIN = re.compile(r"[A-Za-z0-9_-]{9,200}\.([A-Za-z]{3,4})")  # without IGNORECASE, which takes twice as long
 """Most names: too long for a device's, and without anything else that has to be looked for."""
 _MAX_PATH_BYTES = 1024
 _MAX_FOLDERS = 20
@@ -79,6 +79,16 @@ def is_image_path(path: str) -> bool:
         and (path.isascii() or len(path.encode("utf-8", "replace")) <= _MAX_PATH_BYTES)
         and len(path) <= _MAX_PATH_BYTES
     )
+
+
+def plain_suffix(path: str) -> str | None:
+    """The suffix of most paths for which ``is_image_path`` is true; None for all others, and some of these."""
+    folder, _, name = path.rpartition("/")
+    plain = _PLAIN.fullmatch(name)
+    if plain is None or len(path) > _MAX_PATH_BYTES or not (path.isascii() and _is_folder(folder)):
+        return None
+    suffix = plain[1]
+    return suffix if suffix in FORMAT_OF else None
 
 
 @lru_cache(maxsize=4096)

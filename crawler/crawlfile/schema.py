@@ -35,10 +35,6 @@ index of the tasks that records name cost a page of the file for each of them.""
 HISTORY = "image_history"
 """Earlier records of images whose bytes have changed."""
 COLUMNS = {kind: record.__struct_fields__ for kind, record in RECORDS.items()}
-INSERTS = {
-    kind: f"INSERT INTO {TABLES[kind]} VALUES ({', '.join('?' * (2 + len(columns)))})"  # noqa: S608 - our own names
-    for kind, columns in COLUMNS.items()
-}
 
 
 class Step(NamedTuple):

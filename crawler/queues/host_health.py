@@ -122,11 +122,7 @@ class HostHealth:
 
     def answered(self, host: int, *, now: float) -> HostDirective | None:
         """*host* has responded: twice as many requests may be in flight as before."""
-        self._note_contact(host, now)
-        self._answered.pop(host, None)
-        self._answered[host] = now
-        if len(self._answered) > policy.MOST_RUNS:
-            del self._answered[next(iter(self._answered))]
+        self.note_answer(host, now)
         run = self._runs.get(host)
         if run is None:
             return None
@@ -137,6 +133,14 @@ class HostHealth:
             return HostDirective(host=host, in_flight=limit)
         del self._runs[host]
         return None if run.in_flight is None else HostDirective(host=host, in_flight=None)
+
+    def note_answer(self, host: int, now: float) -> None:
+        """*host* has responded, which is all that there is to say of one that has not failed lately."""
+        self._note_contact(host, now)
+        self._answered.pop(host, None)
+        self._answered[host] = now
+        if len(self._answered) > policy.MOST_RUNS:
+            del self._answered[next(iter(self._answered))]
 
     def failed(
         self,

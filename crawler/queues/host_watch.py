@@ -58,7 +58,10 @@ class HostWatch:
             and record.revisit is Revisit.NONE
             and (not record.final_url or record.final_url == record.url)
         ):  # nearly all of them
-            self._note(host, Evidence.ANSWER, record, None)
+            if not (self.health.is_known(host) or self.throttle.is_known(host) or self.health.cut_off):
+                self.health.note_answer(host, self._clock())
+            else:
+                self._note(host, Evidence.ANSWER, record, None)
             return
         what, refused_s = evidence(record), refused_for_s(record, asked_s)
         if (name := ended_elsewhere(record)) is not None:

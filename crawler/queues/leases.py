@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from crawler.crawlfile.schema import origin_in
 from crawler.logs.events import (
     DEBUG,
     LEASE_GRANTED,
@@ -94,6 +95,8 @@ class Leases:
         self.worker_counts: Counter[TaskKind] = Counter()
         self._ended: Counter[tuple[int, str]] = Counter()
         """How many leases of each host and worker have ended, whose slots are still to be freed."""
+        self._held: Counter[int] = Counter()
+        """How many tasks of each host are leased, but for those of ``_ended``, which count still; no zeros."""
         self._gone: dict[str, None] = {}
         """Workers that have left, the first first: they get no more tasks."""
 
@@ -102,6 +105,7 @@ class Leases:
         state, now = self._state, self._state.clock()
         self.by_task.clear()
         self._ended.clear()
+        self._held.clear()
         for worker in self.workers.values():
             worker.held.clear()
         nobody = LeasingWorker(state=None, deadline=now + state.queue.lease_s)
@@ -112,6 +116,7 @@ class Leases:
             )
             state.politeness.remove(host, kind, now=now)  # its row is ready
             state.politeness.hold(host, NOBODY, now=now)
+            self._held[host] += 1
             nobody.held.add(task_id)
         if nobody.held:
             self.workers[NOBODY] = nobody
@@ -245,6 +250,9 @@ class Leases:
             now = self._state.clock()
             for (host, worker), count in self._ended.items():
                 self._state.politeness.drop(host, worker, count, now=now)
+                self._held[host] -= count
+                if not self._held[host]:
+                    del self._held[host]
                 self._state.waiters.wake(worker)  # it can run others
             self._ended.clear()
 
@@ -255,7 +263,10 @@ class Leases:
         if len(rows) != share.tasks:
             raise RuntimeError(f"{share.tasks} tasks should wait for host {host}, and {len(rows)} do")
         now = state.clock()
-        rows = [(*start, blob, *state.refresh.past(kind, start[0], blob)) for *start, blob in rows]
+        if state.refresh.happen:
+            rows = [(*start, blob, *state.refresh.past(kind, start[0], blob)) for *start, blob in rows]
+        else:
+            rows = [(*row, origin_in(row[-1]), None) for row in rows]
         count = len(rows)
         if state.refresh.happen or sum(16 + len(row[-3] or b"") for row in rows) > policy.REPLY_BYTES // 2:
             count = fitting((blob or origin, last) for *_, blob, origin, last in rows)
@@ -265,6 +276,7 @@ class Leases:
             rows = rows[:count]
         batch = self._rows.add(row[0] for row in rows)
         state.move(kind, TaskState.READY, TaskState.LEASED, count)
+        self._held[host] += count
         held = self.workers[worker_id].held
         host_delay_s = state.politeness.spacing_s(host)
         tasks = []
@@ -309,6 +321,12 @@ class Leases:
         What is held is passed over in the index alone: a hundred workers may hold thousands of one host.
         """
         order = "DESC" if last_first else "ASC"
+        if not self._held[host]:
+            return self._state.db.execute(
+                f"SELECT {columns} FROM tasks WHERE kind = ? AND host_id = ? AND state = 'ready' {which}"  # noqa: S608
+                f" ORDER BY id {order} LIMIT ?",
+                (kind, host, count),
+            ).fetchall()
         ids = self._state.db.execute(
             f"SELECT id FROM tasks WHERE kind = ? AND host_id = ? AND state = 'ready' ORDER BY id {order}",  # noqa: S608
             (kind, host),

@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from crawler.crawlfile import record_rows
 from crawler.crawlfile.columns import row_of
-from crawler.crawlfile.schema import INSERTS, TABLES, origin_in, origin_of
+from crawler.crawlfile.schema import TABLES, origin_in, origin_of
 from crawler.errors import InternalError, LeaseExpired
 from crawler.logs.events import INFO, RESULT_REFUSED
 from crawler.logs.outcomes import tell_retried, tell_settled
@@ -122,7 +123,7 @@ class Settling:
     def _write_settled(self, kind: TaskKind, settled: Sequence[_Settled]) -> None:
         """Write records of one *kind*, and name them in the rows of their tasks, none of which may have another one."""
         db = self._state.db
-        db.executemany(INSERTS[kind], [row for *_, row in settled])
+        record_rows.insert(db, kind, [row for *_, row in settled])
         named = db.executemany(
             _ENDS[kind],
             [(state.value, was_leased, was_leased, *row[:2]) for _, state, was_leased, row in settled],

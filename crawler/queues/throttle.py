@@ -118,6 +118,10 @@ class Throttle:
             return Pace(host=host, pace_s=0.0, is_new=True)
         return Pace(host=host, pace_s=pace_s)
 
+    def is_known(self, host: int) -> bool:
+        """Whether *host* has refused requests, and has not made up for it."""
+        return host in self._slow
+
     def refused(self, host: int, *, asked_s: float, reason: str, began: float, now: float) -> Pace | None:
         """*host* has refused a request that was sent at *began*, for *asked_s* seconds, 0 if it did not say."""
         slow = self._slow.pop(host, None)

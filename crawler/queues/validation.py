@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from crawler.crawlfile.columns import UNREADABLE
-from crawler.crawlfile.image_paths import FORMAT_OF, extension_of, is_image_path
+from crawler.crawlfile.image_paths import FORMAT_OF, extension_of, is_image_path, plain_suffix
 from crawler.crawlfile.keepers import UNTOLD
 from crawler.errors import LEFT_OUT, REASONS, InternalError
 from crawler.logs.events import Event, tell
@@ -46,6 +46,7 @@ _ROUTE = re.compile(r"[/!][!-~]{0,999}")
 """The route behind ``#`` of a page to be rendered, by which its script knows what to show (``#/about``)."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MOMENT = re.compile(r"[0-9TZ:.+-]*")
+_PLAINLY_KEPT = frozenset({ImageStatus.SAVED, ImageStatus.DUPLICATE})
 _SHOWN_CHARS = 200
 _TOLD_FIRST, _TOLD_OF = 20, 1000
 
@@ -105,6 +106,13 @@ def _are_signs(signs: str) -> bool:
 def refusal(result: Result, *, kind: TaskKind, url: str, by_workers: bool = True) -> str:
     """Why *result* can't belong to the task; empty if it can. *by_workers*: workers may keep files themselves."""
     record = result.record
+    if (
+        type(record) is ImageRecord
+        and record.url == url
+        and kind is TaskKind.IMAGE
+        and _is_plainly_saved(record)
+    ):
+        return ""  # nearly all of them
     if not record.url:  # see unreadable()
         return record.detail or "its record has no URL"
     if KIND_OF[type(record)] is not kind:
@@ -112,6 +120,33 @@ def refusal(result: Result, *, kind: TaskKind, url: str, by_workers: bool = True
     if record.url != url:
         return f"it is about {record.url[:_SHOWN_CHARS]}, and the task is {url[:_SHOWN_CHARS]}"
     return _flaw_of(result) or ("" if by_workers else keeper_flaw(record))
+
+
+def _is_plainly_saved(record: ImageRecord) -> bool:
+    """Whether *record* is that of a saved file, and has nothing that would have to be looked at more closely: what
+    ``flaw`` and ``keeper_flaw`` say of it is nothing.
+    """
+    return (
+        not (record.reason or record.revisit_reason or record.kept_by)
+        and not (record.alternatives or record.replaced_by)
+        and record.status in _PLAINLY_KEPT
+        and _is_moment(record.finished_at)
+        and _SHA256.fullmatch(record.sha256) is not None
+        and (suffix := plain_suffix(record.path)) is not None
+        and _suits(record.format, suffix)
+    )
+
+
+@lru_cache(maxsize=1024)
+def _is_moment(text: str) -> bool:
+    """Cached, as many visits end in one second."""
+    return _MOMENT.fullmatch(text) is not None
+
+
+@lru_cache(maxsize=1024)
+def _suits(image_format: str, suffix: str) -> bool:
+    """Whether a file of that format may have that suffix."""
+    return not image_format or image_format == suffix or FORMAT_OF.get(image_format) == FORMAT_OF[suffix]
 
 
 def _flaw_of(result: Result) -> str:
@@ -123,7 +158,7 @@ def flaw(record: Record) -> str:
     """Why *record* can't be right by itself; empty if it can."""
     if told := _reasons_flaw(record):
         return told
-    if not _MOMENT.fullmatch(record.finished_at):
+    if not _is_moment(record.finished_at):
         return f"finished_at {quoted(record.finished_at)} is no moment"
     if isinstance(record, ImageRecord):
         return _file_flaw(record) or _sizes_flaw(record)

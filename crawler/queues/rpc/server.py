@@ -18,7 +18,7 @@ import msgspec
 
 from crawler import __version__, errors
 from crawler.logs.events import CALL_FAILED, CONNECTION_FAILED, CONNECTION_REFUSED, LEASE_NOT_RETURNED, tell
-from crawler.models import Lease
+from crawler.models import Lease, Token
 from crawler.queues.rpc import wire
 from crawler.queues.rpc.calls import ENCODER, MALFORMED, PROTOCOL, SERVED, Call, Method, Reply
 from crawler.queues.rpc.pending_peers import PendingPeers
@@ -215,8 +215,7 @@ class RpcServer:
         target: Any = self._served[call.ident]
         value = _called(getattr(target, call.method), method, arguments)
         if isinstance(value, Lease) and value.batches:
-            tokens = [task.token for batch in value.batches for task in batch.tasks]
-            return value, lambda: target.release(arguments.worker, tokens)
+            return value, lambda: target.release(arguments.worker, _tokens(value))
         return value, None
 
 
@@ -227,6 +226,10 @@ def _encoded(reply: Reply, call: Call) -> bytes:
             f"the answer to {call.method} has {len(message)} bytes; ask for less at a time"
         )
     return message
+
+
+def _tokens(lease: Lease) -> list[Token]:
+    return [task.token for batch in lease.batches for task in batch.tasks]
 
 
 def _give_back(undo: Callable[[], None] | None) -> None:
