@@ -67,8 +67,6 @@ def _positions(of: Iterable[object]) -> _Positions:
 
 _WITH_PARTS = _positions((dict, tuple))
 _BOOLEANS = _positions((bool,))
-_STATUS = 1
-"""Its position in all records."""
 _RUN_PARTS = frozenset({"settings", "notes"})
 _HOST_FILE = msgspec.msgpack.Decoder(HostFile)
 
@@ -121,7 +119,6 @@ def known_reason(reason: object) -> str:
 def row_of(record: Record) -> list[Any]:
     """The values of *record* in the order of its fields."""
     row = list(msgspec.structs.astuple(record))
-    row[_STATUS] = str(row[_STATUS])  # SQLite's module takes three times as long over what only is like a str
     for position in _WITH_PARTS[type(record)]:
         row[position] = msgspec.json.encode(row[position]).decode() if row[position] else ""
     return row

@@ -279,6 +279,7 @@ class Ledger(LedgerRuns, Queue):
         with self._mutex, explained(self.path):
             self._tick()
             now, state = self._clock(), self._state
+            state.meters.look(now, state.counters)
             figures = {**self._figures(now), **state.meters.facts()}
             hosts = hosts_to_watch(state.politeness, state.watch, self._db, now=now)
             return Status(**figures, hosts=hosts, host_count=len(state.politeness))

@@ -9,12 +9,11 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from crawler.crawlfile import record_rows
-from crawler.crawlfile.columns import row_of
 from crawler.crawlfile.schema import TABLES, origin_in, origin_of
 from crawler.errors import InternalError, LeaseExpired
 from crawler.logs.events import INFO, RESULT_REFUSED
@@ -50,8 +49,8 @@ class _UnvisitedTask:
         return self.kind is TaskKind.PAGE and self.depth == 0 and self.origin is None
 
 
-_Settled = tuple[TaskKind, TaskState, bool, tuple[Any, ...]]
-"""Kind, state, whether a lease has ended with it, and the row of its record."""
+_Settled = tuple[TaskKind, TaskState, int, tuple[int, int, Record]]
+"""Kind, state, how many leases have ended with it, and its record with its number and the task's id."""
 _ENDS = {
     kind: f"""UPDATE tasks SET state = ?, due_s = NULL, origin = NULL, serial = serial + ?, attempts = attempts + ?,
     record = ? WHERE id = ? AND (record IS NULL
@@ -123,10 +122,10 @@ class Settling:
     def _write_settled(self, kind: TaskKind, settled: Sequence[_Settled]) -> None:
         """Write records of one *kind*, and name them in the rows of their tasks, none of which may have another one."""
         db = self._state.db
-        record_rows.insert(db, kind, [row for *_, row in settled])
+        record_rows.insert(db, kind, (numbered for *_, numbered in settled))
         named = db.executemany(
             _ENDS[kind],
-            [(state.value, was_leased, was_leased, *row[:2]) for _, state, was_leased, row in settled],
+            [(str(state), was, was, number, task_id) for _, state, was, (number, task_id, _) in settled],
         ).rowcount
         if named != len(settled):
             raise RuntimeError(f"{len(settled) - named} tasks have a record already, or are no more")
@@ -352,8 +351,8 @@ class Settling:
             record = msgspec.structs.replace(record, replaced_by=url) if url else record
         if log.isEnabledFor(INFO):
             self._unlogged.append((record, None))
-        was_leased = before is TaskState.LEASED
-        self._unwritten[task_id] = (kind, after, was_leased, (state.next_seq, task_id, *row_of(record)))
+        ended = 1 if before is TaskState.LEASED else 0
+        self._unwritten[task_id] = (kind, after, ended, (state.next_seq, task_id, record))
         state.next_seq += 1
         state.move(kind, before, after)
         state.counters.count(kind, record, 1)

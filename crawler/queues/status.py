@@ -17,6 +17,8 @@ from crawler.queues.host_report import HostReport
 from crawler.queues.host_watch import HostWatch
 from crawler.queues.politeness import Politeness
 
+_LOOK_EVERY_S = 0.1
+
 
 def recent_rate() -> Rate:
     """A Rate over the last half a minute."""
@@ -30,8 +32,15 @@ class Meters:
         self._now = {name: recent_rate() for name in (*(f"{kind}s" for kind in TaskKind), "saved_bytes")}
         # mean rates: with an infinite spacing the first point stays, and the other one is the latest
         self._mean = {name: Rate(window_s=math.inf, spacing_s=math.inf) for name in self._now}
+        self._next = -math.inf
 
     def note(self, now: float, tally: Counters) -> None:
+        """Look at the counters, unless that was a moment ago: each lease comes by here."""
+        if now >= self._next:
+            self.look(now, tally)
+
+    def look(self, now: float, tally: Counters) -> None:
+        self._next = now + _LOOK_EVERY_S
         counts = {f"{kind}s": tally.settled(kind) for kind in TaskKind}
         counts["saved_bytes"] = tally.saved_bytes
         for name, count in counts.items():

@@ -15,7 +15,6 @@ from pathlib import Path
 import msgspec
 
 from crawler.crawlfile import meta, record_rows, schema
-from crawler.crawlfile.columns import row_of
 from crawler.crawlfile.meta import MetaKey
 from crawler.crawlfile.schema import QUEUE_IDS
 from crawler.crawlfile.sqlite_errors import explained
@@ -285,7 +284,7 @@ class CrawlfileWriter:
         if log.isEnabledFor(INFO):
             self._settled.append(kept)
         number = self._next_seq
-        record_rows.insert(self._db, each.kind, [(number, each.id, *row_of(kept))])
+        record_rows.insert(self._db, each.kind, [(number, each.id, kept)])
         self._next_seq += 1
         self._tally.count(each.kind, kept, 1)
         return kept, number
