@@ -13,6 +13,8 @@ from crawler.download.first_frame import draw_first
 from crawler.download.sniff import recognised
 from crawler.errors import UnsupportedFormat
 
+LONGEST = 4
+"""The longer side of a copy of a very tall or wide image, in sides of others."""
 _QUALITY = 78
 _METHOD = 2
 """Of WebP: the methods above it take up to three times the time, for files that are a tenth smaller."""
@@ -29,8 +31,9 @@ def shrunk(
     room: Callable[[int], int] = lambda size_bytes: size_bytes,
     formats: Collection[str] = (),
 ) -> Image.Image:
-    """A copy of the image *data* with at most *side_px* a side; it is never enlarged. RGB, or RGBA where it is seen
-    through.
+    """A copy of the image *data* with at most *side_px* a side; of one that is taller or wider than two to one the shorter
+    side has half of that, and the longer one up to LONGEST times as much: a tile shows a part of it. It is never
+    enlarged. RGB, or RGBA where it is seen through.
 
     It is the first frame, turned as its EXIF orientation says, in the colours of sRGB. A JPEG is decoded at up to an
     eighth of its size. Limits and errors are those of :func:`crawler.download.first_frame.draw_first`. A decoder reads
@@ -50,8 +53,9 @@ def webp(image: Image.Image) -> bytes:
 
 
 def _copy(image: Image.Image, side_px: int) -> Image.Image:
-    longer = max(image.size)
-    width_px, height_px = (max(1, round(side * min(1.0, side_px / longer))) for side in image.size)
+    shorter, longer = sorted(image.size)
+    scale = min(1.0, max(side_px / longer, min(side_px / 2 / shorter, LONGEST * side_px / longer)))
+    width_px, height_px = (max(1, round(side * scale)) for side in image.size)
     image.draft(None, (width_px, height_px))
     image.load()
     small = _eight_bits(image, (width_px, height_px))

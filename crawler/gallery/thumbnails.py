@@ -22,6 +22,7 @@ from crawler.errors import (
     TaskError,
 )
 from crawler.gallery.files import HALF_MADE, listed, write_whole
+from crawler.gallery.shrunk import LONGEST
 from crawler.gallery.thumbnail_main import DRAWN, REFUSED, ThumbnailSettings
 from crawler.models import ImageRecord
 from crawler.sandbox.child_main import ChildOrders
@@ -192,7 +193,8 @@ def content(record: ImageRecord) -> bytes:
 
 def _is_thumbnail(data: bytes) -> bool:
     width_px, height_px = webp_size_px(data[:_HEAD_BYTES])
-    return 0 < width_px <= SIDE_PX and 0 < height_px <= SIDE_PX and len(data) <= _MOST_BYTES
+    most_px = LONGEST * SIDE_PX
+    return 0 < width_px <= most_px and 0 < height_px <= most_px and len(data) <= _MOST_BYTES
 
 
 def webp_size_px(head: bytes) -> tuple[int, int]:

@@ -5,7 +5,7 @@
   const { store, address, rows, grid, tiles, record } = gallery;
   const { element, number, fileAddress, thumbnailAddress } = gallery.text;
   const UNKNOWN_PX = 1024; // the side of a picture that has no size of its own
-  const THUMBNAIL_PX = 400;
+  const THUMBNAIL_PX = 400; // a side, but of what is taller or wider than two to one: half of it, and up to four times
   const THIN_PX = 48; // a side that is drawn thinner at first can't be seen
   const TINY_PX = 64;
 
@@ -35,7 +35,8 @@
     const isKnown = w[i] > 0 && h[i] > 0;
     let size = isKnown ? { width: w[i], height: h[i] } : { width: UNKNOWN_PX, height: UNKNOWN_PX };
     if (!file && isKnown) {
-      const scale = Math.min(1, THUMBNAIL_PX / Math.max(w[i], h[i]));
+      const [shorter, longer] = [Math.min(w[i], h[i]), Math.max(w[i], h[i])];
+      const scale = Math.min(1, Math.max(THUMBNAIL_PX / longer, Math.min(THUMBNAIL_PX / 2 / shorter, (THUMBNAIL_PX * 4) / longer)));
       size = { width: Math.max(1, Math.round(w[i] * scale)), height: Math.max(1, Math.round(h[i] * scale)) };
     }
     const src = file || thumbnail;

@@ -3,9 +3,10 @@
 
 (() => {
   const { store } = gallery;
+  const { ratio } = gallery.rows;
   const { element, fileAddress, thumbnailAddress, pixels, bytes, nameOf } = gallery.text;
   const SMALL_FILE = 2_000_000; // bytes that may be read in place of a thumbnail
-  const LINE = 40; // times the tile's ratio of width to height
+  const CUT = 1.15; // a picture so much taller or wider than its tile is marked: a part of it is shown
   const SHOWN_BY_BROWSERS = new Set(["jpeg", "jpg", "png", "gif", "webp", "avif", "svg", "bmp", "ico"]);
   const SEE_THROUGH = new Set(["png", "svg", "gif", "webp", "ico", "avif"]);
 
@@ -89,9 +90,9 @@
     }
     // Not drawn larger than twice their size: an icon is no photo
     link.classList.toggle("is-small", columns.w[i] * 2 < width && columns.h[i] * 2 < height && columns.w[i] > 0);
-    // A line of one pixel would not be seen: a part of it is, as wide as the tile
-    const shape = columns.w[i] && columns.h[i] ? columns.w[i] / columns.h[i] / (width / height) : 1;
-    link.classList.toggle("is-line", shape > LINE || shape < 1 / LINE);
+    const shape = columns.w[i] && columns.h[i] ? columns.w[i] / columns.h[i] / ratio(i) : 1;
+    link.classList.toggle("is-wide", shape > CUT);
+    link.classList.toggle("is-tall", shape < 1 / CUT);
     captioned(tile, hasCaption);
   };
 

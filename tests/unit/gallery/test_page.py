@@ -573,3 +573,18 @@ def test_a_link_to_a_picture_pages_through_all_of_them_in_the_end(
 ) -> None:
     window.open(url(write(tmp_path, pictures(9000, thumbnails(3))), "#image=0.3"))
     window.wait_for("document.getElementById('position').textContent === '4 of 9,000'")
+
+
+def test_what_is_very_tall_or_wide_fills_its_tile_and_says_that_there_is_more(
+    window: Window, tmp_path, thumbnails
+) -> None:
+    shapes = [(300, 200), (200, 4000), (6000, 300), (24, 900)]
+    rows = [{**row, "w": w, "h": h} for row, (w, h) in zip(pictures(4, thumbnails(1)), shapes, strict=True)]
+    window.open(url(write(tmp_path, rows)))
+    seen = window.value(
+        "[...document.querySelectorAll('.tile')].map(tile => { const { width, height } = tile.getBoundingClientRect();"
+        " const image = getComputedStyle(tile.firstElementChild); const sign = getComputedStyle(tile, '::before').content;"
+        " return [Math.round(width / height * 10), image.objectFit, sign.slice(1, 2)] })"
+    )
+    tall, wide = "\u2195", "\u2194"
+    assert seen == [[15, "cover", "o"], [5, "cover", tall], [30, "cover", wide], [5, "cover", tall]]

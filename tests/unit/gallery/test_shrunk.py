@@ -69,8 +69,20 @@ def test_a_small_picture_is_not_enlarged() -> None:
     assert shrunk(samples()["plain.png"], side_px=400, max_pixels=PIXELS).size == (40, 30)
 
 
-def test_a_long_strip_keeps_a_pixel() -> None:
-    assert small(encoded(Image.new("RGB", (3000, 2), "red"), "PNG")).size == (20, 1)
+@pytest.mark.parametrize(
+    ("size", "copy"),
+    [
+        ((3000, 2), (80, 1)),
+        ((100, 200), (10, 20)),
+        ((100, 400), (10, 40)),
+        ((400, 100), (40, 10)),
+        ((60, 6000), (1, 80)),
+    ],
+)
+def test_what_is_very_tall_or_wide_is_sharp_where_a_part_of_it_is_shown(
+    size: tuple[int, int], copy: tuple[int, int]
+) -> None:
+    assert small(encoded(Image.new("RGB", size, "red"), "PNG")).size == copy
 
 
 def test_it_is_turned_as_its_orientation_says() -> None:
@@ -99,8 +111,8 @@ def test_what_is_seen_through_stays_so_and_nothing_else_is_rgba() -> None:
 
 
 def test_sixteen_bits_are_scaled_and_not_cut_off() -> None:
-    ramp = Image.new("I;16", (256, 10))
-    ramp.putdata([x * 257 for _ in range(10) for x in range(256)])
+    ramp = Image.new("I;16", (256, 128))
+    ramp.putdata([x * 257 for _ in range(128) for x in range(256)])
     copy = shrunk(encoded(ramp, "PNG"), side_px=64, max_pixels=PIXELS)
     greys = [copy.getpixel((x, 0))[0] for x in (0, 32, 63)]  # type: ignore[index]
     assert greys[0] < 10
