@@ -31,9 +31,9 @@ def shrunk(
     room: Callable[[int], int] = lambda size_bytes: size_bytes,
     formats: Collection[str] = (),
 ) -> Image.Image:
-    """A copy of the image *data* with at most *side_px* a side; of one that is taller or wider than two to one the shorter
-    side has half of that, and the longer one up to LONGEST times as much: a tile shows a part of it. It is never
-    enlarged. RGB, or RGBA where it is seen through.
+    """A copy of the image *data* with at most *side_px* a side. Of one that is taller or wider than two to one the
+    shorter side has half of that, and the longer one up to LONGEST times as much: a tile shows a part of it. It is
+    never enlarged. RGB, or RGBA where it is seen through.
 
     It is the first frame, turned as its EXIF orientation says, in the colours of sRGB. A JPEG is decoded at up to an
     eighth of its size. Limits and errors are those of :func:`crawler.download.first_frame.draw_first`. A decoder reads

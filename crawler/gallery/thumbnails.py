@@ -192,9 +192,8 @@ def content(record: ImageRecord) -> bytes:
 
 
 def _is_thumbnail(data: bytes) -> bool:
-    width_px, height_px = webp_size_px(data[:_HEAD_BYTES])
-    most_px = LONGEST * SIDE_PX
-    return 0 < width_px <= most_px and 0 < height_px <= most_px and len(data) <= _MOST_BYTES
+    shorter, longer = sorted(webp_size_px(data[:_HEAD_BYTES]))
+    return 0 < shorter <= SIDE_PX and longer <= LONGEST * SIDE_PX and len(data) <= _MOST_BYTES
 
 
 def webp_size_px(head: bytes) -> tuple[int, int]:

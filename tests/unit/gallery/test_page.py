@@ -583,7 +583,8 @@ def test_what_is_very_tall_or_wide_fills_its_tile_and_says_that_there_is_more(
     window.open(url(write(tmp_path, rows)))
     seen = window.value(
         "[...document.querySelectorAll('.tile')].map(tile => { const { width, height } = tile.getBoundingClientRect();"
-        " const image = getComputedStyle(tile.firstElementChild); const sign = getComputedStyle(tile, '::before').content;"
+        " const image = getComputedStyle(tile.firstElementChild);"
+        " const sign = getComputedStyle(tile, '::before').content;"
         " return [Math.round(width / height * 10), image.objectFit, sign.slice(1, 2)] })"
     )
     tall, wide = "\u2195", "\u2194"

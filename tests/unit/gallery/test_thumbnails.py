@@ -119,7 +119,8 @@ def test_a_reply_that_is_no_thumbnail_is_refused(
         b"+<script>",
         b"-{}",
         b"-not json",
-        b"+" + encoded(picture(width_px=500), "WEBP"),
+        b"+" + encoded(picture(width_px=500, height_px=401), "WEBP"),
+        b"+" + encoded(picture(width_px=1601), "WEBP"),
     ):
         with monkeypatch.context() as patch:
             patch.setattr(drawer._pool, "call", lambda *_, said=reply: (part for part in (said,)))
