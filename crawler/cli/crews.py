@@ -20,6 +20,8 @@ from crawler.text.display import counted
 
 _GAP = 2
 _LEAST_URL = 12
+_STEADY_DONE, _STEADY_LEFT = len("99,999 done"), 40
+"""Columns of a count, where so many are left: the rows then keep still while it grows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,10 +97,13 @@ def crew_table(workers: Sequence[WorkerStatus], rows: int, width: int) -> Table:
     """Who they are, what they have done, and what they do, in at most that many *rows* and columns."""
     crews, more = for_rows(workers, rows)
     cells = [(f"  {crew.name}", f"{sum(who.done for who in crew.workers):,} done", crew) for crew in crews]
-    left = width - max(len(name) for name, *_ in cells) - max(len(done) for _, done, _ in cells) - 2 * _GAP
+    counts = max(len(done) for _, done, _ in cells)
+    left = width - max(len(name) for name, *_ in cells) - counts - 2 * _GAP
+    if counts < _STEADY_DONE and left >= _STEADY_LEFT:
+        counts, left = _STEADY_DONE, left - (_STEADY_DONE - counts)
     table = Table.grid(padding=(0, _GAP, 0, 0))
     table.add_column(style="bold", no_wrap=True, overflow="ellipsis")
-    table.add_column(justify="right", no_wrap=True)
+    table.add_column(justify="right", no_wrap=True, min_width=counts)
     table.add_column(no_wrap=True, overflow="ellipsis")
     for name, done, crew in cells:
         table.add_row(name, done, _doing(crew, left) if left >= _LEAST_URL else "")

@@ -36,6 +36,9 @@ _WORKERS_SHOWN = 12
 _SIDE_BY_SIDE = 132
 """Columns from which workers stand beside the figures."""
 _LEAST_FIGURES = 80
+_ROWS_ABOVE_FIGURES = 2
+_TALL = 14
+"""Rows of a terminal that has one for a note."""
 _BETWEEN = 4
 
 
@@ -82,6 +85,9 @@ class _Drawn:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         width, height = options.max_width, options.size.height
         yield self._head()
+        if self._notes and height >= _TALL:
+            yield self._note()
+            height -= 1
         if self._stats.workers and width >= _SIDE_BY_SIDE:
             yield self._side_by_side(console, width, height - 2)
         else:
@@ -97,7 +103,10 @@ class _Drawn:
         table.add_column(width=left)
         table.add_column(width=right)
         parts = [block.part for block in shown if block.part is not None]
-        table.add_row(Group(*parts), Group(Text(), workers) if height > workers.row_count else workers)
+        above = [Text()] * min(
+            _ROWS_ABOVE_FIGURES, max(0, height - workers.row_count)
+        )  # beside the first bar
+        table.add_row(Group(*parts), Group(*above, workers))
         return table
 
     def _one_below_the_other(
@@ -117,8 +126,6 @@ class _Drawn:
 
     def _figures_blocks(self, console: Console, width: int, height: int) -> Iterator[Block]:
         stats, figures = self._stats, self._figures
-        if self._notes:
-            yield Block(rank=10, part=self._note())
         yield Block(rank=12, part=Text())
         yield grid_block(stats, figures, width, height)
         yield from estimate_blocks(console, stats, figures, width, ranks=(3, 11))

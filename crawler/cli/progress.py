@@ -13,7 +13,7 @@ from crawler.cli import crawl_tables, tables
 from crawler.cli.live_panel import LivePanel
 from crawler.cli.output import clean, is_terminal, live
 from crawler.cli.progress_grid import ESTIMATE_WINDOW_S, RATE_WINDOW_S
-from crawler.models import Stats
+from crawler.models import ImageStatus, Stats
 from crawler.monitoring import wait_reasons
 from crawler.monitoring.guessed_sitemaps import without_guessed
 from crawler.monitoring.rate import Rate
@@ -114,7 +114,9 @@ class ProgressLines:
         if renders.discovered:
             yield f"{crawl_tables.settled(renders):,} of {renders.discovered:,} rendered,"
         yield f"{crawl_tables.settled(stats.images):,} of {stats.images.discovered:,} images"
-        came = ", ".join(f"{count:,} {status}" for status, count in stats.image_status.items())
+        order = [*ImageStatus, *stats.image_status]  # those that this version knows, saved ones at the head
+        counts = {status: stats.image_status[status] for status in order if status in stats.image_status}
+        came = ", ".join(f"{count:,} {status}" for status, count in counts.items())
         yield f"({clean(came) or 'none yet'}),"
         is_known = wait_reasons.time_to_go(stats, lately)[0] is not None
         to_go = f", {wait_reasons.estimate(stats, lately)}" if is_known else ""

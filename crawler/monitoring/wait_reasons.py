@@ -287,7 +287,7 @@ def _to_go(stats: Stats, host: HostStatus) -> str:
     if known == 1:
         return f", next request in {span(seconds)}" if seconds > 0 else ""
     if stats.pages.unsettled or stats.renders.unsettled:
-        return f", {span(seconds)} for the {known:,} URLs known so far"
+        return f", {span(seconds)} for the {known:,} URLs known"
     return f", about {span(seconds)} to go"
 
 

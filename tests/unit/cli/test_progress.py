@@ -143,7 +143,9 @@ def test_lines_come_now_and_then() -> None:
     lines = ProgressLines(out, clock)
     for number in range(20):
         clock.now += PLAIN_EVERY_S / 10
-        lines.show(msgspec.structs.replace(BUSY, saved_bytes=BUSY.saved_bytes + number // 15))
+        statuses = dict(reversed(BUSY.image_status.items()))  # as a queue tells them: in any order
+        size = BUSY.saved_bytes + number // 15
+        lines.show(msgspec.structs.replace(BUSY, saved_bytes=size, image_status=statuses))
     shown = out.export_text().splitlines()
     assert len(shown) == 2
     assert shown[0] == (
@@ -367,8 +369,8 @@ def test_while_pages_are_read_what_is_known_is_estimated_and_no_more() -> None:
 
 def test_on_a_wide_terminal_workers_stand_beside_the_figures() -> None:
     lines = drawn(BUSY, 200)
-    (line,) = [line for line in lines if "downloader 1" in line]
-    assert "7 of 10" in line
+    (line,) = [line for line in lines if "harvester 1" in line]
+    assert "7 of 10" in line, "from the first bar on"
     assert len(lines) < len(drawn(BUSY, 120))
 
 

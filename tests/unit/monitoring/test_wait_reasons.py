@@ -81,7 +81,7 @@ def test_a_host_is_named_with_reason_and_time(facts: dict[str, object], text: st
 def test_where_pages_are_left_the_time_is_that_of_what_is_known() -> None:
     host = HostStatus(name=H, images=19, pages=1, delay_s=10.0, crawl_delay_s=10.0)
     assert said(pages=Counts(ready=1, done=1), waiting=(host,)) == [
-        "cdn.example: Crawl-delay 10 s, 4 min for the 20 URLs known so far"
+        "cdn.example: Crawl-delay 10 s, 4 min for the 20 URLs known"
     ]
 
 
