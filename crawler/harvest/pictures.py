@@ -134,6 +134,9 @@ def _said(text: str | None) -> str:
 
 def _picture(sizes: Sequence[_Size], forbidden: Callable[[str], str]) -> Picture:
     """One picture; *sizes* has the best first."""
+    if len(sizes) == 1:  # as most
+        only = sizes[0].found
+        return Picture(only, (), (), (only,))
     distinct: dict[str, _Size] = {}
     for size in sizes:
         distinct.setdefault(size.found.url, size)
@@ -216,10 +219,13 @@ def _grouped(found: Iterable[Located], formats: frozenset[str]) -> Iterator[list
             _put_best_first(sizes)
     best = {key: sizes[0][1] for key, sizes in groups.items()}
     full = _full_sizes(groups, best)
-    px = {key: size_of(item.url).px for key, item in best.items()}
     for keys in _joined(best, full):
         if len(keys) > 1:
-            keys.sort(key=lambda key: (key in full, -px[key]))
+            keys.sort(key=lambda key: (key in full, -size_of(best[key].url).px))
+        elif len(groups[keys[0]]) == 1:  # as most
+            [(wanted, item)] = groups[keys[0]]
+            yield [_Size(item, keys[0] in full, wanted)]
+            continue
         together = [_Size(item, key in full, wanted) for key in keys for wanted, item in groups[key]]
         # formats that are not kept come last, before them inline placeholders
         yield sorted(together, key=lambda size: (not size.wanted.is_kept, not size.wanted.is_fetched))
@@ -252,6 +258,8 @@ def _full_sizes(
         for _, item in sizes
         if item.candidate.found_in == "a"
     }
+    if not targets:  # as on most pages
+        return {}
     inside: dict[str, list[str]] = defaultdict(list)
     for key, item in best.items():
         element = item.candidate.element
@@ -259,7 +267,7 @@ def _full_sizes(
         is_own = key == group_of(element)  # not of another attribute of the element
         if is_own and element.name in SHOWN and link in targets and leads_to_image(link):
             inside[link].append(key)
-    if not inside:  # as on most pages
+    if not inside:
         return {}
     pictured = {key: size_of(item.url).picture for key, item in best.items()}
     full = {
@@ -277,6 +285,9 @@ def _full_sizes(
 
 def _joined(best: Mapping[str, Located], full: Mapping[str, str]) -> Iterator[list[str]]:
     """The groups of each picture: thumbnails with their targets, and those that differ only in marks of sizes."""
+    named = {key: size_of(item.url).picture for key, item in best.items()}
+    if not full and len(set(named.values())) == len(named):  # as on most pages
+        return ([key] for key in best)
     leader = {key: key for key in best}
 
     def find(key: str) -> str:
@@ -285,8 +296,8 @@ def _joined(best: Mapping[str, Located], full: Mapping[str, str]) -> Iterator[li
         return key
 
     first_of: dict[str, str] = {}
-    for key, item in best.items():
-        leader[find(key)] = find(first_of.setdefault(size_of(item.url).picture, key))
+    for key, picture in named.items():
+        leader[find(key)] = find(first_of.setdefault(picture, key))
     for key, target in full.items():
         leader[find(key)] = find(target)
     together: dict[str, list[str]] = defaultdict(list)
