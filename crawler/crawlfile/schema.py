@@ -53,32 +53,38 @@ def _in_images(*columns: str) -> tuple[str, ...]:
     return tuple(f"ALTER TABLE {table} ADD COLUMN {column}" for table in tables for column in columns)
 
 
-def _columns(names: str) -> str:
-    """Columns of a table, as they were in one version: of the type behind the colon, or TEXT."""
-    return ", ".join(
-        f"{one.replace(':', ' ') if ':' in one else f'{one} TEXT'} NOT NULL" for one in names.split()
-    )
+def _typed(columns: str) -> str:
+    """What stands in CREATE TABLE for *columns* as in _RECORDS_OF_12."""
+    return ", ".join(f"{name} {kind or 'TEXT'} NOT NULL" for name, _, kind in _parted(columns))
+
+
+def _named(columns: str) -> str:
+    return ", ".join(name for name, *_ in _parted(columns))
+
+
+def _parted(columns: str) -> Iterable[tuple[str, str, str]]:
+    return (one.partition(":") for one in columns.split())
 
 
 _RECORDS_OF_12 = {
-    "images": _columns(
+    "images": (
         "url status reason final_url path sha256 format width_px:INTEGER height_px:INTEGER size_bytes:INTEGER"
         " http_status:INTEGER content_type etag last_modified page_url found_in alt title caption heading"
         " page_title instead_of alternatives replaced_by depth:INTEGER attempts:INTEGER worker elapsed_s:REAL"
         " finished_at detail dhash incomplete:INTEGER revisit revisit_reason opt_outs more_opt_outs:INTEGER kept_by"
     ),
-    "pages": _columns(
+    "pages": (
         "url status reason final_url title images:INTEGER links:INTEGER left_out size_bytes:INTEGER"
         " http_status:INTEGER content_type page_url found_in depth:INTEGER attempts:INTEGER worker elapsed_s:REAL"
         " finished_at detail etag last_modified revisit revisit_reason render"
     ),
-    "renders": _columns(
+    "renders": (
         "url status reason final_url title images:INTEGER links:INTEGER gains requests:INTEGER left_out"
         " size_bytes:INTEGER http_status:INTEGER page_url found_in template signs depth:INTEGER attempts:INTEGER"
         " worker elapsed_s:REAL finished_at detail revisit revisit_reason"
     ),
 }
-"""The columns of records in version 12."""
+"""The columns of records in version 12, of the type behind the colon, or TEXT."""
 
 STEPS: dict[int, Step] = {
     4: Step(
@@ -140,11 +146,12 @@ STEPS: dict[int, Step] = {
             "PRAGMA legacy_alter_table = ON",  # views of others that name a table do not matter
             *(
                 statement
-                for table, its_columns in _RECORDS_OF_12.items()
+                for table, its in _RECORDS_OF_12.items()
                 for statement in (
                     f"UPDATE tasks SET record = seq FROM {table} WHERE task_id = tasks.id",  # noqa: S608
-                    f"CREATE TABLE new_{table} (seq INTEGER PRIMARY KEY, task_id INTEGER NOT NULL, {its_columns})",
-                    f"INSERT INTO new_{table} SELECT * FROM {table}",  # noqa: S608 - our own names
+                    f"CREATE TABLE new_{table} (seq INTEGER PRIMARY KEY, task_id INTEGER NOT NULL, {_typed(its)})",
+                    # by name: somebody may have added a column of his own
+                    f"INSERT INTO new_{table} SELECT seq, task_id, {_named(its)} FROM {table}",  # noqa: S608
                     f"DROP TABLE {table}",
                     f"ALTER TABLE new_{table} RENAME TO {table}",
                     f"CREATE INDEX {table}_status ON {table} (status, reason)",
