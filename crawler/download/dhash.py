@@ -100,4 +100,7 @@ def _orientation(image: Image.Image) -> int:
     exif = image.info.get("exif")
     if (not exif and image.format == "HEIF") or len(exif or b"") > _MAX_EXIF_BYTES:
         return 1
-    return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+    try:
+        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # noqa: BLE001 - of damaged EXIF Pillow raises whatever it meets
+        return 1  # as browsers show it; with the error it had neither a hash nor a thumbnail

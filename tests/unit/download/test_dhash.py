@@ -114,5 +114,12 @@ def test_a_tiny_picture_has_one_and_an_odd_one_does_no_harm() -> None:
     assert len(looks(encoded(scene(3000, 2), "JPEG"))) == 16
     broken = Image.open(io.BytesIO(encoded(scene(), "PNG")))
     broken.load()
-    broken.info["exif"] = b"Exif\0\0nonsense"
+    del broken.info  # of which it is to be told
     assert dhash(broken) == ""
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_damaged_exif_turns_nothing_and_costs_no_hash(kind: str) -> None:
+    whole = looks(encoded(scene(), kind))
+    for exif in (b"Exif\0\0nonsense", b"Exif\0\0MM\0*\0\0\0\x08\xff", b"Exif\0\0II*\0\xff\xff\xff\xff"):
+        assert looks(encoded(scene(), kind, exif=exif)) == whole

@@ -99,6 +99,13 @@ def test_it_is_turned_as_its_orientation_says() -> None:
         assert near(copy, upright.resize((10, 20), Image.Resampling.LANCZOS))
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_damaged_exif_costs_no_thumbnail(kind: str) -> None:
+    """A fuzzer found it: the picture was saved, and the gallery called it damaged."""
+    plain, broken = (small(encoded(picture(), kind, exif=exif)) for exif in (b"", b"Exif\0\0nonsense"))
+    assert (broken.size, broken.tobytes()) == (plain.size, plain.tobytes())
+
+
 def test_what_is_seen_through_stays_so_and_nothing_else_is_rgba() -> None:
     through = picture().convert("RGBA")
     through.putalpha(Image.linear_gradient("L").resize((40, 30)))
