@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import closing
@@ -260,8 +261,12 @@ class Leases:
         """Lease the tasks of *share*, within a transaction."""
         state, host = self._state, share.host
         rows = self._next_tasks(kind, host, share.tasks)
-        if len(rows) != share.tasks:
-            raise RuntimeError(f"{share.tasks} tasks should wait for host {host}, and {len(rows)} do")
+        if (
+            len(rows) != share.tasks
+        ):  # a damaged file, whose index and table differ: SQLite compares them nowhere
+            raise sqlite3.DatabaseError(
+                f"{share.tasks} tasks should wait for host {host}, and {len(rows)} do"
+            )
         now = state.clock()
         if state.refresh.happen:
             rows = [(*start, blob, *state.refresh.past(kind, start[0], blob)) for *start, blob in rows]

@@ -475,6 +475,25 @@ def test_damage_that_shows_while_records_are_read(crawl: Crawl) -> None:
         queues.results.get()
 
 
+def test_damage_that_has_parted_the_table_of_tasks_and_its_index(crawl: Crawl) -> None:
+    """A fuzzer found it: it was taken for a fault of this program."""
+    crawl.open().tasks.put(images(3))
+    crawl.kill()
+    with closing(sqlite3.connect(crawl.path, isolation_level=None)) as db:
+        db.execute("PRAGMA writable_schema = ON")
+        entry = db.execute("SELECT * FROM sqlite_master WHERE name = 'tasks_ready'").fetchone()
+        db.execute("DELETE FROM sqlite_master WHERE name = 'tasks_ready'")
+    with closing(sqlite3.connect(crawl.path, isolation_level=None)) as db:
+        db.execute("DELETE FROM tasks WHERE id > 1")
+        db.execute("PRAGMA writable_schema = ON")
+        db.execute("INSERT INTO sqlite_master VALUES (?, ?, ?, ?, ?)", entry)
+    queues = crawl.open()
+    assert len(lease(queues, worker("w2"), count=1).batches) == 1
+    with pytest.raises(errors.LedgerCorrupt, match="is damaged"):
+        lease(queues)
+    assert "is damaged" in lease(queues).halted
+
+
 class DamagedDatabase:
     in_transaction = False
 
