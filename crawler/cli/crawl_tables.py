@@ -27,6 +27,8 @@ from crawler.models import (
 from crawler.monitoring.wait_reasons import shown_host
 from crawler.text.display import counted
 
+_FIRST = 2
+"""Figures of a host on a narrow terminal, which are counts."""
 _STYLES = {
     "saved": "green",
     "harvested": "green",
@@ -137,20 +139,24 @@ def formats_table(summary: Summary) -> Table:
     return table
 
 
-def hosts_table(hosts: Sequence[HostSummary], *, title: str = "Hosts", more: int = 0) -> Table:
-    """*hosts*, and how many there are besides."""
-    table = figures(title, "", "URLs", "Saved", "Size", "Mean time")
+def hosts_table(
+    hosts: Sequence[HostSummary], *, title: str = "Hosts", more: int = 0, is_narrow: bool = False
+) -> Table:
+    """*hosts*, and how many there are besides; if it *is narrow*, without bytes and times."""
+    headers = ("URLs", "Saved", "Size", "Mean time")
+    table = figures(title, "", *(headers[:_FIRST] if is_narrow else headers))
     named = {host.name: shown_host(host.name) for host in hosts}
     several = Counter(named.values())
     for host in hosts:
         short = named[host.name]
-        table.add_row(
-            Text(clean(short if several[short] == 1 else host.name), overflow="fold"),
+        cells = [
             number(host.images),
             number(host.saved),
             size(host.size_bytes),
             f"{host.mean_s:,.2f} s" if host.visited else "",
-        )
+        ]
+        name = Text(clean(short if several[short] == 1 else host.name), overflow="fold")
+        table.add_row(name, *(cells[:_FIRST] if is_narrow else cells))
     tell_more(table, more)
     return table
 

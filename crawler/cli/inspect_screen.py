@@ -33,6 +33,8 @@ _LEAST_URL = 30
 """Columns beside a reason that are worth beginning a URL there."""
 _LEAST_FILE, _MOST_FILE = 12, 44
 _BETWEEN_COLUMNS = 7
+_WIDE_ENOUGH = 64
+"""Columns from which a table of hosts has all of its own beside their names."""
 _OF_KIND = {TaskKind.IMAGE: "", TaskKind.PAGE: "page ", TaskKind.RENDER: "render "}
 
 
@@ -56,7 +58,7 @@ def _headline(found: Inspection, storage: StorageConfig) -> Iterator[tuple[str, 
     yield "folder", clean(found.folder)
     yield "state", crawl_tables.state(stats)
     if not stats.drained:
-        yield "to go on", "the same command once more, unless it is running (image-crawler status says so)"
+        yield "to go on", "the same command again, unless it runs (image-crawler status says)"
     yield "images", _images(found)
     if stats.drained:
         yield "missing", _lacking(found)
@@ -67,7 +69,7 @@ def _headline(found: Inspection, storage: StorageConfig) -> Iterator[tuple[str, 
     if same := stats.image_status.get(ImageStatus.DUPLICATE, 0):
         more = counted(same, "more URL", "more URLs")
         spared = tables.size(found.duplicate_bytes)
-        yield "same", f"{more} gave bytes that were saved already ({spared} not kept twice)"
+        yield "same", f"{more} gave bytes that were saved already ({spared} spared)"
     yield from wants_a_browser(found).items()
     yield from revisits(found).items()
     if schemes.is_object_store(storage):
@@ -167,7 +169,7 @@ def _parts(found: Inspection, width: int) -> Iterator[RenderableType]:
         yield tables.compact(_rules_table(found))
     if found.hosts:
         more = found.host_count - len(found.hosts) if len(found.hosts) == TOP_HOSTS else 0
-        yield tables.compact(crawl_tables.hosts_table(found.hosts, more=more))
+        yield tables.compact(crawl_tables.hosts_table(found.hosts, more=more, is_narrow=width < _WIDE_ENOUGH))
         if more > 0 and found.slowest:  # else the table above has them all
             yield tables.compact(crawl_tables.hosts_table(found.slowest, title="Slowest hosts"))
     if found.largest:

@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 import msgspec
 from rich.console import Console, RenderableType
+from rich.table import Table
 from rich.text import Text
 
 from crawler.catalog import Catalog
@@ -125,17 +126,18 @@ def _show(stats: Stats, now: Condition, *, as_json: bool, address: str = "") -> 
         return
     stats, out = without_guessed(stats), tables.console()
     out.print(crawl_tables.state(stats))
+    told = [done.text.lstrip()] if (done := share(stats)) and not stats.drained else []
+    if isinstance(stats, Status):
+        told += filter(None, [wait_reasons.estimate(stats, stats.images_per_s)])
+    if told:
+        out.print(Text(" · ".join(told)))
     if isinstance(stats, Status):
         out.print(status_tables.rates(stats))
+        out.print(status_tables.crew(stats))
         for wait in wait_reasons.waits(stats, invitation=address) if not stats.paused else ():
             out.print(Text(clean(wait.text), "bold yellow" if wait.is_for_you else "yellow"))
         for failure in panel_blocks.failures(stats, out.width):
             out.print(failure)
-        done = share(stats)
-        told = [done.text.lstrip()] if done else []
-        told += filter(None, [wait_reasons.estimate(stats, stats.images_per_s)])
-        if told:
-            out.print(Text(" · ".join(told), "dim"))
     out.print()
     tables.side_by_side(out, *_parts(out, stats))
 
@@ -149,6 +151,8 @@ def _parts(out: Console, stats: Stats) -> list[RenderableType]:
             parts.append(status_tables.hosts_table(out, stats))
         if stats.workers:
             parts.append(status_tables.workers_table(out, stats))
+    if out.is_terminal:  # of 38 rows for a small crawl 12 were rules and titles
+        parts = [tables.compact(part) if isinstance(part, Table) else part for part in parts]
     return parts
 
 

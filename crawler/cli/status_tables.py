@@ -28,7 +28,7 @@ _TIMES = "\N{MULTIPLICATION SIGN}"
 
 
 def rates(status: Status) -> Text:
-    """One line: current rate, mean rate, elapsed time."""
+    """One line: current rates, and the mean of images."""
     mean = f" ({tables.per_s(status.mean_images_per_s)} on average)" if status.mean_images_per_s else ""
     renders: list[str | tuple[str, str]] = []
     if status.renders.discovered:
@@ -40,17 +40,14 @@ def rates(status: Status) -> Text:
         " pages/s, ",
         *renders,
         (tables.size(int(status.saved_bytes_per_s)), "bold"),
-        "/s saved, ",
-        f"{workers(status)}, up {up(status)}",
+        "/s saved",
     )
 
 
-def workers(status: Status) -> str:
-    return counted(status.worker_count, "worker")
-
-
-def up(status: Status) -> str:
-    return str(timedelta(seconds=int(status.up_s)))
+def crew(status: Status) -> Text:
+    """``3 workers, up 0:00:19``."""
+    up = timedelta(seconds=int(status.up_s))
+    return Text(f"{counted(status.worker_count, 'worker')}, up {up}", "dim")
 
 
 def hosts_table(out: Console, status: Status, *, most: int = HOSTS_SHOWN, is_low: bool = False) -> Table:

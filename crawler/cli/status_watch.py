@@ -92,7 +92,7 @@ class StatusScreen:
         head = state.wrap(console, width)[:_ROWS_OF_A_COMMAND] if status.paused else [_row(state)]
         blocks = [
             Block(part=Group(*head), rows=len(head)),
-            Block(rank=4, part=_row(_summary(status))),
+            Block(rank=4, part=_row(status_tables.crew(status))),
             Block(rank=12, part=Text()),
             grid_block(status, figures, width, height, rank=1),
             *estimate_blocks(console, status, figures, width, ranks=(5, 11)),
@@ -250,10 +250,6 @@ class _Keyboard:
                 self._view, size = view, shutil.get_terminal_size()
                 self.show(self._board)
         return False
-
-
-def _summary(status: Status) -> Text:
-    return Text(f"{status_tables.workers(status)}, up {status_tables.up(status)}", "dim")
 
 
 def _row(text: Text) -> Text:

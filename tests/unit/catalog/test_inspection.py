@@ -165,12 +165,12 @@ def test_it_says_first_whether_all_is_there(tmp_path: Path, capsys: pytest.Captu
     text = screen(garden(tmp_path / "garden"), capsys)
     assert "missing  3 of 6 image URLs: below, with what to do" in text
     assert "pages    2 read, 1 of them without an image; 1 not read" in text
-    assert "same     1 more URL gave bytes that were saved already (4 bytes not kept twice)" in text
+    assert "same     1 more URL gave bytes that were saved already (4 bytes spared)" in text
     waiting = [NewTask(kind=TaskKind.IMAGE, url=f"{SITE}/{n}.png") for n in range(3)]
     text = screen(keep(tmp_path / "begun", page(SEED), waiting=waiting), capsys)
     assert "3 URLs = 3 to do" in text
     assert "missing" not in text, "it is not over"
-    assert "to go on  the same command once more" in text
+    assert "to go on  the same command again" in text
 
 
 def test_a_saved_file_that_is_not_there_any_more_is_named(

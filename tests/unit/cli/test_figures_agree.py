@@ -270,3 +270,20 @@ def test_the_gallery(truth: Truth, told: Told) -> None:
     assert found["failures"] == truth.lost
     assert found["duplicates"] == had.get("duplicate", 0)
     assert found["images"] == had.get("saved", 0) + had.get("duplicate", 0)
+
+
+@pytest.mark.parametrize("columns", [44, 80])
+def test_on_a_terminal_status_breaks_no_row(
+    truth: Truth, monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    """Of 38 rows 12 were rules and titles, and the line of rates was two."""
+    out = console(columns, 60)
+    monkeypatch.setattr("crawler.cli.tables.console", lambda: out)
+    assert main(["status", str(truth.folder)]) == 0
+    lines = out.export_text().splitlines()
+    assert max(map(len, lines)) <= columns
+    assert not {"Queue", "Images", "Pages", "Rendered"} & {line.strip() for line in lines}, (
+        "titles are headers"
+    )
+    share = next((line for line in lines if " % of " in line), "")
+    assert bool(share) is bool(truth.to_do)
