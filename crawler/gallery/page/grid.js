@@ -11,12 +11,16 @@
   const FAST_PX_PER_MS = 5; // pictures that fly by faster than anybody sees are not fetched
   const FAST_WINDOWS = 1.2; // from one frame to the next, as by the bar at the window's edge
   const SETTLED_MS = 90;
+  const MOST_AWAY = 3; // rows out of sight that stay
 
   const root = document.getElementById("grid");
   const grid = { base: "#", active: 0 };
   let live = []; // rows in the document, by number: {number, node, tiles, head}
   const spareRows = [];
   const spareTiles = [];
+  let isInOrder = true; // whether the document has the rows in their order
+  let orderTimer = 0;
+  let near = [0, 0]; // the rows near the window, when they were last looked at
   let deferred = [];
   let lastTop = null;
   let lastAt = 0;
@@ -102,8 +106,31 @@
     for (const tile of waiting) if (tile.cell.isConnected && !tile.image.getAttribute("src")) tiles.show(tile);
   };
 
-  /** Put the rows near the window into the document, in their order, and take the others out. */
-  const render = (isAnew = false) => {
+  /**
+   * Put the rows of the document in the order in which they are read, around the one that has the focus. Each move is a
+   * layout, so this waits while the page scrolls.
+   */
+  const putInOrder = () => {
+    if (isInOrder) return;
+    isInOrder = true;
+    const at = Math.max(0, live.findIndex((row) => row.node.contains(document.activeElement)));
+    for (let next = at + 1; next < live.length; next += 1) {
+      const before = live[next - 1].node;
+      if (before.nextElementSibling !== live[next].node) before.after(live[next].node);
+    }
+    for (let next = at - 1; next >= 0; next -= 1) {
+      const after = live[next + 1].node;
+      if (after.previousElementSibling !== live[next].node) after.before(live[next].node);
+    }
+  };
+
+  const orderSoon = () => {
+    clearTimeout(orderTimer);
+    orderTimer = setTimeout(putInOrder, SETTLED_MS);
+  };
+
+  /** Put the rows near the window into the document, and take others out; *isScroll*: because it has scrolled. */
+  const render = (isAnew = false, isScroll = false) => {
     const view = window.innerHeight;
     const y = window.scrollY - offset;
     const now = performance.now();
@@ -117,39 +144,41 @@
       from = rowAt(Math.max(0, y - view * OVERSCAN));
       to = rowAt(Math.max(0, y + view * (1 + OVERSCAN))) + 1;
     }
+    const isSame = from === near[0] && to === near[1];
+    near = [from, to];
+    if (isScroll && isSame && !isFast && !deferred.length) {
+      if (!isInOrder) orderSoon();
+      return;
+    }
     const focused = document.activeElement && root.contains(document.activeElement) ? document.activeElement : null;
     const kept = [];
+    const away = []; // still in the document, where they were: the next that are used, the farthest first
     for (const row of live) {
       const isInside = row.number >= from && row.number < to;
-      if (row.number < rows.count && (isInside || (focused && row.node.contains(focused)))) kept.push(row);
-      else spareRows.push(row);
+      if (row.number < rows.count && (isInside || (focused && row.node.contains(focused)))) {
+        kept.push(row);
+        if (isAnew) fillRow(row, row.number, isFast);
+      } else away.push(row);
     }
-    live = [];
-    let at = 0;
-    const keepUpTo = (number) => {
-      while (at < kept.length && kept[at].number < number) {
-        live.push(kept[at]);
-        if (isAnew) fillRow(kept[at], kept[at].number, isFast);
-        at += 1;
-      }
-    };
+    away.sort((a, b) => Math.abs(b.number - from) - Math.abs(a.number - from));
+    const there = new Set(kept.map((row) => row.number));
     for (let number = from; number < to; number += 1) {
-      keepUpTo(number);
-      if (at < kept.length && kept[at].number === number) {
-        if (isAnew) fillRow(kept[at], number, isFast);
-        live.push(kept[at]);
-        at += 1;
-        continue;
-      }
-      const row = spareRows.pop() || { number, node: element("div", { className: "row", role: "row" }), tiles: [], head: null };
+      if (there.has(number)) continue;
+      const row = away.shift() || spareRows.pop() || { number, node: element("div", { className: "row", role: "row" }), tiles: [], head: null };
       fillRow(row, number, isFast);
-      const before = at < kept.length ? kept[at].node : null;
-      // moved only where it does not stand already: each move is a layout
-      if (row.node.parentNode !== root || row.node.nextSibling !== before) root.insertBefore(row.node, before);
-      live.push(row);
+      if (row.node.parentNode !== root) root.append(row.node);
+      kept.push(row);
+      isInOrder = false;
     }
-    keepUpTo(Infinity);
-    for (const row of spareRows) if (row.node.parentNode) row.node.remove();
+    // To take a row out and put it in again is a layout of all of it: a few that are out of sight stay until they are used
+    while (away.length && !isAnew && !isFast && away.length <= MOST_AWAY && away[away.length - 1].number < rows.count) kept.push(away.pop());
+    for (const row of away) {
+      row.node.remove();
+      spareRows.push(row);
+    }
+    live = kept.sort((a, b) => a.number - b.number);
+    if (isScroll && !isFast) orderSoon();
+    else putInOrder();
     if (isFast || deferred.length) {
       clearTimeout(timer);
       timer = setTimeout(flush, SETTLED_MS);
@@ -273,7 +302,7 @@
     isAsked = true;
     requestAnimationFrame(() => {
       isAsked = false;
-      if (!root.hidden) render();
+      if (!root.hidden) render(false, true);
     });
   };
   window.addEventListener("scroll", ask, { passive: true });

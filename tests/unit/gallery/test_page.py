@@ -480,8 +480,9 @@ def test_what_is_chosen_of_the_look_is_kept(windows: Windows, tmp_path) -> None:
         assert window.value(background) == "rgb(18, 20, 23)"
         window.click("#theme")
         assert window.value(background) == "rgb(255, 255, 255)"
+        window.value("window.isOld = true")
         window.value("location.reload()")
-        window.wait_for("gallery.store && gallery.store.isWhole")
+        window.wait_for("!window.isOld && document.body && gallery.store.isWhole")
         assert window.value(background) == "rgb(255, 255, 255)"
 
 
@@ -589,3 +590,17 @@ def test_what_is_very_tall_or_wide_fills_its_tile_and_says_that_there_is_more(
     )
     tall, wide = "\u2195", "\u2194"
     assert seen == [[15, "cover", "o"], [5, "cover", tall], [30, "cover", wide], [5, "cover", tall]]
+
+
+def test_rows_are_used_where_they_stand_and_put_in_order_once_the_page_is_still(
+    window: Window, tmp_path
+) -> None:
+    window.open(url(write(tmp_path, pictures(3000))))
+    window.value("window.nodes = [...document.querySelectorAll('.row')]")
+    for _ in range(40):
+        window.value("window.scrollBy(0, 60)")
+        window.frame()
+    order = "[...document.querySelectorAll('.row')].map(row => Number(row.getAttribute('aria-rowindex')))"
+    window.wait_for(f"{order}.every((row, at, all) => !at || all[at - 1] < row)")
+    assert window.value(order)[0] > 1
+    assert window.value("window.nodes.every(node => node.isConnected)")
