@@ -158,7 +158,7 @@ def _parts(out: Console, stats: Stats) -> list[RenderableType]:
 
 def _watch(tasks: TaskQueue, address: str, *, as_json: bool) -> None:
     out = tables.console()
-    if as_json or not out.is_terminal:
+    if as_json or not out.is_terminal or out.is_dumb_terminal:  # which has no screen of its own
         for now in _states(tasks):
             _show(now, condition(now, runs=True), as_json=as_json, address=address)
             if not (now.drained or now.halted is not None):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import msgspec
 import pytest
 from rich.console import Console
 
+from crawler.cli import status as status_module
 from crawler.cli import status_watch
 from crawler.cli.progress_grid import Figures
 from crawler.cli.status_keys import View
@@ -73,6 +75,18 @@ def test_a_key_leads_there_and_the_same_one_back() -> None:
         view = view.after(key)
         seen.append(view)
     assert seen == [View.FAILURES, View.WORKERS, View.OVERVIEW, View.OVERVIEW, View.HELP, View.HELP]
+
+
+def test_a_dumb_terminal_gets_one_text_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = Console(file=io.StringIO(), force_terminal=True, width=80, height=24, _environ={"TERM": "dumb"})
+    monkeypatch.setattr("crawler.cli.tables.console", lambda: out)
+    monkeypatch.setattr(status_module, "REFRESH_S", 0.0)
+    states = iter([SEEN, msgspec.structs.replace(SEEN, drained=True)])
+    tasks = SimpleNamespace(status=lambda: next(states))
+    status_module._watch(tasks, "data/a", as_json=False)  # type: ignore[arg-type]
+    written = out.file.getvalue()  # type: ignore[attr-defined]
+    assert written.count("too-small") == 2, "until the end nothing was shown"
+    assert "\x1b" not in written
 
 
 def test_what_the_keys_do(monkeypatch: pytest.MonkeyPatch) -> None:
