@@ -13,7 +13,7 @@ from crawler.download.sniff import image_format
 from crawler.download.svg import may_be_svg
 from crawler.download.verify import verify, verify_lenient
 from crawler.errors import REASONS, Rejection, TruncatedImage
-from crawler.gallery.shrunk import shrunk
+from crawler.gallery.shrunk import LONGEST, shrunk
 
 MAX_PIXELS = 300_000
 MAX_SVG_PX = 1_000_000
@@ -50,7 +50,8 @@ def _draw(data: bytes, verdict: ImageInfo | Rejection, room: Callable[[int], int
         assert isinstance(verdict, Rejection) or verdict.format == "svg", exc
         return
     assert small.mode in {"RGB", "RGBA"}
-    assert max(small.size) <= SIDE_PX
+    shorter, longer = sorted(small.size)
+    assert longer <= SIDE_PX or (longer <= LONGEST * SIDE_PX and shorter <= SIDE_PX / 2)
 
 
 def _judged(data: bytes, *, lenient: bool, room: object) -> ImageInfo | Rejection:
