@@ -124,10 +124,10 @@ def _pattern_of_few(most: int) -> re.Pattern[str]:
     alternatives = (
         # what is most of a page comes first, told by one letter: that takes a third less
         rf"</?(?![{begins}])[a-z]{rest}[^<]*+",
-        "[^<]++",
+        "[^<]++|<(?![a-z/!?])",
         rf"</?(?!(?:script|svg|math|{raw})[{S}/>])[a-z]{rest}",
         rf"</(?:script|{raw})(?=[{S}/>]){rest}",
-        text,
+        COMMENT,
         begun("script", SCRIPT_TEXT),
         *(begun(name, text_of(name)) for name in RAW_NAMES),
         *(ended(name, foreign) for name in ("svg", "math")),
