@@ -41,7 +41,8 @@ def test_the_grid_shows_rows_of_pictures_and_uses_its_nodes_again(
         lefts, rights, heights = zip(*row, strict=True)
         assert len(set(heights)) == 1
         assert rights[-1] - lefts[0] == pytest.approx(wide, abs=1)
-        assert [left - right for left, right in zip(lefts[1:], rights, strict=False)] == [6] * (len(row) - 1)
+        gaps = [left - right for left, right in zip(lefts[1:], rights, strict=False)]
+        assert gaps == pytest.approx([6] * (len(row) - 1), abs=0.01)
     for _ in range(12):
         window.value("window.scrollBy(0, 900)")
         window.frame()
