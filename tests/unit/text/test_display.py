@@ -214,9 +214,9 @@ WAYS = {
 """Names of what writes to a terminal, or knows how to drive it, and the files that may use each."""
 
 
-TO_PIPES = {"render/launch.py", "api/progress.py"}
-"""A process of its own, whose output its parent reads; and a crawl's figures for who runs it in Python, on streams that
-are not ours, without a word of others.
+TO_PIPES = {"render/launch.py", "api/progress.py", "__main__.py"}
+"""A process of its own, whose output its parent reads; a crawl's figures for who runs it in Python, on streams that are
+not ours, without a word of others; and one word of our own, said while what writes to the terminal is not there yet.
 """
 
 
