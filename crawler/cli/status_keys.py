@@ -68,7 +68,7 @@ def hint(status: Status, view: View, width: int) -> Text:
     return told
 
 
-def below(
+def view_rows(
     console: Console, status: Status, view: View, rows: int, *, address: str
 ) -> Iterator[RenderableType]:
     """The *view*, but the overview, in at most so many *rows*."""

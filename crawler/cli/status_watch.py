@@ -29,7 +29,7 @@ from crawler.cli.panel_blocks import (
     wait_blocks,
 )
 from crawler.cli.progress_grid import Figures, Histories
-from crawler.cli.status_keys import AGAIN, LEAVE, PAUSE, View, below, hint, pressed
+from crawler.cli.status_keys import AGAIN, LEAVE, PAUSE, View, hint, pressed, view_rows
 from crawler.models import Status
 from crawler.monitoring import wait_reasons
 from crawler.monitoring.guessed_sitemaps import without_guessed
@@ -114,7 +114,7 @@ class StatusScreen:
             yield from self._tables(console, left)
         else:
             yield Text()
-            yield from below(console, status, self._view, left - 1, address=self._address)
+            yield from view_rows(console, status, self._view, left - 1, address=self._address)
 
     def _least(self, height: int) -> int:
         """Rows kept for tables: workers are visible on the lowest screen."""
