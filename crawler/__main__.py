@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from typing import NoReturn
 
@@ -35,6 +36,7 @@ def main() -> NoReturn:
         sys.stderr.write("image-crawler: interrupted\n")
         code = _INTERRUPTED
     finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # whoever is in a hurry now sees no traceback
         if forks is not None:
             forks.close()
     end_process(code)

@@ -92,7 +92,7 @@ class Base:
         elif reference.startswith(self._root):
             plain = _PATH.fullmatch(reference, len(self._root) - 1)
         else:
-            return _remembered(reference)
+            return canonical(reference)
         if plain is None:
             return resolve(reference, self.url)
         up, rest = plain.groups()
@@ -127,7 +127,8 @@ def canonical(url: str) -> str | None:
 
     That of a short URL is remembered: links of navigation are on each page, whose URL goes with each of its images.
     """
-    return _parsed(url) if len(url) > _REMEMBERED_CHARS else _remembered(url)
+    # of what is not ASCII each character would take up to twelve bytes
+    return _remembered(url) if len(url) <= _REMEMBERED_CHARS and url.isascii() else _parsed(url)
 
 
 def _parsed(url: str) -> str | None:

@@ -200,16 +200,12 @@ def _disk_usage(folder: str) -> tuple[int, int]:
     files = size_bytes = 0
     folders = [folder]
     while folders:
-        try:
-            entries = os.scandir(folders.pop())
-        except OSError:  # none is there yet, or it is gone
-            continue
-        with entries as found:
+        with suppress(OSError), os.scandir(folders.pop()) as found:  # none is there yet, or it is gone
             for entry in found:
-                if entry.is_dir():
-                    folders += [] if entry.is_symlink() else [entry.path]
-                elif not entry.name.startswith(HALF_WRITTEN):
-                    with suppress(FileNotFoundError):
+                with suppress(OSError):  # gone meanwhile, or a link to itself
+                    if entry.is_dir():
+                        folders += [] if entry.is_symlink() else [entry.path]
+                    elif not entry.name.startswith(HALF_WRITTEN):
                         size_bytes += entry.stat(follow_symlinks=False).st_size
                         files += 1
     return files, size_bytes

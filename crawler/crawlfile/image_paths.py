@@ -74,10 +74,10 @@ def is_image_path(path: str) -> bool:
     folder, _, name = path.rpartition("/")
     plain = _PLAIN.fullmatch(name)
     return (
-        (plain[1].casefold() in FORMAT_OF if plain else extension_of(name) != "" and _is_name(name))
+        len(path) <= _MAX_PATH_BYTES  # first: folders are remembered
+        and (plain[1].casefold() in FORMAT_OF if plain else extension_of(name) != "" and _is_name(name))
         and _is_folder(folder)
         and (path.isascii() or len(path.encode("utf-8", "replace")) <= _MAX_PATH_BYTES)
-        and len(path) <= _MAX_PATH_BYTES
     )
 
 

@@ -21,6 +21,11 @@ def has_code(error: Exception, *codes: int) -> bool:
     return code is not None and code & 0xFF in codes
 
 
+def damage(text: str) -> SqliteError:
+    """The error for a damaged file where we see that, not SQLite: it compares an index and its table nowhere."""
+    return sqlite3.DatabaseError(text)
+
+
 @contextmanager
 def explained(path: Path, on_error: Callable[[str], None] | None = None) -> Iterator[None]:
     """SQLite's errors within the block become ours, which say what to do; *on_error* hears of them first.

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import closing
@@ -20,6 +19,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from crawler.crawlfile.schema import origin_in
+from crawler.crawlfile.sqlite_errors import damage
 from crawler.logs.events import (
     DEBUG,
     LEASE_GRANTED,
@@ -261,12 +261,8 @@ class Leases:
         """Lease the tasks of *share*, within a transaction."""
         state, host = self._state, share.host
         rows = self._next_tasks(kind, host, share.tasks)
-        if (
-            len(rows) != share.tasks
-        ):  # a damaged file, whose index and table differ: SQLite compares them nowhere
-            raise sqlite3.DatabaseError(
-                f"{share.tasks} tasks should wait for host {host}, and {len(rows)} do"
-            )
+        if len(rows) != share.tasks:  # its index and its table differ
+            raise damage(f"{share.tasks} tasks should wait for host {host}, and {len(rows)} do")
         now = state.clock()
         if state.refresh.happen:
             rows = [(*start, blob, *state.refresh.past(kind, start[0], blob)) for *start, blob in rows]
@@ -337,9 +333,11 @@ class Leases:
             (kind, host),
         )
         rows: list[Any] = []
+        look_at = count
         with closing(ids):
             free = (task_id for (task_id,) in ids if task_id not in self.by_task)
-            while len(rows) < count and (some := list(islice(free, count))):
+            while len(rows) < count and (some := list(islice(free, look_at))):
+                look_at *= 2  # *which* may fit none of ten thousand
                 rows += self._state.db.execute(
                     f"SELECT {columns} FROM tasks WHERE id IN (SELECT value FROM json_each(?)) {which}"  # noqa: S608
                     f" ORDER BY id {order} LIMIT ?",

@@ -12,6 +12,7 @@ ledger writes one row for each page that is read, to ``new_mentions``, and moves
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 
 from crawler.crawlfile.connection import Connection
 from crawler.models import NewTask, TaskKind
@@ -68,9 +69,9 @@ class MentionRows:
         if not marked:
             return
         pages = self._pages({mark: url for mark, url, _ in marked})
-        rows = [(image, pages[mark]) for mark, _, images in marked for image in images]
-        rows.sort()  # neighbours change the same page of the file
-        self._db.executemany("INSERT OR IGNORE INTO mentions VALUES (?, ?)", rows)
+        rows = ((image, pages[mark]) for mark, _, images in marked for image in images)
+        while some := sorted(islice(rows, _AT_ONCE)):  # neighbours change the same page of the file
+            self._db.executemany("INSERT OR IGNORE INTO mentions VALUES (?, ?)", some)
 
     def _pages(self, urls: Mapping[int, str]) -> dict[int, int]:
         """The ids of pages, by their marks; those that are new are added."""

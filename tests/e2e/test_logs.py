@@ -189,7 +189,8 @@ def test_serve_tells_who_joins_leaves_and_is_lost(
             server.delay_s = 0.1
             leaves.process.send_signal(signal.SIGTERM)
             wait_for(log, "NOTICE worker-left: downloader ")
-            for pid in in_session(dies.process.pid):
+            # the downloader first: it says goodbye when its parent is gone
+            for pid in (downloader(dies), *in_session(dies.process.pid)):
                 with suppress(ProcessLookupError):  # a decoder ends with its worker
                     os.kill(pid, signal.SIGKILL)
             said = wait_for(log, "WARNING worker-lost: downloader ")

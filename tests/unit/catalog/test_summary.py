@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -25,6 +26,15 @@ from tests.support.crawls import SEED, SITE, garden, keep, saved
 def summary_of(folder: Path) -> Summary:
     with Catalog(folder) as catalog:
         return summarise(catalog)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a right")
+def test_a_link_to_itself_among_the_images_does_no_harm(tmp_path: Path) -> None:
+    folder = garden(tmp_path)
+    (folder / "images" / "loop").symlink_to("loop")
+    (folder / "images" / "all").symlink_to(folder)
+    summary = summary_of(folder)
+    assert (summary.files, summary.files_bytes) == (2, 13)
 
 
 def test_the_books_of_a_finished_crawl(tmp_path: Path) -> None:
