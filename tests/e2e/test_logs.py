@@ -189,10 +189,13 @@ def test_serve_tells_who_joins_leaves_and_is_lost(
             server.delay_s = 0.1
             leaves.process.send_signal(signal.SIGTERM)
             wait_for(log, "NOTICE worker-left: downloader ")
-            # the downloader first: it says goodbye when its parent is gone
-            for pid in (downloader(dies), *in_session(dies.process.pid)):
-                with suppress(ProcessLookupError):  # a decoder ends with its worker
-                    os.kill(pid, signal.SIGKILL)
+            for number in (
+                signal.SIGSTOP,
+                signal.SIGKILL,
+            ):  # else those who are left tell of those who are gone
+                for pid in in_session(dies.process.pid):
+                    with suppress(ProcessLookupError):  # a decoder ends with its worker
+                        os.kill(pid, number)
             said = wait_for(log, "WARNING worker-lost: downloader ")
         assert said.count("WARNING worker-lost: ") == 1
         assert image_crawler("stop", "c", folder=tmp_path).code == 0
