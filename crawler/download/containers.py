@@ -58,9 +58,8 @@ def check_jpeg(data: bytes) -> int:
         if marker == _SOS:
             scans += 1
             first_scan = first_scan or position
-            if in_frame and data[position + 2 : position + 3] == bytes((in_frame,)):
-                scans = 1
-                break  # this scan has all components, and a decoder reads no other
+            if scans == 1 and in_frame and data[position + 2 : position + 3] == bytes((in_frame,)):
+                break  # the first scan has all components, and a decoder reads no other
         elif marker == _EOI[1] and scans:
             return scans
         elif marker in _JPEG_SEQUENTIAL:
