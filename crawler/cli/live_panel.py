@@ -103,9 +103,8 @@ class _Drawn:
         table.add_column(width=left)
         table.add_column(width=right)
         parts = [block.part for block in shown if block.part is not None]
-        above = [Text()] * min(
-            _ROWS_ABOVE_FIGURES, max(0, height - workers.row_count)
-        )  # beside the first bar
+        # beside the first bar
+        above = [Text()] * min(_ROWS_ABOVE_FIGURES, max(0, height - workers.row_count))
         table.add_row(Group(*parts), Group(*above, workers))
         return table
 

@@ -203,9 +203,8 @@ class Picture(Live):
         return drawn
 
     def stop(self) -> None:
-        if (
-            not any(self._widths) or not self._is_in_sight
-        ):  # there is nothing to remove, and rich would return the carriage
+        # there is nothing to remove, and rich would return the carriage
+        if not any(self._widths) or not self._is_in_sight:
             self.transient = False
         super().stop()
 

@@ -51,9 +51,8 @@ class Terminal:
             return
         handlers = {signal.SIGTSTP: self._stop, signal.SIGCONT: self._continued}
         before = {number: signal.getsignal(number) for number in handlers}
-        ours = [
-            number for number in handlers if before[number] is signal.SIG_DFL
-        ]  # a shell may want it ignored
+        # a shell may want it ignored
+        ours = [number for number in handlers if before[number] is signal.SIG_DFL]
         try:
             for number in ours:
                 signal.signal(number, handlers[number])
@@ -145,9 +144,8 @@ class Terminal:
             if self.has_keys:
                 modes[_LOCAL_MODES] &= ~termios.ICANON
                 modes[_CONTROL_CHARS][termios.VMIN], modes[_CONTROL_CHARS][termios.VTIME] = 1, 0
-            termios.tcsetattr(
-                self._fd, termios.TCSANOW, modes
-            )  # TCSADRAIN would wait for Ctrl-Q after a Ctrl-S
+            # TCSADRAIN would wait for Ctrl-Q after a Ctrl-S
+            termios.tcsetattr(self._fd, termios.TCSANOW, modes)
 
     def _restore_modes(self) -> None:
         if sys.platform == "win32" or self._modes is None:

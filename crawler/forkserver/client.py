@@ -14,7 +14,7 @@ import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-from crawler.forkserver.server import NUMBER_BYTES, Request, ServerOrders, Stage
+from crawler.forkserver.server import NUMBER_BYTES, Request, Stage
 
 UNKNOWN = -int(getattr(signal, "SIGKILL", 9))
 """The exit code of a process that has ended after its server: whoever kills servers may have killed it as well."""
@@ -37,8 +37,7 @@ class ForkServer:
 
     def __init__(self, stages: Sequence[Stage]) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        orders = ServerOrders(control=theirs.fileno(), stages=tuple(stages))
-        arguments = [json.dumps(sys.path), json.dumps(orders)]
+        arguments = [json.dumps(sys.path), json.dumps([theirs.fileno(), *stages])]
         with theirs, interrupts_held():
             try:
                 process = subprocess.Popen(  # noqa: S603 - our own interpreter

@@ -55,15 +55,6 @@ class Request(NamedTuple):
     """Key of a stage: the server forks once it has loaded that one, and those before it. Any other text needs none."""
 
 
-class ServerOrders(NamedTuple):
-    """What the server is told at its start."""
-
-    control: int
-    """Descriptor of the socket for requests."""
-    stages: tuple[Stage, ...]
-    """In the order of need."""
-
-
 class _Forked(NamedTuple):
     """A process whose end has not been reported."""
 
@@ -77,10 +68,8 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
     name_process("fork-server")
-    control, stages = json.loads(sys.argv[2])
-    _end_with(
-        Server(ServerOrders(control, tuple(Stage(key, tuple(modules)) for key, modules in stages))).serve()
-    )
+    control, *stages = json.loads(sys.argv[2])
+    _end_with(Server(control, [Stage(*stage) for stage in stages]).serve())
 
 
 def name_process(name: str) -> None:
@@ -90,11 +79,13 @@ def name_process(name: str) -> None:
 
 
 class Server:
-    """The fork server. Its process ends when nobody is left who may ask."""
+    """The fork server: *control* is the descriptor of the socket for requests, *stages* are in the order of need. Its
+    process ends when nobody is left who may ask.
+    """
 
-    def __init__(self, orders: ServerOrders) -> None:
-        self._control = socket.socket(fileno=orders.control)
-        self._stages = list(orders.stages)
+    def __init__(self, control: int, stages: list[Stage]) -> None:
+        self._control = socket.socket(fileno=control)
+        self._stages = stages
         self._modules = self._in_order()
         self._forked: dict[int, _Forked] = {}
         """By their pidfds."""

@@ -6,7 +6,6 @@ import netrc
 import os
 import re
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -139,16 +138,13 @@ def asks_unless(unless: Validators | None, url: str) -> bool:
     return unless is not None and unless.url == url and bool(unless.etag or unless.last_modified)
 
 
-_known_page = lru_cache(maxsize=256)(canonical)  # what a page names is asked for with the same one
-
-
 def referer_for(url: str, page_url: str) -> str:
     """The Referer for *url*, linked from *page_url*, by the browsers' default policy.
 
     Its own origin gets the page's whole URL, others its origin alone; a request from https to http has none. Never
     contains a fragment or a user name. Source: W3C Referrer Policy, strict-origin-when-cross-origin.
     """
-    page = _known_page(page_url) if page_url else None
+    page = canonical(page_url) if page_url else None
     if page is None or (page.startswith("https:") and url.startswith("http:")):
         return ""
     origin = host_key(page)
