@@ -226,7 +226,7 @@ class HostFiles(Generic[T]):
                 accept=self._accept,
                 cut=True,
                 within_s=PATIENCE_S,
-                check=partial(self._admit, turn),
+                check=partial(self._admit, turn, url),
                 sent=turn.sent if turn is not None else None,
             )
         except TaskError as exc:
@@ -239,11 +239,11 @@ class HostFiles(Generic[T]):
             kept_s=KEPT_S,
         )
 
-    def _admit(self, turn: Turn | None, url: str) -> None:
+    def _admit(self, turn: Turn | None, file_url: str, url: str) -> None:
         if self._check is not None:
             self._check(url, turn)
         if turn is not None:
-            turn(url)
+            turn(url, is_file=url == file_url)
 
     def _without(self, error: TaskError, url: str, host: str) -> HostFile:
         detail = error.detail[:_SHOWN_CHARS]

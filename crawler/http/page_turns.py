@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 
-from crawler.http.turns import BACK_S, FILES, HOLD_CROWDED_S, HOLD_FIRST_S, HOLD_S, NotYet, Turn, TurnQueue
+from crawler.http.turns import BACK_S, HOLD_CROWDED_S, HOLD_FIRST_S, HOLD_S, NotYet, Turn, TurnQueue
 from crawler.models import ASK_AGAIN_S, Task
 from crawler.urls import host_key
 
@@ -200,10 +200,9 @@ class PageTurn(Turn):
         self._place: tuple[str, int] | None = None
         self._was_asked = False
 
-    def __call__(self, url: str) -> None:
+    def __call__(self, url: str, *, is_file: bool = False) -> None:
         host = host_key(url)
-        if url.endswith(FILES):
-            # as in Turn: other requests wait for it, so that it needs no slot, which they may hold
+        if is_file:  # as in Turn
             self._wait_for_turn(url, host, None)
             return
         if self._place is None or self._place[0] != host:

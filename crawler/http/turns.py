@@ -18,8 +18,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from crawler.logs.events import WAITING, tell
-from crawler.models import ASK_AGAIN_S, ROBOTS_TXT, Task
-from crawler.opt_outs import tdmrep
+from crawler.models import ASK_AGAIN_S, Task
 from crawler.urls import host_key
 
 log = logging.getLogger(__name__)
@@ -34,8 +33,6 @@ BACK_S = (1.0, 5.0)
 """Such a guest then goes back for a random time between these: not all at once."""
 _LATE_S = 0.01
 """After so long a request the queue is told when it was sent: else the next one might be sent too soon."""
-FILES = (f"/{ROBOTS_TXT}", tdmrep.PATH)
-"""Ends of URLs of a host's files, see host_files.py."""
 
 
 class NotYet(Exception):
@@ -91,14 +88,19 @@ class Turn:
         self.waited_s = 0.0
         self._crowded_s = 0.0
 
-    def __call__(self, url: str) -> None:
+    def __call__(self, url: str, *, is_file: bool = False) -> None:
+        """*is_file*: *url* is a file in which its host speaks of itself, see host_files.py.
+
+        All other workers wait for the one that requests it: it needs no slot, which they may hold. That is for the
+        caller to say, not for the URL: ``/a?u=/robots.txt`` can be a picture, and a redirect to another host's
+        robots.txt is one of many.
+        """
         host = host_key(url)
         is_free = not self._task.host_delay_s and not self._is_away
-        if host == self._own and is_free and not url.endswith(FILES):
+        if host == self._own and is_free and not is_file:
             self._asked = True
             return
-        # all other workers wait for the one that requests a file of the host: it needs no slot, which they may hold
-        is_guest = (host != self._own or self._is_away) and not url.endswith(FILES)
+        is_guest = (host != self._own or self._is_away) and not is_file
         if is_guest:
             self._leave(host)
         while True:

@@ -156,19 +156,28 @@ def test_robots_txt_takes_no_slot_and_is_asked_for_in_turn() -> None:
     queue = Queue()
     page, _ = turns(queue)
     with page.request() as turn:
-        turn(f"{OTHER}/robots.txt")
-        turn(f"{OTHER}/.well-known/tdmrep.json")
+        turn(f"{OTHER}/robots.txt", is_file=True)
+        turn(f"{OTHER}/.well-known/tdmrep.json", is_file=True)
         assert queue.asked == [(TASK.id, OTHER, False)] * 2
         turn(FOREIGN)
         assert queue.asked[-1][2]
     assert len(queue.over) == 1
 
 
+def test_what_only_ends_like_a_file_of_the_host_takes_a_slot() -> None:
+    """A script could send all requests of its page to another host at once, as ``/pic?u=/robots.txt``."""
+    queue = Queue()
+    page, _ = turns(queue)
+    with page.request() as turn:
+        turn(f"{FOREIGN}?u=/robots.txt")
+        assert queue.asked[-1][2]
+
+
 def test_where_a_robots_txt_leads_is_left_for_what_comes_after() -> None:
     queue = Queue()
     page, _ = turns(queue)
     with page.request() as turn:
-        turn(f"{OWN}/robots.txt")
+        turn(f"{OWN}/robots.txt", is_file=True)
         turn(f"{OTHER}/moved.txt")
         turn(PART)
         assert queue.guests == set()

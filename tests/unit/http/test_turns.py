@@ -5,14 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
 
 from crawler.config import Config, ScopeConfig
 from crawler.download.handler import ImageHandler
-from crawler.errors import ServerError
+from crawler.errors import NotFound, ServerError
 from crawler.http import Fetched
 from crawler.http.host_files import QueueHostFileStore
 from crawler.http.request_retries import RetryingTransport
@@ -89,7 +89,7 @@ def test_robots_txt_is_asked_for_in_turn_even_without_a_delay() -> None:
     """It may ask for one, which counts from then on."""
     queue = Queue()
     turn, _ = turn_of(TASK, queue)
-    turn("http://a.example/robots.txt")
+    turn("http://a.example/robots.txt", is_file=True)
     assert queue.asked == [("http://a.example", False)]
 
 
@@ -265,9 +265,31 @@ def test_a_file_of_a_host_waits_for_no_slot_that_those_hold_who_wait_for_it() ->
     queue = Queue()
     turn, _ = turn_of(TASK, queue)
     for url in ("http://b.example/robots.txt", "http://b.example/.well-known/tdmrep.json"):
-        turn(url)
+        turn(url, is_file=True)
     assert queue.asked == [("http://b.example", False)] * 2
     assert queue.over == []
+
+
+def test_only_the_file_itself_needs_no_slot() -> None:
+    """A site could make all our workers ask another one at once, by redirects to ``/pic?u=/robots.txt``; and hosts
+    without end may have the robots.txt of one.
+    """
+    queue = Queue()
+    turn, _ = turn_of(TASK, queue)
+    turn("http://b.example/pic?u=/robots.txt")
+
+    class Elsewhere:
+        def fetch(self, url: str, **asked: Any) -> Fetched:
+            asked["check"](url)
+            asked["check"]("http://c.example/robots.txt")
+            raise NotFound("x", http_status=404)
+
+    Robots(cast("Any", Elsewhere()), agent="image-crawler").check("http://a.example/", turn)
+    assert queue.asked == [
+        ("http://b.example", True),
+        ("http://a.example", False),
+        ("http://c.example", True),
+    ]
 
 
 def test_time_spent_waiting_is_no_time_spent_on_the_task(visit: Callable[..., Any]) -> None:
