@@ -35,6 +35,7 @@ LOOPBACK = "127.0.0.1"
 _MOST_NAMED = 3
 _A_DAY_S = 86_400.0
 _ANY = "any"
+_PAGE = "page"
 _EXPLAINED = ("svg", "interrupted", "elsewhere", "gone", "changed", "unreadable")
 """Reasons for having no thumbnail that have a row of their own, or need none; others say why a file is not decoded."""
 
@@ -107,7 +108,8 @@ def _show(summary: GallerySummary) -> None:
     out.print(_headline(summary), soft_wrap=True)
     if rows := dict(_rows(summary)):
         tables.show(out, tables.facts(rows))
-    out.print(link_to(out, Path(summary.page)), soft_wrap=True)
+    name = f"{_PAGE:<{max(map(len, [*rows, _PAGE]))}}  "
+    out.print(Text(name, "dim").append_text(link_to(out, Path(summary.page))), soft_wrap=True)
 
 
 def _headline(summary: GallerySummary) -> Text:

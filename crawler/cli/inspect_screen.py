@@ -20,6 +20,7 @@ from crawler.cli.output import clean
 from crawler.cli.panel_blocks import shortened
 from crawler.cli.report import rendered, revisits, wants_a_browser
 from crawler.cli.sparkline import sparkline
+from crawler.cli.sums import Sum
 from crawler.config import StorageConfig
 from crawler.models import ImageStatus, PageStatus, TaskKind
 from crawler.monitoring.guessed_sitemaps import EXPECTED, without_guessed
@@ -50,7 +51,7 @@ def show_inspection(out: Console, found: Inspection, storage: StorageConfig) -> 
     tables.side_by_side(out, *_parts(found, out.width))
 
 
-def _headline(found: Inspection, storage: StorageConfig) -> Iterator[tuple[str, str | Text]]:
+def _headline(found: Inspection, storage: StorageConfig) -> Iterator[tuple[str, str | Text | Sum]]:
     stats = found.stats
     begins_with = (*found.seeds, *(f"the list {Path(name).name}" for name in found.lists))
     seeds = begins_with[0] if begins_with else "none yet"
@@ -78,7 +79,7 @@ def _headline(found: Inspection, storage: StorageConfig) -> Iterator[tuple[str, 
         yield "kept", kept_where(found) or f"on the disk {counted(found.files, 'file')}"
 
 
-def _images(found: Inspection) -> str:
+def _images(found: Inspection) -> Sum:
     """``1,967 URLs = 1,959 saved (46.6 MiB) + 6 duplicate + 2 failed``; zeros say nothing."""
     stats = found.stats
     size = f" ({tables.size(stats.saved_bytes)})" if stats.saved_bytes else ""
@@ -89,7 +90,7 @@ def _images(found: Inspection) -> str:
     ]
     if to_do := max(0, stats.images.discovered - sum(stats.image_status.values())):
         parts.append(f"{to_do:,} to do")
-    return f"{counted(stats.images.discovered, 'URL')}{' = ' if parts else ''}{' + '.join(parts)}"
+    return Sum(counted(stats.images.discovered, "URL"), parts)
 
 
 def _lacking(found: Inspection) -> Text:

@@ -19,6 +19,7 @@ from crawler.catalog.summary import Summary
 from crawler.cli import crawl_tables, tables
 from crawler.cli.image_locations import kept_where
 from crawler.cli.output import clean, link_to, write_json
+from crawler.cli.sums import Sum
 from crawler.crawlfile.layout import CrawlFolder
 from crawler.errors import NoBrowser
 from crawler.gallery.files import PAGE, made_at
@@ -30,7 +31,7 @@ from crawler.text.display import counted
 
 _NOT_SAVED = (ImageStatus.REJECTED, ImageStatus.FAILED, ImageStatus.DEAD)
 _SHORT_S = 10.0
-_SEE = "see them"
+_FILES, _SEE = "files", "see them"
 
 
 @dataclass(kw_only=True)
@@ -60,26 +61,27 @@ def print_summary(
     out = tables.console()
     out.print()
     out.print(headline(summary, course, failed=failed), soft_wrap=True)
-    rows = dict(_rows(summary))
+    rows: dict[str, str | Text | Sum] = dict(_rows(summary))
     if not failed and (summary.stats.images.discovered or not summary.stats.drained):
         rows["state"] = _state(summary)
     if rows:
         tables.show(out, tables.facts(rows))
     if summary.files:
-        out.print(link_to(out, Path(summary.folder, "images")), soft_wrap=True)
-        out.print(_see_them(out, summary, columns=max(map(len, [*rows, _SEE]))), soft_wrap=True)
+        columns = max(map(len, [*rows, _SEE]))
+        for name, value in (
+            (_FILES, link_to(out, Path(summary.folder, "images"))),
+            (_SEE, _see_them(out, summary)),
+        ):  # below the table, whole: a path that is folded can't be copied
+            out.print(Text(f"{name:<{columns}}  ", "dim").append_text(value), soft_wrap=True)
 
 
-def _see_them(out: Console, summary: Summary, *, columns: int) -> Text:
-    """The page with the images, if there is one that has them all; else the command that makes it. *columns* is the
-    width of the names of facts above it.
-    """
+def _see_them(out: Console, summary: Summary) -> Text:
+    """The page with the images, if there is one that has them all; else the command that makes it."""
     folder = Path(summary.folder)
-    label = Text(f"{_SEE:<{columns}}  ", "dim")
     page = CrawlFolder(folder).gallery / PAGE
     if summary.finished and page.is_file() and made_at(folder) >= summary.finished_at[:19]:
-        return label.append_text(link_to(out, page))
-    return label.append(f"image-crawler gallery {shlex.quote(clean(summary.folder))} --open", "not dim")
+        return link_to(out, page)
+    return Text(f"image-crawler gallery {shlex.quote(clean(summary.folder))} --open")
 
 
 def headline(summary: Summary, course: CrawlCourse | None, *, failed: bool = False) -> Text:
@@ -159,14 +161,16 @@ def _pages(stats: Stats) -> Iterator[tuple[str, str]]:
         yield "pages", ", ".join(parts)
 
 
-def _state(summary: Summary) -> Text:
+def _state(summary: Summary) -> Text | Sum:
     stats = summary.stats
     text = crawl_tables.state(stats, stopped=summary.stopped)
     parts = [f"{count:,} {status}" for status in ImageStatus if (count := stats.image_status.get(status, 0))]
-    if stats.drained and len(parts) > 1:
-        text.append(f": {stats.images.discovered:,} image URLs = {' + '.join(parts)}")
     once_more = stats.images.unsettled - max(0, stats.images.discovered - sum(stats.image_status.values()))
-    return text.append(f", {once_more:,} of these once more") if once_more > 0 else text
+    rest = f", {once_more:,} of these once more" if once_more > 0 else ""
+    if stats.drained and len(parts) > 1:
+        total = f"{stats.images.discovered:,} image URLs"
+        return Sum(total, parts, lead=text.append(":"), rest=rest)
+    return text.append(rest)
 
 
 def rendered(summary: Summary) -> dict[str, str]:

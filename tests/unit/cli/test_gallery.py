@@ -41,7 +41,7 @@ def test_of_a_gallery_without_a_flaw_there_is_little_to_say(
         saved(tmp_path, f"{SITE}/b.svg", SVG, format="svg"),
     )
     assert first.startswith("2 images, 1 thumbnail made in ")
-    assert last == str(tmp_path / "gallery" / "index.html")
+    assert last == f"page  {tmp_path / 'gallery' / 'index.html'}"
     assert len(lines) == 2
     assert main(["gallery", str(tmp_path)]) == 0
     assert capsys.readouterr().out.splitlines() == ["2 images", last]

@@ -60,7 +60,7 @@ def test_it_says_what_came_of_it_and_where(capsys: pytest.CaptureFixture[str]) -
         "not saved  2: 2 not-found",
         "           why: image-crawler inspect data/example.org --failures",
         "state      finished, and the books balance: 1,967 image URLs = 1,959 saved + 6 duplicate + 2 failed",
-        str(Path("data/example.org/images")),
+        f"files      {Path('data/example.org/images')}",
         "see them   image-crawler gallery data/example.org --open",
     ]
 
@@ -79,7 +79,7 @@ def test_of_a_crawl_without_a_flaw_there_is_little_to_say(capsys: pytest.Capture
         "1 image, 2.0 KiB in 2.4 s (0.41/s)",
         "pages  1 read",
         "state  finished, and the books balance",
-        str(Path("data/example.org/images")),
+        f"files     {Path('data/example.org/images')}",
         "see them  image-crawler gallery data/example.org --open",
     ]
 
