@@ -1,4 +1,7 @@
-"""The pages on which an image stands: the first one, which its record names, then the others."""
+"""The pages on which an image stands: the first one, which its record names, then the others.
+
+crawl.db keeps 1,000 of each image, and counts how often further pages name it (queues/mentions.py).
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,8 @@ class ImagePage(NamedTuple):
 
 def other_pages(catalog: Catalog, key: bytes, first: str, *, most: int) -> tuple[tuple[str, ...], int]:
     """*most* of the pages that name the image of that ``task_key``, but for the *first* one, in the order in which they
-    were read; and how many there are in all. None are known of a crawl that an early version of the program has made.
+    were read; and how many there are in all; one that is not kept counts each time that it was read. None
+    are known of a crawl that an early version of the program has made.
     """
     if "mentions" in catalog.missing_tables:
         return (), 0
@@ -36,10 +40,27 @@ def other_pages(catalog: Catalog, key: bytes, first: str, *, most: int) -> tuple
     found = list(_urls(catalog, key, most + 2))
     others = tuple(page for page in found if page != first)
     if len(found) < most + 2:
-        return others[:most], len(others)
+        return others[:most], len(others) + _left_out(catalog, key)
     count = catalog.value("SELECT count(*) FROM mentions WHERE image = ?", (key,))
     count -= catalog.value(f"SELECT count(*) {_OF_IMAGE} AND mention_pages.mark = ?", (key, page_mark(first)))
-    return others[:most], count
+    return others[:most], count + _left_out(catalog, key)
+
+
+def _left_out(catalog: Catalog, key: bytes) -> int:
+    """How often the image was named by pages that are not kept."""
+    return _times(catalog, "WHERE image = ?", (key,))
+
+
+def left_out(catalog: Catalog) -> int:
+    """The same of all images together."""
+    return _times(catalog, "", ())
+
+
+def _times(catalog: Catalog, where: str, values: tuple[bytes, ...]) -> int:
+    if "more_mentions" in catalog.missing_tables:
+        return 0
+    sql = f"SELECT coalesce(sum(CAST(times AS INTEGER)), 0) FROM more_mentions {where}"  # noqa: S608 - our own words
+    return max(0, int(catalog.value(sql, values)))
 
 
 def pages_of(catalog: Catalog, record: ImageRecord, *, most: int) -> ImagePages:
@@ -58,7 +79,7 @@ def pages_now(folder: Path, record: ImageRecord, *, most: int) -> ImagePages:
 
 
 def all_pages(catalog: Catalog, *, status: ImageStatuses = ()) -> Iterator[ImagePage]:
-    """A row for each page of each image, however many: image by image, as ``Catalog.images`` has them, and of each the
+    """A row for each page of each image that is kept: image by image, as ``Catalog.images`` has them, and of each the
     first page, then the others as they were read.
     """
     for record in catalog.images(status=status):

@@ -12,7 +12,7 @@ import click
 
 from crawler.catalog import Catalog
 from crawler.catalog.export import FORMATS, NOTHING_FURTHER, Further, atomic_file
-from crawler.catalog.image_pages import ImagePage, pages_of
+from crawler.catalog.image_pages import ImagePage, left_out, pages_of
 from crawler.cli.options import Command, folder_argument
 from crawler.models import (
     MAX_PAGES,
@@ -103,6 +103,11 @@ def export(folder: Path, *, form: str, records: str, status: tuple[str, ...], ou
         if kind is ImageRecord:
             further = Further(("pages", "more_pages"), partial(pages_of, catalog, most=MAX_PAGES))
         write = partial(FORMATS[form], read(status=status), kind, raw=raw, further=further)
+        if kind is ImagePage and (more := left_out(catalog)):
+            click.echo(
+                f"of an image 1,000 pages are kept: {more:,} more times one was named is counted, not listed",
+                err=True,
+            )
         if output == "-":
             write(sys.stdout.buffer)
             return

@@ -161,6 +161,10 @@ STEPS: dict[int, Step] = {
             "PRAGMA legacy_alter_table = OFF",
         ),
     ),
+    12: Step(
+        ("CREATE TABLE more_mentions (image BLOB PRIMARY KEY, times INTEGER NOT NULL) WITHOUT ROWID",),
+        tables=("more_mentions",),
+    ),
 }
 """By the version that each begins with. Files of these are read as they are, and brought up to date to be written."""
 SCHEMA_VERSION = max(STEPS) + 1

@@ -82,10 +82,15 @@ CREATE TABLE mention_pages (        -- pages that name images of mentions
     url  TEXT NOT NULL
 );
 
-CREATE TABLE mentions (             -- which page names which image: all but the first page of each, which its record has
+CREATE TABLE mentions (             -- which page names which image: up to 1,000 of each beside the first one, which its record has
     image BLOB NOT NULL,            -- as tasks.key
     page  INTEGER NOT NULL,         -- as mention_pages.id
     PRIMARY KEY (image, page)
+) WITHOUT ROWID;
+
+CREATE TABLE more_mentions (        -- how often images are named by pages that mentions has no room for
+    image BLOB PRIMARY KEY,         -- as in mentions
+    times INTEGER NOT NULL
 ) WITHOUT ROWID;
 
 CREATE TABLE new_mentions (         -- mentions that are yet to be moved there: a row for each page that was read

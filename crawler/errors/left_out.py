@@ -23,6 +23,7 @@ LEFT_OUT: dict[str, Omission] = {
     "max-images": Omission("image URLs beyond so many", "--max-images"),
     "max-links-per-page": Omission("links and images beyond so many of one page", "--max-links-per-page"),
     "smaller-size": Omission("sizes of a picture that is saved larger", "--images all"),
+    "image-pages": Omission("times that an image is named by a page beyond 1,000"),
     # its scope
     "out-of-scope": Omission("pages that waited when the scope was made narrower", "--scope"),
     "excluded": Omission("links to pages that a pattern keeps out", "--include, --exclude"),

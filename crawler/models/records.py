@@ -86,7 +86,7 @@ class ImagePages(NamedTuple):
     urls: tuple[str, ...]
     """The one that its record names first, then the others in the order in which they were read."""
     more: int
-    """Number of further ones."""
+    """Number of further ones. crawl.db keeps 1,000 pages; one beyond these counts each time that it was read."""
 
 
 class ImageRecord(Readable, Value, tag_field="kind", tag="image", dict=True):
@@ -182,7 +182,8 @@ class ImageRecord(Readable, Value, tag_field="kind", tag="image", dict=True):
         """MAX_PAGES of the pages on which the image stands, and the number of further ones, as far as crawl.db knows
         them at this moment; just ``page_url`` for a record that neither ``crawl`` nor a ``Catalog`` has yielded.
 
-        It opens crawl.db each time. ``Catalog.pages_of`` is quicker for many records, and has all. Raises as
+        It opens crawl.db each time. ``Catalog.pages_of`` is quicker for many records, and has
+        all that are kept. Raises as
         ``Catalog``.
         """
         folder: Path | None = self.__dict__.get("folder")

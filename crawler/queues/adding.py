@@ -56,7 +56,7 @@ class TaskAdder:
         self._ids = itertools.count(next_id(db))
         self._later: dict[bytes, Origin] = {}
         self._left_out = LeftOutRows(db)
-        self.mentions = MentionRows(db)
+        self.mentions = MentionRows(db, self.count_left_out)
         self._largest_only = largest_only
         self._flush = flush
         self.sizes = PictureSizes(db, tally, pacing, insert=self._insert_size, left_out=self.count_left_out)

@@ -10,7 +10,9 @@ from random import Random
 import pytest
 
 from crawler.catalog import Catalog
+from crawler.catalog.summary import summarise
 from crawler.models import NewTask, Task
+from crawler.queues.mentions import IMAGE_PAGES, MOST_PAGES
 from tests.contract.test_words import Crawl, a_crawl, answer, found  # noqa: F401 - a fixture
 from tests.support.queues import HARVESTER, failed, image, page, saved, take
 
@@ -104,3 +106,19 @@ def test_what_a_page_has_named_counts_though_it_is_tried_again(crawl: Crawl, tmp
     kept()
     queues.pass_time(6.0)
     assert {*pairs_in(tmp_path)} == pairs(on(1, 0))
+
+
+def test_of_an_image_so_many_pages_are_kept_and_all_are_counted(crawl: Crawl, tmp_path: Path) -> None:
+    queues, kept = crawl
+    count = MOST_PAGES + 5
+    queues.tasks.put([image(0)])
+    queues.tasks.put([task for number in range(count) for task in on(number, 0)])
+    queues.tasks.put(on(3, 0))
+    queues.results.put([saved(one) for one in take(queues)])
+    kept()
+    assert len(pairs_in(tmp_path)) == MOST_PAGES
+    with Catalog(tmp_path) as catalog:
+        (record,) = catalog.images()
+        urls, more = catalog.pages_of(record)
+        assert (len(urls), more) == (MOST_PAGES, 5)
+        assert summarise(catalog).stats.dropped == {IMAGE_PAGES: 5}

@@ -11,6 +11,7 @@ from crawler.crawlfile.schema import COLUMNS, TABLES, VIEWS
 from crawler.models import RECORDS
 
 _WITHOUT = {
+    12: ("DROP TABLE more_mentions",),
     11: (
         "PRAGMA legacy_alter_table = ON",
         *(

@@ -212,7 +212,7 @@ class CrawlfileWriter:
         self._next_seq = schema.next_seq(self._db)
         self._tally = Counters(self._db)
         self._left_out = LeftOutRows(self._db)
-        self._mentions = MentionRows(self._db)
+        self._mentions = MentionRows(self._db, self._count_left_out)
         self._files = HostFileRows(self._db)
         self._revisits = Refresh(self._db)
         self._words_wait = later_words.waiting(self._db)
@@ -264,6 +264,12 @@ class CrawlfileWriter:
 
     def _keep_mentions(self, found: Iterable[Mentions]) -> None:
         self._mentions.keep((url, keys_in(images)) for some in found for url, images in some)
+
+    def _count_left_out(self, counts: Mapping[str, int]) -> None:
+        """Count what is left out here, and not in Redis."""
+        self._tally.dropped.update(counts)
+        rows = [(slug, self._tally.dropped[slug]) for slug in counts]
+        self._db.executemany("INSERT OR REPLACE INTO dropped VALUES (?, ?)", rows)
 
     def _with_words(self, each: Settled) -> Settled:
         """Fill in the words that its task has here: it was put back, and may come without them."""

@@ -33,7 +33,7 @@ from tests.support.queues import (
     worker,
 )
 
-EARLIER = [4, 5, 6, 7, 8, 9, 10, 11]
+EARLIER = [4, 5, 6, 7, 8, 9, 10, 11, 12]
 
 
 @pytest.fixture(name="crawl")

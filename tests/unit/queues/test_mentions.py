@@ -9,14 +9,20 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from crawler.catalog import Catalog
+from crawler.catalog.image_pages import left_out
 from crawler.config import QueueConfig, ScopeConfig
 from crawler.models import NewTask, Origin
 from crawler.queues import mentions
-from tests.support.queues import embedded, image, page
+from tests.support.queues import embedded, image, page, saved, take
 
 
 def on(number: int) -> NewTask:
     return msgspec.structs.replace(image(0), origin=Origin(page_url=page(number).url, found_in="img"))
+
+
+def other(number: int) -> NewTask:
+    return msgspec.structs.replace(image(1), origin=on(number).origin)
 
 
 def rows(path: Path) -> tuple[int, int]:
@@ -64,3 +70,28 @@ def test_what_waited_when_the_manager_was_killed_is_moved_by_the_next_one(tmp_pa
         assert rows(after) == (0, 3)
         ledger.tick()
         assert rows(after) == (2, 0)
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 4096])
+def test_of_each_image_so_many_are_kept_and_the_rest_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(mentions, "MOST_PAGES", 4)
+    monkeypatch.setattr(mentions, "_ADD_IF_ROOM", mentions._ADD_IF_ROOM.replace("OFFSET 999", "OFFSET 3"))
+    monkeypatch.setattr(mentions, "_KEPT", mentions._KEPT.replace("LIMIT 1000", "LIMIT 4"))
+    monkeypatch.setattr(mentions, "_AT_ONCE", at_once)
+    with embedded(tmp_path / "crawl.db", queue=QueueConfig(), scope=ScopeConfig()) as (ledger, queues):
+        queues.tasks.put([image(0), image(1)])
+        for number in range(7):
+            queues.tasks.put([on(number), *([other(number)] if number in {1, 5} else [])])
+        queues.tasks.put([on(2)])  # it is kept
+        queues.results.put([saved(task) for task in take(queues)])
+        queues.pass_time(mentions._WAIT_S)
+        ledger.tick()
+        assert queues.tasks.stats().dropped == {mentions.IMAGE_PAGES: 3}
+    with Catalog(tmp_path) as catalog:
+        first, second = catalog.images()
+        assert catalog.pages_of(first) == (tuple(page(n).url for n in range(4)), 3)
+        assert catalog.pages_of(first, most=2).more == 5
+        assert catalog.pages_of(second) == ((page(1).url, page(5).url), 0)
+        assert left_out(catalog) == 3
