@@ -187,6 +187,18 @@ def host_key(url: str) -> str:
     return url[: url.index("/", url.index("//") + 2)]
 
 
+def other_scheme(host: str) -> str | None:
+    """The host (of ``host_key``) that is the same server by the other scheme; None if *host* names a port of its own.
+
+    >>> other_scheme("http://a.example")
+    'https://a.example'
+    """
+    scheme, _, name = host.partition("://")
+    if not name or name.rpartition(":")[2].isdigit():  # an IPv6 address ends in a bracket
+        return None
+    return f"https://{name}" if scheme == "http" else f"http://{name}"
+
+
 def identity(url: str) -> str:
     """A canonical URL without its session id: what a task is known by. Idempotent.
 

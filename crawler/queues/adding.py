@@ -22,7 +22,7 @@ from crawler.queues.picture_sizes import PictureSizes, Size, marked, picture_key
 from crawler.queues.politeness import Politeness
 from crawler.queues.validation import MALFORMED, is_malformed
 from crawler.sizes import Sized
-from crawler.urls import DATA_HOST, host_key, task_key
+from crawler.urls import DATA_HOST, host_key, other_scheme, task_key
 
 _SQL_VARIABLES = 500
 _HOST_IDS_IN_MEMORY = 10_000
@@ -202,10 +202,16 @@ class TaskAdder:
         known = host_id(self._db, name)
         if name == DATA_HOST:
             self._pacing.never_delay(known)
+        self._note_other_scheme(known, name)
         if len(self._host_ids) >= _HOST_IDS_IN_MEMORY:
             self._host_ids.clear()
         self._host_ids[name] = known
         return known
+
+    def _note_other_scheme(self, host: int, name: str) -> None:
+        row = self._db.execute("SELECT id FROM hosts WHERE name = ?", (other_scheme(name),)).fetchone()
+        if row is not None:
+            self._pacing.same_server(host, row[0])
 
 
 def packed_origin(origin: Origin | None) -> bytes | None:

@@ -72,6 +72,9 @@ class Politeness(Lanes):
         """What hosts ask for between two requests."""
         self._paces_s: dict[int, float] = {}
         """What was learned of hosts."""
+        self._other_schemes: dict[int, int] = {}
+        """Hosts that are one server by two schemes: most sites redirect from http to https, and it is the same owner
+        who sees both requests."""
         self._guests: deque[tuple[float, int, int]] = deque()
         """Until when each counts, its host and its task; in the order of time."""
         self._hands: dict[str, dict[int, _Hand]] = defaultdict(dict)
@@ -81,6 +84,10 @@ class Politeness(Lanes):
     def never_delay(self, host: int) -> None:
         """*host* stands for no server: its tasks send no requests."""
         self._undelayed.add(host)
+
+    def same_server(self, host: int, other: int) -> None:
+        """*other* is *host* by the other scheme: time has to pass between a request to one and the next to either."""
+        self._other_schemes[host], self._other_schemes[other] = other, host
 
     def set_delay(self, host: int, delay_s: float, *, now: float, just_asked: bool = False) -> None:
         """*host* asks for *delay_s* seconds from one request to the next; 0 takes that back. *just_asked*: the request
@@ -111,7 +118,10 @@ class Politeness(Lanes):
         """Seconds between two requests to *host*: the longest of its wish, what was learned, and the setting."""
         if host in self._undelayed:
             return 0.0
-        return max(self._delay_s, self.delay_s(host), self._paces_s.get(host, 0.0))
+        own_s = max(self._delay_s, self.delay_s(host), self._paces_s.get(host, 0.0))
+        if (other := self._other_schemes.get(host)) is None:
+            return own_s
+        return max(own_s, self.delay_s(other), self._paces_s.get(other, 0.0))
 
     def add(self, host: int, kind: Hashable, count: int = 1, *, now: float) -> None:
         """*count* more tasks of *kind* wait for *host*."""
@@ -139,7 +149,10 @@ class Politeness(Lanes):
         """
         self._leave_late(now)
         lane = self._lane(host)
-        wait_s = max(lane.paused_until, lane.asked + self.spacing_s(host)) - now
+        asked = lane.asked
+        if (other := self._lanes.get(self._other_schemes.get(host, host))) is not None:
+            asked = max(asked, other.asked)
+        wait_s = max(lane.paused_until, asked + self.spacing_s(host)) - now
         is_new = guest is not None and guest not in lane.guests
         if wait_s <= 0 and is_new and self._is_crowded(host, lane):
             lane.crowded, wait_s = now, policy.ASK_AGAIN_S

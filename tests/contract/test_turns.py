@@ -383,6 +383,27 @@ def test_a_host_that_nothing_is_known_of_but_its_file_is_not_asked_at_once(
     assert a_turn(queues, task, B) == pytest.approx(10.0, abs=0.5)
 
 
+def test_the_two_schemes_of_a_host_are_one_server(make: Callable[..., Queues]) -> None:
+    """Most sites redirect from http to https: the owner saw both requests within a few milliseconds."""
+    by_tls = A.replace("http:", "https:")
+    queues = make()
+    (task,) = leased(queues)
+    assert queues.tasks.host_file("w1", host=by_tls, name="robots.txt").is_yours
+    file = HostFile(name="robots.txt", content=b"Crawl-delay: 10", kept_s=86400.0, delay_s=10.0)
+    queues.tasks.keep_host_file("w1", host=by_tls, file=file)
+    assert a_turn(queues, task) == pytest.approx(10.0, abs=0.5), "the file has just been asked for"
+    queues.pass_time(10.5)
+    assert a_turn(queues, task) == 0
+    assert a_turn(queues, task, by_tls) == pytest.approx(10.0, abs=0.5), "where a redirect leads"
+    assert a_turn(queues, task, f"{by_tls}:8443") == 0, "another port is another server"
+    queues.pass_time(10.5)
+    assert a_turn(queues, task, by_tls) == 0
+    assert a_turn(queues, task) == pytest.approx(10.0, abs=0.5)
+    queues.tasks.put([image(1)])
+    (second,) = take(queues, worker("w2"))
+    assert second.host_delay_s == 10.0
+
+
 @pytest.mark.parametrize("host", ["", "ftp://a.example", "http://a.example/x", "http://A.example", "data:"])
 def test_what_is_no_host_is_refused(make: Callable[..., Queues], host: str) -> None:
     queues = make()

@@ -401,7 +401,7 @@ class Both:
                 queues.tasks.tell_template(host=host, name=name, outcome=outcome)
 
     def names(self) -> list[str]:
-        return [f"http://{host}.example" for host in self.hosts]
+        return [f"http://{host}.example" for host in self.hosts] + [f"https://{self.hosts[0]}.example"]
 
     def time_goes_by(self) -> None:
         self.pass_time(self.chance.choices([1, 2, 5, 10, 31, 60, 700], [9, 9, 6, 4, 1, 1, 1])[0])

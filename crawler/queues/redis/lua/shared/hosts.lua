@@ -45,11 +45,18 @@ end
 local function cap_of(lane)
   return throttle.limit_of(lane) or CFG.per_host
 end
+-- The lane of the same server by the other scheme, if there is one (see same_server() of politeness.py).
+local function other_scheme(name)
+  local scheme, at = string.match(name, '^(https?)://(.+)$')
+  local other = scheme and not string.find(at, ':%d+$') and (scheme == 'http' and 'https://' or 'http://') .. at
+  return other and (hosts[other] or call('HEXISTS', P .. 'hosts', other) == 1) and host(other) or nil
+end
 local function spacing_s(name, lane)
   if name == POLICY.DATA_HOST then -- it stands for no server: nothing is asked of it
     return 0
   end
-  return max(CFG.delay_s, lane.delay or 0, lane.pace or 0)
+  local other = other_scheme(name)
+  return max(CFG.delay_s, lane.delay or 0, lane.pace or 0, other and other.delay or 0, other and other.pace or 0)
 end
 
 -- domains: hosts of one owner, see politeness.py. A lane knows its own by `dom`, which clients tell.

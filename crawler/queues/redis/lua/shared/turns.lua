@@ -85,8 +85,9 @@ end
 -- Seconds until a host may be asked for something; 0 for now, and then it counts as asked. `guest`: a task of another
 -- host, or nil.
 function turns.take(name, guest)
-  local lane = host(name)
-  local wait = max(lane.paused or 0, lane.asked and lane.asked + spacing_s(name, lane) or 0) - now
+  local lane, other = host(name), other_scheme(name)
+  local asked = max(lane.asked or -1e18, other and other.asked or -1e18)
+  local wait = max(lane.paused or 0, asked + spacing_s(name, lane)) - now
   local is_new = guest and not (lane.guests and lane.guests[guest])
   if wait <= 0 and is_new and turns.is_crowded(lane) then
     touch(name).crowded = now
