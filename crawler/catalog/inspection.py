@@ -20,7 +20,6 @@ from crawler.crawlfile.columns import known_reason, sane_size, total
 from crawler.crawlfile.schema import TABLES
 from crawler.errors import ADVICE
 from crawler.models import MAX_SIZE_BYTES, STATUSES, ImageStatus, PageStatus, RenderStatus, TaskKind, Value
-from crawler.storage.schemes import is_object_store
 
 TOP_FILES = 5
 _HAD = frozenset({ImageStatus.SAVED, ImageStatus.DUPLICATE, PageStatus.HARVESTED, RenderStatus.RENDERED})
@@ -115,7 +114,7 @@ def inspection(catalog: Catalog) -> Inspection:
             pixels=pixels,
             largest=_largest(catalog),
         )
-        if not is_object_store(catalog.config().storage):
+        if not catalog.config().storage.url:
             count, path = gone(catalog)
             inspected = msgspec.structs.replace(inspected, gone=count, gone_path=path)
     return with_files(inspected)

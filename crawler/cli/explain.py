@@ -32,7 +32,6 @@ from crawler.models import (
     TaskKind,
     TaskState,
 )
-from crawler.storage import schemes
 from crawler.text.display import counted
 
 EXIT_UNKNOWN = 1
@@ -78,8 +77,7 @@ def explain(folder: Path, url: str, *, as_json: bool) -> int:
             lines = _slug_lines(found)
         else:
             found = find(catalog, url, agent=product_token(config.fetch.user_agent))
-            store = config.storage.storage if schemes.is_object_store(config.storage) else ""
-            lines = _lines(found, store=store)
+            lines = _lines(found, store=config.storage.url)
     if as_json:
         write_json(found)
     else:

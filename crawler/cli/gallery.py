@@ -26,7 +26,6 @@ from crawler.gallery.build import GallerySummary, build
 from crawler.gallery.live import LiveGallery
 from crawler.gallery.server import GalleryServer
 from crawler.run.endpoints import is_loopback
-from crawler.storage import schemes
 from crawler.text.display import counted
 from crawler.text.plain_errors import quoted
 
@@ -147,8 +146,8 @@ def _where(folder: Path) -> str:
     """Where the files are that are not in *folder*, and what to do."""
     with Catalog(folder) as catalog:
         storage = catalog.config().storage
-        if schemes.is_object_store(storage):
-            return f"they are in {clean(storage.storage)}, where no page on this disk can show them"
+        if storage.url:
+            return f"they are in {clean(storage.url)}, where no page on this disk can show them"
         keepers = elsewhere(catalog)
     machines = [
         f"on {name}{f', in {clean(one.folder)}' if one.folder else ''}"

@@ -12,7 +12,6 @@ from crawler.catalog.summary import Summary
 from crawler.cli import tables
 from crawler.cli.output import clean
 from crawler.models import WorkerStatus
-from crawler.storage import schemes
 from crawler.text.display import counted
 
 if TYPE_CHECKING:
@@ -77,8 +76,8 @@ def not_checked(one: KeeperSum, machine: str) -> str:
 def will_be_kept(running: Crawl) -> str:
     """Where images go if workers may be on other machines; said when the crawl starts."""
     storage = running.config.storage
-    if schemes.is_object_store(storage):
-        return f"images are kept in {clean(storage.storage)}"
+    if storage.url:
+        return f"images are kept in {clean(storage.url)}"
     here = f"here, in {clean(str(running.folder.path))}"
     if storage.storage == "manager" or (running.public is None and running.queue is None):
         return f"images are kept {here}"

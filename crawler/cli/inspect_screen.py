@@ -24,7 +24,6 @@ from crawler.cli.sums import Sum
 from crawler.config import StorageConfig
 from crawler.models import ImageStatus, PageStatus, TaskKind
 from crawler.monitoring.guessed_sitemaps import EXPECTED, without_guessed
-from crawler.storage import schemes
 from crawler.text.display import counted
 
 _REASONS_SHOWN = 12
@@ -73,8 +72,8 @@ def _headline(found: Inspection, storage: StorageConfig) -> Iterator[tuple[str, 
         yield "same", f"{more} gave bytes that were saved already ({spared} spared)"
     yield from wants_a_browser(found).items()
     yield from revisits(found).items()
-    if schemes.is_object_store(storage):
-        yield "kept", f"in {clean(storage.storage)}"
+    if storage.url:
+        yield "kept", f"in {clean(storage.url)}"
     else:
         yield "kept", kept_where(found) or f"on the disk {counted(found.files, 'file')}"
 

@@ -13,7 +13,6 @@ from crawler.cli.options import Command, output_option
 from crawler.config import Config
 from crawler.models import TaskKind
 from crawler.run.worker_pool import MOST_DOWNLOADERS, usual_downloaders
-from crawler.storage import schemes
 
 
 @click.command(
@@ -63,8 +62,8 @@ def work(address: str, *, output: Path | None, downloaders: int | None, config: 
         where = (
             f" into {crawl.folder.path}"
             if crawl.keeps_images
-            else f" into {storage.storage}"
-            if schemes.is_object_store(storage)
+            else f" into {storage.url}"
+            if storage.url
             else " into its own folder, through its manager"
         )
         work_for(crawl, downloaders or usual_downloaders(), doing="downloading", where=where)

@@ -96,6 +96,11 @@ class StorageConfig(Section):
     ] = 64 * 2**20
 
     @property
+    def url(self) -> str:
+        """The URL at which all machines keep images; empty when they lie in folders, the crawl's or its workers'."""
+        return self.storage if "://" in self.storage else ""
+
+    @property
     def at_workers(self) -> bool:
         """Whether workers on other machines keep images themselves, each in a folder of its own."""
         return self.storage == "local"

@@ -37,7 +37,6 @@ from crawler.gallery.payloads import (
 )
 from crawler.models import ImageRecord, Stats, TaskKind
 from crawler.monitoring.condition import State, condition
-from crawler.storage import schemes
 from crawler.urls import task_key
 
 DISTANCE = 4
@@ -126,7 +125,7 @@ class GalleryReader:
 
     def absence(self, record: ImageRecord) -> str:
         """Why the file of a saved image is not here: ``elsewhere`` or ``gone``."""
-        if schemes.is_object_store(self.config.storage):
+        if self.config.storage.url:
             return "elsewhere"
         return "gone" if self.expected.here(keeper_of(record.kept_by, record.worker)) else "elsewhere"
 

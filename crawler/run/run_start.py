@@ -117,7 +117,7 @@ def add_seeds(ledger: Ledger, context: CrawlContext) -> None:
 
 def _fetch_missing(ledger: Ledger, *, folder: Path, config: Config) -> None:
     """Have images fetched again that were saved in the crawl's folder and are not there any more."""
-    if config.storage.storage not in {"local", "manager"}:
+    if config.storage.url:
         return
     here = Here(folder)
     if count := ledger.fetch_again(lambda path: os.path.lexists(folder / on_disk(path)), here.keeps):

@@ -72,7 +72,7 @@ class StorageReader(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class StorageContext:
-    """What a storage is opened with: see ``schemes``."""
+    """What ``schemes.open_storage`` opens a storage with."""
 
     config: StorageConfig
     folder: Path

@@ -141,8 +141,18 @@ class ObjectReader:
         yield self._bucket.read(path)
 
 
+def open_storage(config: StorageConfig, stop: threading.Event) -> ObjectStorage:
+    """The storage that the settings name; *stop* ends its waits."""
+    return ObjectStorage(_bucket(config, stop))
+
+
+def open_reader(config: StorageConfig) -> ObjectReader:
+    """The images that are kept there."""
+    return ObjectReader(_bucket(config, threading.Event()))
+
+
 def check(config: StorageConfig) -> None:
-    """See ``schemes``. Makes two requests; the first time three, which leave a small object in the index."""
+    """See ``schemes.check``. Makes two requests; the first time three, which leave a small object in the index."""
     patience_s = min(_CHECK_PATIENCE_S, config.storage_patience_s)
     patience = StoragePatience(config.storage, patience_s=patience_s, stop=threading.Event())
     _probe(Bucket(config.storage, patience=patience, has_worked=False), conditions=config.layout != "hash")
@@ -165,8 +175,7 @@ def _probe(bucket: Bucket, *, conditions: bool) -> None:
         raise StorageFailed(f"{bucket.url} does not give back what was put there; choose another") from exc
 
 
-def bucket_of(config: StorageConfig, stop: threading.Event) -> Bucket:
-    """The bucket that the settings name; *stop* ends waits for it."""
+def _bucket(config: StorageConfig, stop: threading.Event) -> Bucket:
     patience = StoragePatience(config.storage, patience_s=config.storage_patience_s, stop=stop)
     return Bucket(config.storage, patience=patience)
 

@@ -18,7 +18,6 @@ _QUERY = re.compile(r"\?\S+")
 _PASSING_STATUS = frozenset({408, 409, 425, 429})
 _LASTING_STATUS = frozenset({501, 505})
 _SERVER_ERROR = 500
-_CLIENT_ERROR = 400
 _PASSING_CODES = frozenset({"RequestTimeout", "SlowDown", "InternalError", "OperationAborted", "ServerBusy"})
 """S3 answers RequestTimeout with 400, and Azure ServerBusy with 503."""
 _LASTING = re.compile(

@@ -1,16 +1,15 @@
 """Which storage a crawl's setting ``storage`` stands for.
 
-To add one, add here how it is opened, read and checked, and its scheme to the pattern of the setting. Each is imported
-when it is asked for: most processes save no images, and not every installation has the library of object stores.
+A module is imported when its storage is asked for: most processes save no images, and not every installation has the
+library of object stores.
 """
 
 from __future__ import annotations
 
 import hashlib
 import platform
-import threading
 from importlib import import_module
-from types import ModuleType
+from typing import Any, NamedTuple
 
 from crawler.config import StorageConfig
 from crawler.crawlfile.file_names import CLAIMS
@@ -19,12 +18,23 @@ from crawler.extras import install
 from crawler.storage import Storage, StorageContext, StorageReader
 
 
+class _Scheme(NamedTuple):
+    module: str
+    """It has ``open_storage``, ``open_reader`` and ``check``; see storage/objects.py."""
+    library: str
+    """What the module takes, and the extra that brings it."""
+    extra: str
+
+
+SCHEMES = dict.fromkeys(("s3", "gs", "az"), _Scheme("crawler.storage.objects", "obstore", "object"))
+"""The one place to add a storage that all machines reach by a URL, by the scheme of that."""
+
+
 def open_storage(context: StorageContext) -> Storage:
     """The storage that the settings in *context* stand for. Raises UsageError when it can't be used here."""
     config = context.config
-    if is_object_store(config):
-        objects = _objects(config)
-        storage: Storage = objects.ObjectStorage(objects.bucket_of(config, context.stop))
+    if config.url:
+        storage: Storage = _module(config).open_storage(config, context.stop)
         return storage
     if config.storage == "manager" and context.inbox is not None:
         from crawler.storage.manager import ManagerStorage
@@ -51,30 +61,25 @@ def check(config: StorageConfig) -> None:
 
     Takes up to about ten seconds when nothing answers. Raises UsageError and StorageFailed.
     """
-    if is_object_store(config):
-        _objects(config).check(config)
+    if config.url:
+        _module(config).check(config)
 
 
 def open_reader(config: StorageConfig) -> StorageReader | None:
     """The images of a crawl, for reading; None for those in its folder."""
-    if not is_object_store(config):
+    if not config.url:
         return None
-    objects = _objects(config)
-    reader: StorageReader = objects.ObjectReader(objects.bucket_of(config, threading.Event()))
+    reader: StorageReader = _module(config).open_reader(config)
     return reader
 
 
-def is_object_store(config: StorageConfig) -> bool:
-    """Whether images are kept neither in the crawl's folder nor in a worker's own."""
-    return "://" in config.storage
-
-
-def _objects(config: StorageConfig) -> ModuleType:
+def _module(config: StorageConfig) -> Any:
+    scheme = SCHEMES[config.url.partition("://")[0]]
     try:
-        return import_module("crawler.storage.objects")
+        return import_module(scheme.module)
     except ModuleNotFoundError as exc:
-        if exc.name != "obstore":
+        if exc.name != scheme.library:
             raise
         raise UsageError(
-            f"the storage {config.storage} takes the library {exc.name}, which is not installed: {install('object')}"
+            f"the storage {config.url} takes the library {exc.name}, which is not installed: {install(scheme.extra)}"
         ) from exc

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import logging
 import secrets
 import subprocess
@@ -14,11 +15,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from crawler.config import StorageConfig
 from crawler.crawlfile.file_names import INDEX_FOLDER
 from crawler.errors import StorageFailed, StorageUnavailable, UsageError
+from crawler.extras import EXTRAS
 from crawler.storage import Storage, StorageContext, objects, obstore_errors, schemes
 from crawler.storage.local import LocalStorage
 from crawler.storage.manager import ManagerStorage
@@ -435,14 +438,24 @@ def test_a_list_goes_on_after_an_outage(case: Case, monkeypatch: pytest.MonkeyPa
 # --- the table of schemes ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("scheme", ["local", "manager", "s3", "gs", "az"])
-def test_every_scheme_has_its_parts(scheme: str) -> None:
-    settings = StorageConfig(storage=scheme if scheme in {"local", "manager"} else f"{scheme}://pictures/x")
-    if schemes.is_object_store(settings):
-        assert callable(schemes._objects(settings).check)
-    else:
-        schemes.check(settings)
-        assert schemes.open_reader(settings) is None
+@pytest.mark.parametrize("storage", ["local", "manager"])
+def test_folders_need_no_check_and_no_reader(storage: str) -> None:
+    settings = StorageConfig(storage=storage)
+    schemes.check(settings)
+    assert schemes.open_reader(settings) is None
+
+
+def test_every_scheme_has_its_parts_and_is_a_value_of_the_setting() -> None:
+    for scheme, found in schemes.SCHEMES.items():
+        module = importlib.import_module(found.module)
+        assert all(callable(getattr(module, part)) for part in ("open_storage", "open_reader", "check"))
+        assert found.extra in EXTRAS
+        settings = msgspec.convert({"storage": f"{scheme}://place/x"}, StorageConfig)
+        assert settings.url == f"{scheme}://place/x"
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({"storage": "ftp://x"}, StorageConfig)
+    with pytest.raises(UsageError, match="is no object store; give s3://, gs:// or az://"):
+        open_storage("ftp://x")
 
 
 def test_a_storage_is_opened_by_its_setting(case: Case, tmp_path: Path) -> None:
@@ -458,8 +471,6 @@ def test_a_storage_is_opened_by_its_setting(case: Case, tmp_path: Path) -> None:
     assert opened("local") is opened("local", guest=True) is opened("manager") is LocalStorage
     assert opened("manager", guest=True) is ManagerStorage
     assert opened(case.store.url) is opened(case.store.url, guest=True) is ObjectStorage
-    with pytest.raises(UsageError, match="is no object store; give s3://, gs:// or az://"):
-        opened("ftp://x")
 
 
 def test_without_its_library_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
