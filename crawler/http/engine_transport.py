@@ -41,7 +41,6 @@ from crawler.urls import canonical, resolve, with_bytes_escaped
 
 log = logging.getLogger(__name__)
 
-_OK = 200
 _NOT_MODIFIED = 304
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _NO_BODY = frozenset({204, 304})

@@ -29,7 +29,6 @@ from crawler.models import (
     Small,
     Stats,
     Status,
-    TaskKind,
     TemplateAnswer,
     Text,
     Token,
@@ -144,9 +143,6 @@ class TaskQueue(Protocol):
 
     def tell_template(self, *, host: Url, name: Slug, outcome: RenderOutcome) -> None:
         """Report what rendering a page of that template brought."""
-
-    def retry(self, *, kind: TaskKind, reason: Slug | None = None) -> int:
-        """Make tasks ready again that failed or died, or those with *reason*; returns how many. Their records go."""
 
     def halt(self, reason: Text) -> None:
         """Something is wrong (a full disk): give out no more work, and tell every worker why.

@@ -139,6 +139,7 @@ class LedgerRuns(LedgerFile):
                 return self._state.refresh.begin(rules)
 
     def retry(self, *, kind: TaskKind, reason: str | None = None) -> int:
+        """Make tasks ready again that failed or died, or those with *reason*; returns how many. Their records go."""
         wanted, values = "(status IN ('failed', 'dead') OR revisit = 'failed')", []
         if reason is not None:
             wanted, values = "? IN (reason, revisit_reason)", [reason]

@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 
 @dataclass(eq=False, slots=True)
 class _Waiter:
-    worker: str
     kind: Hashable
     woken: threading.Condition
     asked: int = 0
@@ -52,7 +51,7 @@ class LongPoll:
 
         *more*: this worker could not take all that is due.
         """
-        me = _Waiter(worker, kind, threading.Condition(self._mutex), self._rows[kind].news)
+        me = _Waiter(kind, threading.Condition(self._mutex), self._rows[kind].news)
         self._rows[kind].waiters[me] = None
         self._of_worker[worker][me] = None
         watching = self._on_watch is None

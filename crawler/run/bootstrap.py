@@ -5,7 +5,6 @@ Either may know more: the folder if Redis has lost something, or tasks were put 
 
 from __future__ import annotations
 
-import logging
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -27,8 +26,6 @@ from crawler.storage.local import LocalStorage
 
 if TYPE_CHECKING:
     from crawler.queues.redis.client import RedisClient
-
-log = logging.getLogger(__name__)
 
 _NEW_RUNS = (StartMode.GO_ON, StartMode.FRESH, StartMode.REFRESH)
 

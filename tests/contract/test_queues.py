@@ -1317,68 +1317,6 @@ def test_without_a_limit_images_are_not_dropped(make: Callable[..., Queues]) -> 
     assert queues.tasks.stats().dropped == {}
 
 
-# --- another try, by the user's wish ---
-
-
-def settle_one_of_each(queues: Queues) -> None:
-    queues.tasks.put(images(4))
-    ok, gone, busy, odd = take(queues)
-    rejected = ImageRecord(url=odd.url, status=ImageStatus.REJECTED, reason="not-an-image")
-    queues.results.put(
-        [
-            saved(ok),
-            failed(gone, "not-found"),
-            failed(busy, "server-error"),
-            Result(token=odd.token, record=rejected),
-        ]
-    )
-
-
-def test_retry_puts_back_what_failed_and_its_record_goes(queues: Queues) -> None:
-    settle_one_of_each(queues)
-    assert queues.tasks.retry(kind=TaskKind.PAGE) == 0
-    assert queues.tasks.retry(kind=TaskKind.IMAGE) == 2
-    assert queues.tasks.stats().image_status == {"saved": 1, "rejected": 1}
-    again = take(queues)
-    assert [(task.url, task.attempt) for task in again] == [(image(1).url, 1), (image(2).url, 1)]
-    queues.results.put([saved(task) for task in again])
-    assert queues.tasks.stats().image_status == {"saved": 3, "rejected": 1}
-    assert queues.tasks.stats().balanced
-    assert len(all_records(queues)) == 4
-
-
-def test_retry_can_be_of_one_reason_only(queues: Queues) -> None:
-    settle_one_of_each(queues)
-    assert queues.tasks.retry(kind=TaskKind.IMAGE, reason="not-an-image") == 1
-    assert queues.tasks.retry(kind=TaskKind.IMAGE, reason="too-slow") == 0
-    assert [task.url for task in take(queues)] == [image(3).url]
-    assert queues.tasks.stats().image_reasons == {"not-found": 1, "server-error": 1}
-
-
-def test_a_retried_task_still_knows_where_it_was_found(queues: Queues) -> None:
-    origin = Origin(page_url="http://a.example/", found_in="srcset", alt="a", caption="c")
-    queues.tasks.put([NewTask(kind=TaskKind.IMAGE, url=image(1).url, depth=2, origin=origin)])
-    (task,) = take(queues)
-    facts = {"page_url": origin.page_url, "found_in": origin.found_in, "alt": "a", "caption": "c"}
-    record = ImageRecord(url=task.url, status=ImageStatus.FAILED, reason="too-slow", depth=2, **facts)
-    queues.results.put([Result(token=task.token, record=record)])
-    assert queues.tasks.retry(kind=TaskKind.IMAGE) == 1
-    (again,) = take(queues)
-    assert (again.origin, again.depth) == (origin, 2)
-    assert again.serial > task.serial
-
-
-def test_a_result_from_before_a_retry_still_counts_but_once(queues: Queues) -> None:
-    queues.tasks.put([image(1)])
-    (task,) = take(queues)
-    queues.results.put([failed(task)])
-    queues.tasks.retry(kind=TaskKind.IMAGE)
-    (again,) = take(queues)
-    queues.results.put([saved(again)])
-    queues.results.put([failed(task)])
-    assert [record.status for record in all_records(queues)] == [ImageStatus.SAVED]
-
-
 # --- reading the records ---
 
 

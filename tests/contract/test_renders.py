@@ -297,32 +297,6 @@ def test_what_is_given_back_is_charged_nothing(queues: Queues) -> None:
     assert [task.attempt for task in take(queues, RENDERER)] == [1, 1]
 
 
-def test_rejected_ones_can_be_put_back(queues: Queues) -> None:
-    queues.tasks.put([page(1), render(1), render(2), render(3)])
-    [reading] = take(queues, HARVESTER)
-    one, two, three = take(queues, RENDERER)
-    no_browser = RenderRecord(
-        url=one.url, status=RenderStatus.REJECTED, reason="no-browser", template="family/fine"
-    )
-    queues.results.put(
-        [
-            failed(reading),
-            Result(token=one.token, record=no_browser),
-            failed(two),
-            saved(three),
-        ]
-    )
-    assert queues.tasks.stats().render_reasons == {"no-browser": 1, "server-error": 1}
-    assert queues.tasks.retry(kind=TaskKind.RENDER, reason="no-browser") == 1
-    [again] = take(queues, RENDERER)
-    assert (again.url, again.attempt) == (one.url, 1)
-    assert again.origin is not None
-    assert again.origin.template == "family/fine"
-    assert queues.tasks.retry(kind=TaskKind.RENDER) == 1
-    assert queues.tasks.stats().render_status == {"rendered": 1}
-    assert queues.tasks.stats().page_status == {"failed": 1}
-
-
 def test_what_waits_for_a_host_that_is_down_is_told_how_it_is_put_back(make: Callable[..., Queues]) -> None:
     queues = make(host_patience_s=0.0, max_attempts=1)
     queues.tasks.put([*images(20), render(1), render(2)])

@@ -247,6 +247,8 @@ def is_tried_again(queues: Queues, later: Callable[[], None]) -> None:
     (task,) = take(queues)
     queues.results.put([answer(task, "not-found")])
     later()
+    if not isinstance(queues.tasks, Ledger):
+        pytest.skip("what has failed is put back in crawl.db: tests/unit/queues/redis/test_writer_machine.py")
     assert queues.tasks.retry(kind=TaskKind.IMAGE, reason="not-found") == 1
     settle_rest(queues)
 

@@ -220,7 +220,6 @@ def wire() -> dict[str, bytes]:
         ("get_task_queue", "lease", [], lease),
         ("get_result_queue", "put", [], {"results": [result]}),
         ("get_task_queue", "leave", [], {"worker_id": "victim", "charged": True}),
-        ("get_task_queue", "retry", [], {"kind": "image", "reason": None}),
         ("get_result_queue", "get", [], {"after": 0, "limit": 5}),
         ("get_inbox", "has", [], {"path": "images/a", "size_bytes": 1}),
     )

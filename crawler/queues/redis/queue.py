@@ -13,8 +13,6 @@ from zlib import crc32
 import msgspec
 
 from crawler.crawlfile.columns import unpacked_file
-from crawler.crawlfile.schema import origin_of
-from crawler.errors import HostDown
 from crawler.models import (
     FileAnswer,
     Heartbeat,
@@ -25,14 +23,13 @@ from crawler.models import (
     Result,
     Stats,
     Status,
-    TaskKind,
     TemplateAnswer,
     Token,
     WorkerState,
 )
 from crawler.queues import Plan, Queue, RecordPage, page_templates, policy
 from crawler.queues.redis.adding import keep_file, put_packed, sorted_out
-from crawler.queues.redis.codec import Settled, entries, local_id, packed, settled, shard_of, utf8
+from crawler.queues.redis.codec import Settled, entries, local_id, settled, shard_of, utf8
 from crawler.queues.redis.connection import Argument
 from crawler.queues.redis.leasing import RedisLeasing, token_words, worker_words
 from crawler.queues.redis.settling import RedisSettling
@@ -41,7 +38,6 @@ from crawler.queues.redis.status import figures, host_status
 from crawler.queues.validation import FLAWS, is_host
 from crawler.text.plain_errors import quoted
 
-_AT_ONCE = 500
 _POLL_S = 0.05
 _CURSOR_BITS = 64
 """Of each shard, in the cursor of a RecordPage."""
@@ -186,19 +182,6 @@ class RedisQueue(Queue):
             raise ValueError(f"{quoted(host[:200])} is no host")
         return shard_of(host, self._shards.count)
 
-    def retry(self, *, kind: TaskKind, reason: str | None = None) -> int:
-        """Of what has not been collected; the rest is for ``image-crawler retry``, in the crawl's folder."""
-        count = 0
-        for shard in range(self._shards.count):
-            after = "-"
-            while found := self._entries(shard, after, _AT_ONCE):
-                after = f"({found[-1].entry}"
-                wanted = [entry for entry in found if _is_wanted(entry, kind, reason)]
-                if wanted:
-                    words = chain.from_iterable(map(_again, wanted))
-                    count += self._shards.run(shard, "requeue", len(wanted), *words)
-        return count
-
     def halt(self, reason: str) -> None:
         self._shards.all("control", "halt", reason)
 
@@ -266,21 +249,6 @@ class RedisQueue(Queue):
 
     def close(self) -> None:
         self._leasing.close()
-
-
-def _is_wanted(entry: Settled, kind: TaskKind, reason: str | None) -> bool:
-    record = entry.record
-    has_reason = record.status in {"failed", "dead"} if reason is None else record.reason == reason
-    return entry.kind is kind and has_reason
-
-
-def _again(entry: Settled) -> tuple[Argument, ...]:
-    """As requeue.lua reads it."""
-    record = entry.record
-    origin = origin_of(record, entry.kind)
-    one = packed(NewTask(kind=entry.kind, url=record.url, depth=entry.depth, origin=origin))
-    down = HostDown.reason in {record.reason, record.revisit_reason}
-    return (entry.entry, local_id(entry.id)[1], entry.serial, *one.facts, int(down))
 
 
 def _part(cursor: int, shard: int) -> int:

@@ -136,7 +136,7 @@ class Both:
     def step(self) -> None:
         weights = {
             self.put: 4, self.lease: 12, self.settle: 14, self.release: 2, self.heartbeat: 3, self.leave: 1,
-            self.time_goes_by: 6, self.control: 2, self.retry: 1, self.turn: 6, self.turn_over: 2, self.host_file: 3,
+            self.time_goes_by: 6, self.control: 2, self.turn: 6, self.turn_over: 2, self.host_file: 3,
             self.template: 5,
         }  # fmt: skip
         [step] = self.chance.choices(list(weights), list(weights.values()))
@@ -415,12 +415,6 @@ class Both:
         what = self.chance.choices(["pause", "resume", "halt", "stop"], [4, 24, 1, 1])[0]
         for queues in self.both:
             getattr(queues.tasks, what)(*["the disk is full"][: what in {"halt", "stop"}])
-
-    def retry(self) -> None:
-        kind = self.chance.choice(list(TaskKind))
-        reason = self.chance.choice([None, "host-down", "not-found", "lease-expired"])
-        one, other = (queues.tasks.retry(kind=kind, reason=reason) for queues in self.both)
-        assert one == other
 
     # --- what can be seen of both ---
 

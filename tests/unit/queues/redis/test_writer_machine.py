@@ -230,7 +230,7 @@ class SameAsTheLedger(RuleBasedStateMachine):
 
     @rule(kind=KINDS, reason=st.sampled_from([None, "not-found"]))
     def retry(self, kind: TaskKind, reason: str | None) -> None:
-        self.queues.tasks.retry(kind=kind, reason=reason)
+        self.ledger.retry(kind=kind, reason=reason)
         self.crawl.collector.collect()
         self.crawl.restarted(lambda ledger: ledger.retry(kind=kind, reason=reason))
         self.remember()
@@ -239,7 +239,7 @@ class SameAsTheLedger(RuleBasedStateMachine):
     def retry_after_a_kill(self, kind: TaskKind) -> None:
         """What the file has already is told once more, after it has been put back."""
         self.crawl.books.take(self.crawl.queue.stream)
-        self.queues.tasks.retry(kind=kind)
+        self.ledger.retry(kind=kind)
         self.crawl.restarted(lambda ledger: ledger.retry(kind=kind))
         self.remember()
 
