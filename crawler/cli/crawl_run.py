@@ -129,13 +129,13 @@ def _tell_first(running: Crawl, console: Console, *, quiet: bool) -> None:
 
 def _configure_log(running: Crawl) -> None:
     """Log workers that join and leave without ``-v`` where other machines work for the crawl."""
-    if not running.downloads or running.public is not None or running.queue is not None:
+    if not running.downloads or running.public is not None or running.config.manager.queue:
         setup.configure(verbosity(), running.config.log, least=NOTICE)
 
 
 def _invitation(running: Crawl) -> str:
     """The command by which workers join, if they are expected."""
-    if running.queue is not None:
+    if running.config.manager.queue:
         whom = "open to workers"
     elif running.public is not None:
         whom = f"open to workers at {running.public}"

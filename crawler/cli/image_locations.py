@@ -79,9 +79,10 @@ def will_be_kept(running: Crawl) -> str:
     if storage.url:
         return f"images are kept in {clean(storage.url)}"
     here = f"here, in {clean(str(running.folder.path))}"
-    if storage.storage == "manager" or (running.public is None and running.queue is None):
+    queue = running.config.manager.queue
+    if storage.storage == "manager" or not (running.public or queue):
         return f"images are kept {here}"
-    advice = "--storage s3://BUCKET" if running.queue is not None else "--storage manager"
+    advice = "--storage s3://BUCKET" if queue else "--storage manager"
     own = f"{here}; " if running.downloads else ""
     each = "by each worker on its own machine, below its -o DIR"
     return f"images are kept {own}{each} (one place for all: {advice})"

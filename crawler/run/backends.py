@@ -62,8 +62,6 @@ class QueueBackend(abc.ABC):
     """Where the workers of this machine find the queues."""
     public: ManagerEndpoint | None = None
     """Where the manager lets workers of other machines in; None if none may join, or if there is no manager."""
-    queue: RedisAddress | None = None
-    """The Redis that has the queues; None if a manager has them."""
     client: QueueClient | None = None
     """The supervisor's own client, while it is connected."""
 
@@ -178,8 +176,7 @@ class RedisBackend(QueueBackend):
                 " local, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX"
             )
         address = read_redis(config.manager.queue, config.access).address
-        self.queue = replace(address, name=address.name or name_for(folder.path))
-        self.endpoint = RedisEndpoint(address=self.queue)
+        self.endpoint = RedisEndpoint(address=replace(address, name=address.name or name_for(folder.path)))
         self.endpoint.client(reconnect_s=0.0)  # is the extra for it there?
         self.reconnect_s = config.access.reconnect_s
         self._folder = folder

@@ -29,7 +29,6 @@ from crawler.logs import setup
 from crawler.logs.events import CRAWL_INTERRUPTED, tell
 from crawler.logs.outcomes import tell_finished
 from crawler.models import Record, Run, Stats, TaskKind
-from crawler.queues.redis.address import RedisAddress
 from crawler.run import outcome, preflight
 from crawler.run.backends import backend_for, stats_of
 from crawler.run.context import CrawlContext, StartMode
@@ -308,11 +307,6 @@ class Crawl:
     def invitation(self) -> str:
         """What ``image-crawler work`` and the like are given to join: an address with its flags, or the folder."""
         return self._backend.invitation() or shlex.quote(str(self.folder.path))
-
-    @property
-    def queue(self) -> RedisAddress | None:
-        """The Redis that has the queues; None if a manager has them."""
-        return self._backend.queue
 
     # --- inside ---
 
