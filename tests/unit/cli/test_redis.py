@@ -19,7 +19,6 @@ from crawler.crawlfile.layout import CrawlFolder
 from crawler.models import Counts, Stats, TaskKind
 from crawler.queues import Plan
 from crawler.queues.ledger import Ledger
-from crawler.queues.redis.address import parse
 from crawler.run.context import StartMode
 from crawler.run.redis_endpoint import RedisEndpoint
 from crawler.run.supervisor import Crawl
@@ -104,7 +103,7 @@ def test_collecting_takes_the_folder_of_the_crawl(
     assert running.seeds == (SEED,)
     assert running.config.scope.max_depth == 3, "every setting of the crawl comes from the crawl"
     assert running.config.access.reconnect_s == 3
-    assert running.queue == parse(URL)
+    assert running.config.manager.queue == URL
     assert running._start is StartMode.JOIN
     assert running._worker_counts() == {}
 
