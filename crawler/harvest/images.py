@@ -1,7 +1,9 @@
 """The rules that find images in a document: one small function for each place, all listed in RULES.
 
 A rule takes one element and yields candidates with unresolved references. To add a place, write a function, list it in
-RULES with the elements it applies to, and put a page with its expected images into tests/cases. Example::
+RULES with the elements it applies to, and put a page with its expected images into tests/cases. Elements that are named
+in RULES have to be in NAMES of parser_base. A rule for elements of any name sees those that ``may_tell`` there keeps,
+unless all their attributes are in _PLAIN_ATTRIBUTES. Example::
 
     def img_longdesc(element: Element) -> Iterator[Candidate]:
         yield from alone(element, "longdesc", "longdesc")

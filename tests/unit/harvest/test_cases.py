@@ -41,12 +41,12 @@ def test_the_catalogue_has_pages_of_twenty_kinds() -> None:
     assert len([case for case in cases() if case.name.startswith("pages-of-all-kinds/")]) >= 20
 
 
-def test_every_name_that_a_rule_may_give_is_in_some_case() -> None:
+def test_every_place_that_is_known_is_in_some_case() -> None:
     found_in = {
         rule for case in cases() for item in case.told["images"] for rule in item["found_in"].split(", ")
     }
 
-    assert found_in == {
+    assert found_in >= {
         "img",
         "srcset",
         "picture",

@@ -23,7 +23,7 @@ _MEASURING = {"docs/benchmarks.md", "docs/performance.md"}
 USERS = ["README.md", *(paper for paper in MANUAL if paper not in _MEASURING)]
 """Those that speak of no other program's options, but for OTHERS."""
 OTHERS = {"--security-opt", "--profile", "--target", "--scale"}
-EXAMPLES = {"queues/x.py", "storage/x.py", "web/x.py", "http/x.py"}
+EXAMPLES = {"queues/x.py", "storage/x.py", "http/x.py"}
 """Files that somebody may add."""
 _FILE = re.compile(r"[\w./-]+\.(?:py|lua|sql|toml|md|json|yml|yaml)")
 _FOLDER = re.compile(r"(?:crawler|tests|config|docs)/[\w./-]+")
