@@ -137,6 +137,8 @@ class ForkedProcess:
         self.pid = pid
         self._pidfd = pidfd
         self._report = report
+        self.peak_bytes = 0
+        """The most memory that it had at a time, once *exitcode* is known; 0 if nobody can tell."""
         self._exitcode: int | None = None
         self._mutex = threading.Lock()
         # not at the interpreter's exit, where others who hold this may still kill it
@@ -161,9 +163,12 @@ class ForkedProcess:
                     signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
 
     def _reported(self) -> int:
-        """The exit code, which the server knows a moment later."""
-        code = os.read(self._report, NUMBER_BYTES) if _is_readable(self._report, _REPORT_S) else b""
-        return int.from_bytes(code, "little", signed=True) if code else UNKNOWN
+        """The exit code, which the server knows a moment later, as it does the peak."""
+        report = os.read(self._report, 2 * NUMBER_BYTES) if _is_readable(self._report, _REPORT_S) else b""
+        if not report:
+            return UNKNOWN
+        self.peak_bytes = int.from_bytes(report[NUMBER_BYTES:], "little")
+        return int.from_bytes(report[:NUMBER_BYTES], "little", signed=True)
 
 
 def _is_readable(descriptor: int, timeout_s: float | None) -> bool:

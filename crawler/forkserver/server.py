@@ -2,7 +2,7 @@
 
 A request is one message on a Unix socket: a :class:`Request`, and file descriptors. The first descriptor is a socket
 for the report, the others are for the new process. The report is the process id with a pidfd (pidfd_open(2)) and, at
-the end of the process, its exit code; 8 bytes each.
+the end of the process, its exit code and the most memory that it had at a time; 8 bytes each.
 
 The server is told no settings and no secrets, and reads nothing that strangers wrote: in its memory a forked process
 finds modules and nothing else. It has one thread, for what another thread holds at a fork is held for ever.
@@ -28,7 +28,9 @@ from typing import NamedTuple, NoReturn
 from crawler.process_end import end_process
 
 NUMBER_BYTES = 8
-"""Size of a process id, and of an exit code."""
+"""Size of a number in a report."""
+_RSS_BYTES = 1024
+"""The unit of ru_maxrss (getrusage(2))."""
 _REQUEST_BYTES = 4096
 _MOST_DESCRIPTORS = 8
 _FIRST_BEYOND_STANDARD = 3
@@ -175,9 +177,10 @@ class Server:
         ended = self._forked.pop(pidfd)
         self._poll.unregister(pidfd)
         os.close(pidfd)
-        code = os.waitstatus_to_exitcode(os.waitpid(ended.pid, 0)[1])
+        _, status, usage = os.wait4(ended.pid, 0)
+        numbers = (os.waitstatus_to_exitcode(status), usage.ru_maxrss * _RSS_BYTES)
         with ended.report, suppress(OSError):
-            ended.report.send(code.to_bytes(NUMBER_BYTES, "little", signed=True))
+            ended.report.send(b"".join(n.to_bytes(NUMBER_BYTES, "little", signed=True) for n in numbers))
 
 
 def _end_with(work: Callable[[], object]) -> NoReturn:

@@ -19,7 +19,7 @@ from crawler.harvest.reader_protocol import (
     ReaderSettings,
     tasks_in_parts,
 )
-from crawler.sandbox.child_main import Room, Work
+from crawler.sandbox.child_main import SHORT_OF_MEMORY, Room, Work
 from crawler.scope import Scope
 
 _BYTES_PER_BYTE, _BYTES_PER_TAG, _BYTES_PER_URL, _MOST_BYTES_PER_BYTE = 20, 1700, 1300, 220
@@ -54,7 +54,7 @@ def make(settings: str, room: Room) -> Work:
             return chain((_ENCODER.encode(Head.of(harvest)),), tasks_in_parts(harvest))
         except TaskError as exc:
             return (_ENCODER.encode(Head.of_refusal(exc)),)
-        except MemoryError:
+        except SHORT_OF_MEMORY:
             raise
         except Exception:  # noqa: BLE001 - a fault of ours: the harvester logs it, with its traceback
             return (_ENCODER.encode(Head(detail=FAULT, fault=traceback.format_exc()[-MOST_FAULT_CHARS:])),)

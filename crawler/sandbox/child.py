@@ -27,6 +27,7 @@ from crawler.sandbox.child_main import (
     SHARED_BYTES,
     SIZE_BYTES,
     ChildOrders,
+    memory_of,
 )
 
 _BOOT = (
@@ -55,6 +56,8 @@ class _Process(Protocol):
     @property
     def pid(self) -> int: ...
     @property
+    def peak_bytes(self) -> int: ...
+    @property
     def exitcode(self) -> int | None: ...
     def join(self, timeout: float | None = None) -> None: ...
     def kill(self) -> None: ...
@@ -72,6 +75,10 @@ class Child:
         """The child ends by itself and takes no further request."""
         self.due: float | None = None
         self.overdue = False
+        self.allowed_bytes = 0
+        """What the last request might take of memory, beyond what the child had when it was ready."""
+        self._allowance_bytes = orders.allowance_bytes
+        self._ready_bytes = 0
         self._lifeline = Lifeline()
         self._shared = SharedMemory()
         requests, ours = os.pipe()
@@ -126,9 +133,11 @@ class Child:
 
     def is_ready(self) -> bool:
         try:
-            return self._replies.read(_HEAD_BYTES)[:1] == READY
+            is_ready = self._replies.read(_HEAD_BYTES)[:1] == READY
         except OSError:
             return False
+        self._ready_bytes = memory_of(self._process.pid).resident_bytes
+        return is_ready
 
     def ask(
         self, request: tuple[bytes, ...], *, granted_bytes: int, need: Callable[[int], int]
@@ -139,6 +148,7 @@ class Child:
         EOFError or OSError if the child dies, OutOfMemoryError.
         """
         self.requests += 1
+        self._allow(granted_bytes)
         shared_bytes = self._shared.write(request)
         piped = () if shared_bytes else request
         numbers = (shared_bytes, sum(map(len, piped)), granted_bytes)
@@ -153,6 +163,7 @@ class Child:
                     yield data
                 case (what, data) if what == NEED:
                     granted = need(int.from_bytes(data, "little"))
+                    self._allow(granted)
                     self._send(granted.to_bytes(SIZE_BYTES, "little"))
                 case (what, _) if what in (END, LAST):
                     self.is_spent = what == LAST
@@ -162,6 +173,9 @@ class Child:
                     raise OutOfMemoryError
                 case _:
                     raise EOFError
+
+    def _allow(self, granted_bytes: int) -> None:
+        self.allowed_bytes = max(self._allowance_bytes, granted_bytes)
 
     def _send(self, *parts: bytes) -> None:
         small = b"".join(part for part in parts if len(part) <= _SMALL_BYTES)
@@ -198,9 +212,20 @@ class Child:
         self._shared.close()
         return code
 
+    def was_full(self) -> bool:
+        """Whether the ended child had taken, for its only request, half of what it might, or more.
+
+        A library in C, and Python here and there, crashes where an allocation fails: so may a list that is to double.
+        """
+        taken_bytes = self._process.peak_bytes - self._ready_bytes
+        return self.requests == 1 and self._ready_bytes > 0 and taken_bytes >= self.allowed_bytes // 2
+
 
 class _Spawned:
     """A process of subprocess, in the terms of multiprocessing's."""
+
+    peak_bytes = 0
+    """Nobody tells."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process

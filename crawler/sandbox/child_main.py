@@ -24,7 +24,7 @@ import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import msgspec
 
@@ -53,9 +53,11 @@ Room = Callable[[int], int]
 may take: fewer where the machine has no more.
 """
 Work = Callable[[bytes], Iterable[bytes]]
-"""Takes a request, returns the parts of the reply. If it raises MemoryError, it is called once more with all the memory
-that there is, if that is more. Any other exception ends the child.
+"""Takes a request, returns the parts of the reply. If it raises one of SHORT_OF_MEMORY, it is called once more with all
+the memory that there is, if that is more. Any other exception ends the child.
 """
+SHORT_OF_MEMORY = (MemoryError, SystemError)
+"""CPython 3.11 raises SystemError ("error return without exception set") where it gets no memory for a frame."""
 
 
 class ChildOrders(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,7 +170,7 @@ class Inside:
     def _done(self, work: Work, data: bytes) -> Iterable[bytes]:
         try:
             parts = work(data)
-        except MemoryError:
+        except SHORT_OF_MEMORY:
             before = self._granted_bytes
             if self.room(self._orders.most_bytes) <= before:
                 raise
@@ -259,7 +261,7 @@ class Memory:
     def limit(self) -> None:
         with suppress(OSError):
             Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
-        self._own_bytes = _address_space_bytes()
+        self._own_bytes = memory_of().address_space_bytes
         _set_limit("RLIMIT_CORE", 0, 0)
         _set_limit("RLIMIT_FSIZE", 0, 0)
         self.allow(0)
@@ -279,16 +281,27 @@ class Memory:
         return self._is_large()
 
     def _is_large(self) -> bool:
-        return self._own_bytes > 0 and _address_space_bytes() - self._own_bytes > self._allowance_bytes // 2
+        return (
+            self._own_bytes > 0
+            and memory_of().address_space_bytes - self._own_bytes > self._allowance_bytes // 2
+        )
 
 
-def _address_space_bytes() -> int:
-    """Size of the address space; 0 where the system does not tell."""
+class MemoryUse(NamedTuple):
+    """Memory of a process; 0 where the system does not tell."""
+
+    address_space_bytes: int
+    resident_bytes: int
+
+
+def memory_of(process: int | str = "self") -> MemoryUse:
+    """The memory of the process with that id."""
     try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
-        return pages * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError):
-        return 0
+        pages = Path(f"/proc/{process}/statm").read_text(encoding="ascii").split()
+        page_bytes = os.sysconf("SC_PAGE_SIZE")
+        return MemoryUse(int(pages[0]) * page_bytes, int(pages[1]) * page_bytes)
+    except (OSError, ValueError, IndexError):
+        return MemoryUse(0, 0)
 
 
 def _trim() -> None:

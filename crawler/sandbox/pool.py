@@ -136,21 +136,26 @@ class Pool(AbstractContextManager["Pool"]):
 
         Raises LateError, CrashedError and OutOfMemoryError, which are the request's doing; KilledError, which is not;
         InternalError when no child can be started or the pool is closed. A request whose child dies is given to another
-        child once, unless the child had served no other request: it may have been dead before.
+        child once, if the child had served other requests: it may have been dead before; or if it died for want of
+        memory of which there is more.
         """
-        for is_second in (False, True):
+        least_bytes, is_retry = 0, False
+        while True:
             parts = 0
             try:
                 with self._turn(request):
-                    child = self._taken()
-                    for part in self._asked(child, request):
+                    child = self._taken(is_new=is_retry)
+                    for part in self._asked(child, request, least_bytes):
                         parts += 1
                         yield part
             except (EOFError, OutOfMemoryError) as exc:
                 failure = self._failure(child, exc)
-                was_sound = child.requests == 1 or isinstance(failure, _ITS_OWN)
-                if parts or is_second or was_sound:
+                is_short = isinstance(failure, OutOfMemoryError) and not least_bytes
+                if not parts and is_short and child.allowed_bytes < self._orders.most_bytes:
+                    least_bytes = self._orders.most_bytes
+                elif parts or is_retry or child.requests == 1 or isinstance(failure, _ITS_OWN):
                     raise failure from exc
+                is_retry = True
             else:
                 return
 
@@ -163,10 +168,14 @@ class Pool(AbstractContextManager["Pool"]):
             return LateError()
         if isinstance(error, OutOfMemoryError):
             return error
-        return KilledError() if code == -_SIGKILL != 0 else CrashedError(exit_status(code))
+        if code == -_SIGKILL != 0:
+            return KilledError()
+        return OutOfMemoryError() if child.was_full() else CrashedError(exit_status(code))
 
-    def _asked(self, child: Child, request: tuple[bytes, ...]) -> Iterator[bytes]:
-        """As Child.ask, within the time limit and the memory budget. Raises EOFError for whatever the child dies of."""
+    def _asked(self, child: Child, request: tuple[bytes, ...], least_bytes: int) -> Iterator[bytes]:
+        """As Child.ask, within the time limit and the memory budget, of which it has *least_bytes* from the beginning.
+        Raises EOFError for whatever the child dies of.
+        """
         memory = _Memory(self._budget, self._closing)
         left_s = self._orders.timeout_s
 
@@ -180,7 +189,8 @@ class Pool(AbstractContextManager["Pool"]):
         is_sound = False
         try:
             size_bytes = _ROOM_FOR_REQUEST * sum(map(len, request))
-            granted_bytes = need(size_bytes if size_bytes > self._orders.allowance_bytes else 0)
+            wanted_bytes = max(size_bytes, least_bytes)
+            granted_bytes = need(wanted_bytes if wanted_bytes > self._orders.allowance_bytes else 0)
             begun = False
             for part in child.ask(request, granted_bytes=granted_bytes, need=need):
                 left_s = self._stopped(child, left_s)  # the child may have to wait for us now
@@ -231,8 +241,8 @@ class Pool(AbstractContextManager["Pool"]):
         with self._mutex:
             child.due = due
 
-    def _taken(self) -> Child:
-        """A free child, or a new one."""
+    def _taken(self, *, is_new: bool) -> Child:
+        """A free child, or a new one; with *is_new* a new one, if one more may be started."""
         patient_until = time.monotonic() + PATIENCE_S
         with self._mutex:
             while not (self._closing.is_set() or self._has_room(patient=time.monotonic() < patient_until)):
@@ -240,7 +250,7 @@ class Pool(AbstractContextManager["Pool"]):
                 self._child_free.wait(left_s if left_s > 0 else None)
             if self._closing.is_set():
                 raise InternalError(f"the {self._what}s are closed")
-            if self._idle:
+            if self._idle and not (is_new and len(self._alive) + self._starting < self._most):
                 return self._idle.pop()  # the last one used has warm caches
             self._starting += 1
             if not self._watching:

@@ -33,12 +33,19 @@ def decode(data: bytes, *, max_pixels: int, room: Callable[[int], int]) -> Image
                 time.sleep(1)
         case "segfault":
             ctypes.string_at(0)
+        case "full":  # a library that is given less than it needs, or that crashes in any case
+            eaten_bytes, _, needed_bytes = rest.partition(" ")
+            eaten = b"x" * int(eaten_bytes)
+            if room(0) < int(needed_bytes or 2**60):
+                ctypes.string_at(id(eaten) * 0)
+        case "frame":
+            raise SystemError("error return without exception set")
         case "exit":
             os._exit(7)
         case "memory":
-            eaten = []
+            hoarded = []
             while True:
-                eaten.append(bytearray(64 * 2**20))
+                hoarded.append(bytearray(64 * 2**20))
         case "room":
             asked, _, taken = rest.partition(" ")
             granted = room(int(asked))

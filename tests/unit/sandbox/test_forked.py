@@ -84,6 +84,36 @@ def test_one_that_breaks_down_costs_one_image_and_says_how(server: ForkServer, w
         assert pool.verify(HEAD + b"ok").format == "gif"
 
 
+MIB = 2**20
+ALL = 2**27
+"""Of the memory that there is; one takes half of it without asking."""
+
+
+@pytest.mark.parametrize(
+    ("word", "error"),
+    [
+        (f"full {80 * MIB}", TooMuchMemory),
+        (f"full {50 * MIB}", DecoderCrashed),  # as it does with all that there is
+        (f"full {8 * MIB}", DecoderCrashed),
+        ("frame", DecoderCrashed),
+    ],
+)
+def test_one_that_dies_of_what_it_is_granted_is_no_crash(
+    server: ForkServer, word: str, error: type[Exception]
+) -> None:
+    """A C library crashes where an allocation fails: a page of 6 MB was now too-much-memory, now reader-crashed."""
+    with decoders(server, budget_bytes=ALL) as pool, pytest.raises(error):
+        pool.verify(HEAD + word.encode())
+
+
+def test_one_that_dies_for_want_of_memory_of_which_there_is_more_is_tried_with_all(
+    server: ForkServer,
+) -> None:
+    with decoders(server, budget_bytes=ALL) as pool:
+        pool.verify(HEAD + b"ok")
+        assert pool.verify(HEAD + f"full {50 * MIB} {ALL}".encode()).format == "gif"
+
+
 def test_one_that_hangs_is_killed(server: ForkServer) -> None:
     with decoders(server, timeout_s=0.3) as pool, pytest.raises(DecodeTimeout):
         pool.verify(HEAD + b"hang")

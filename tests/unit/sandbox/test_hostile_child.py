@@ -30,6 +30,8 @@ class Hostile(Child):
     """Says what *said* gives, for as long as there is any, and then nothing; ends only when it is killed."""
 
     said: Iterator[bytes]
+    pid = os.getpid()
+    _allowance_bytes = 0
 
     def __init__(self, _: ChildOrders, __: object) -> None:
         self.requests, self.is_spent, self.due, self.overdue = 0, False, None, False
