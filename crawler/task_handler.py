@@ -309,6 +309,7 @@ class TaskHandler(abc.ABC):
                 accept=accept,
                 referer=task.origin.page_url if task.origin else "",
                 check=partial(self._admit, visit, also_check),
+                sending=visit.turn.sending if visit.turn is not None else None,
                 sent=visit.turn.sent if visit.turn is not None else None,
                 once=task.host_delay_s > 0,
                 unless=unless,

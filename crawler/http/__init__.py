@@ -92,6 +92,8 @@ class Asked(TypedDict, total=False):
     """Called with each URL before anything is sent to it, the first one included; what it raises ends the fetch."""
     cut: bool
     """Take the first *max_bytes* of a longer answer, unless a part of its type is worthless (films, archives)."""
+    sending: Check | None
+    """Called with each URL when its connection stands and the request is sent; what it raises ends the fetch."""
     sent: Callable[[str, float], None] | None
     """Called as soon as a URL is answered, with the URL and the time of its request on the monotonic clock."""
     once: bool
@@ -141,11 +143,12 @@ class Exchanged(Value):
 
 
 class Exchanging(TypedDict, total=False):
-    """The options of an exchange; ``check``, ``sent`` and ``within_s`` are as in :class:`Asked`."""
+    """The options of an exchange; ``check``, ``sending``, ``sent`` and ``within_s`` are as in :class:`Asked`."""
 
     max_bytes: Required[int]
     """A longer answer is cut to its first bytes."""
     check: Check | None
+    sending: Check | None
     sent: Callable[[str, float], None] | None
     within_s: float | None
     stop_at: Callable[[int, Mapping[str, str]], bool] | None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import socket
 import ssl
+import threading
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -29,11 +30,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+class Told(threading.local):
+    """What the request that a thread sends is to call once it is sent: the layers between have no room for it."""
+
+    on_sent: Callable[[], None] | None = None
+
+
 class _Plain(HTTPConnection):
     names: ClassVar[DnsCache]
     guard: ClassVar[AddressGuard | None]
     socks: ClassVar[Proxy | None]
     buffer_bytes: ClassVar[int]
+    told: ClassVar[Told]
+
+    def getresponse(self) -> Any:
+        """Called by the pool once the request is sent."""
+        if (on_sent := self.told.on_sent) is not None:
+            on_sent()
+        return super().getresponse()
 
     def _new_conn(self) -> socket.socket:
         host, port, timeout_s = self._dns_host, int(self.port or 0), _seconds(self.timeout)
@@ -102,7 +116,11 @@ class _Verbatim(HTTPConnectionPool):
 
 
 def pool_classes(
-    pace: ReadPace, guard: AddressGuard | None = None, socks_proxy: Proxy | None = None
+    pace: ReadPace,
+    guard: AddressGuard | None = None,
+    socks_proxy: Proxy | None = None,
+    *,
+    told: Told | None = None,
 ) -> dict[str, Callable[..., HTTPConnectionPool]]:
     """Classes of connection pools by scheme, for urllib3's PoolManager; their connections keep *pace* and heed *guard*.
 
@@ -115,6 +133,7 @@ def pool_classes(
         "names": DnsCache(),
         "guard": guard,
         "socks": socks_proxy,
+        "told": told or Told(),
         "buffer_bytes": 0 if pace.bandwidth is None else pace.bandwidth.buffer_bytes,
     }
     plain = type("Plain", (_Plain,), shared)

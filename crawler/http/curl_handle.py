@@ -101,6 +101,7 @@ class CurlHandle:
         self.waited_s = 0.0
         self._paid_bytes = 0
         self._failure: BaseException | None = None
+        self._tell_sent: Callable[[], None] | None = None
 
     # --- one transfer
 
@@ -117,6 +118,7 @@ class CurlHandle:
             raise InvalidUrl("the URL has characters that can't be sent")
         self._patience = patience
         self._dial = dial
+        self._tell_sent = request.on_sent
         easy = self._getter if request.method == "GET" else self._made()
         if request.method == "HEAD":
             easy.setopt(pycurl.NOBODY, 1)
@@ -299,6 +301,12 @@ class CurlHandle:
         if self.sent_at:
             self._failure = IdleConnectionLost("an idle connection was lost")
             return _STOP
+        if self._tell_sent is not None:
+            try:
+                self._tell_sent()
+            except BaseException as exc:  # noqa: BLE001 - libcurl can't pass it on; step() raises it
+                self._failure = exc
+                return _STOP
         self.sent_at = time.monotonic()
         return _GO
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,6 +20,9 @@ class Outgoing:
     """All there are, in their order: an engine adds none."""
     method: str = "GET"
     body: bytes = b""
+    on_sent: Callable[[], None] | None = None
+    """Called in the thread of ``send`` once there is a connection, right before or after the request is sent over it;
+    what it raises ends the request."""
 
 
 class Answer(Protocol):

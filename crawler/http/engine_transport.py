@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, Protocol, Unpack
 
@@ -23,7 +24,7 @@ from crawler.errors import (
     TaskError,
     TooManyRedirects,
 )
-from crawler.http import METHODS, Asked, BrowserRequest, Check, Exchanged, Exchanging, Fetched, merged
+from crawler.http import METHODS, Asked, BrowserRequest, Exchanged, Exchanging, Fetched, merged
 from crawler.http.address_guard import AddressGuard
 from crawler.http.bandwidth import AHEAD_BYTES, Bandwidth
 from crawler.http.bot_challenges import MOST_BYTES, is_worth_a_look
@@ -111,7 +112,7 @@ class EngineTransport:
 
     def fetch(self, url: str, **asked: Unpack[Asked]) -> Fetched:
         """Fetch *url*, following redirects; the text of an error names the limit that was met."""
-        visit = self._visit(asked.get("within_s"), asked.get("check"), asked.get("sent"))
+        visit = self._visit(asked)
         unless = asked.get("unless")
         current = _canonical(url)
         seen: list[str] = []
@@ -124,6 +125,7 @@ class EngineTransport:
                 headers=self._headers.headers_for(
                     current, accept=asked["accept"], referer=asked.get("referer", ""), unless=unless
                 ),
+                on_sent=visit.telling(current),
             )
             with self._answer(request, visit) as answer:
                 status = answer.status
@@ -166,7 +168,7 @@ class EngineTransport:
         """
         if request.method not in METHODS:
             raise ValueError(f"a page in the browser may not ask with {quoted(request.method[:20])}")
-        visit = self._visit(exchanging.get("within_s"), exchanging.get("check"), exchanging.get("sent"))
+        visit = self._visit(exchanging)
         url = _canonical(request.url)
         visit.turn(url)
         try:
@@ -187,6 +189,7 @@ class EngineTransport:
             method=request.method,
             headers=self._headers.headers_of(request, url),
             body=request.body if request.method == "POST" else b"",
+            on_sent=visit.telling(url),
         )
         with self._answer(outgoing, visit) as answer:
             status, headers = answer.status, merged(answer.fields)
@@ -214,12 +217,10 @@ class EngineTransport:
     def close(self) -> None:
         self._engine.close()
 
-    def _visit(
-        self, within_s: float | None, check: Check | None, sent: Callable[[str, float], None] | None
-    ) -> _Visit:
+    def _visit(self, options: Asked | Exchanging) -> _Visit:
         limit_s = self._config.total_timeout_s
-        within_s = limit_s if within_s is None else min(limit_s, within_s)
-        return _Visit(time.monotonic() + within_s, check, sent, self._bandwidth)
+        within_s = limit_s if (within_s := options.get("within_s")) is None else min(limit_s, within_s)
+        return _Visit(time.monotonic() + within_s, options, self._bandwidth)
 
     def _keep_cookies(self, answer: Answer, url: str) -> bool:
         """Keep the cookies that *answer* sets; whether they are kept."""
@@ -290,17 +291,16 @@ class EngineTransport:
 class _Visit:
     """What all requests of one fetch share: when it has to end, and who is asked before each and told after."""
 
-    def __init__(
-        self,
-        deadline: float,
-        check: Check | None,
-        sent: Callable[[str, float], None] | None,
-        bandwidth: Bandwidth | None,
-    ) -> None:
+    def __init__(self, deadline: float, options: Asked | Exchanging, bandwidth: Bandwidth | None) -> None:
         self.deadline = deadline
-        self.sent = sent
-        self._check = check
+        self.sent = options.get("sent")
+        self._sending = options.get("sending")
+        self._check = options.get("check")
         self._bandwidth = bandwidth
+
+    def telling(self, url: str) -> Callable[[], None] | None:
+        """What is to be called when *url* is sent."""
+        return partial(self._sending, url) if self._sending is not None else None
 
     def turn(self, url: str) -> None:
         """Wait until *url* may be requested, and there is bandwidth for the first bytes of its answer.

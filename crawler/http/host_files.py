@@ -227,6 +227,7 @@ class HostFiles(Generic[T]):
                 cut=True,
                 within_s=PATIENCE_S,
                 check=partial(self._admit, turn, url),
+                sending=turn.sending if turn is not None else None,
                 sent=turn.sent if turn is not None else None,
             )
         except TaskError as exc:

@@ -26,7 +26,7 @@ from crawler.errors import (
 )
 from crawler.http.address_guard import AddressGuard
 from crawler.http.certificates import context_of, usual_authorities
-from crawler.http.connection import pool_classes
+from crawler.http.connection import Told, pool_classes
 from crawler.http.engine import causes_of
 from crawler.http.paced_reader import ReadPace
 from crawler.http.proxies import Proxies, Proxy
@@ -48,7 +48,8 @@ class Adapter(HTTPAdapter):
     ) -> None:
         self._pace = pace
         self._guard = guard
-        self._pool_classes = pool_classes(pace, guard)
+        self.told = Told()
+        self._pool_classes = pool_classes(pace, guard, told=self.told)
         self._proxies = proxies
         self._trusted = trusted
         self._verify = verify
@@ -71,7 +72,7 @@ class Adapter(HTTPAdapter):
         pools: Any
         if proxy.is_socks:
             pools = PoolManager(num_pools=_POOLS, maxsize=_IDLE_CONNECTIONS)
-            pools.pool_classes_by_scheme = pool_classes(self._pace, self._guard, proxy)
+            pools.pool_classes_by_scheme = pool_classes(self._pace, self._guard, proxy, told=self.told)
             return pools
         pools = ProxyManager(
             proxy.url,

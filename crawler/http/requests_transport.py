@@ -42,6 +42,7 @@ class RequestsEngine:
 
     def send(self, request: Outgoing, *, deadline: float) -> Answer:
         remaining_s = deadline - time.monotonic()
+        self._adapter.told.on_sent = request.on_sent
         try:
             answer = self._adapter.send(
                 _prepared(request),
@@ -52,6 +53,8 @@ class RequestsEngine:
             raise
         except _FOREIGN as exc:
             raise wrapped(exc, url=request.url, http_status=0) from exc
+        finally:
+            self._adapter.told.on_sent = None
         return _RequestsAnswer(answer)
 
     def close(self) -> None:

@@ -119,6 +119,18 @@ class Turn:
         if is_guest:
             self._guest_at = host
 
+    def sending(self, url: str) -> None:
+        """Tell the queue that *url* is sent only now, if it was allowed a while ago.
+
+        A new connection, with TLS, takes three ways to the server and back. Told with the answer alone, which may take
+        longer than the delay, the next request would arrive too soon.
+        """
+        host, now = host_key(url), self._clock()
+        allowed_at = self._allowed_at.get(host)
+        if allowed_at is not None and now - allowed_at > _LATE_S:
+            self._queue.turn_taken(host=host, ago_s=0.0)
+            self._allowed_at[host] = self._clock()
+
     def sent(self, url: str, at: float) -> None:
         """Tell the queue that *url* was requested at time *at* of the clock, and is answered."""
         host, now = host_key(url), self._clock()

@@ -255,6 +255,7 @@ class PageNetwork:
                     max_bytes=self.budget.room_bytes,
                     within_s=within_s,
                     check=turn,
+                    sending=turn.sending,
                     sent=turn.sent,
                     stop_at=self._is_not_for_us if may_stop else None,
                 )

@@ -24,6 +24,7 @@ from crawler.errors import (
     Forbidden,
     ForbiddenAddress,
     InvalidUrl,
+    QueueError,
     RobotsDisallowed,
     TaskError,
     TlsFailed,
@@ -569,6 +570,25 @@ def test_it_is_told_when_the_request_was_sent(make: Make) -> None:
         ask(make(), f"{site.url}/", sent=lambda url, at: told.append((url, at - before)))
         assert told[0][0] == f"{site.url}/"
         assert 0 <= told[0][1] < 0.2
+
+
+def test_it_is_told_that_the_request_is_sent_before_there_is_an_answer(make: Make) -> None:
+    told: list[tuple[str, bool]] = []
+
+    def fails(_: str) -> None:
+        raise QueueError("gone")
+
+    with backend({"/": Says(after_s=0.3)}) as site:
+        transport = make()
+        began = time.monotonic()
+        ask(
+            transport, f"{site.url}/", sending=lambda url: told.append((url, time.monotonic() - began < 0.25))
+        )
+        assert told == [(f"{site.url}/", True)]
+        with pytest.raises(QueueError):
+            ask(transport, f"{site.url}/", sending=fails)
+        ask(transport, f"{site.url}/")
+        assert len(told) == 1, "it was that request's"
 
 
 def test_a_connection_that_the_server_has_given_up_costs_nothing(make: Make) -> None:

@@ -270,6 +270,20 @@ def test_a_file_of_a_host_waits_for_no_slot_that_those_hold_who_wait_for_it() ->
     assert queue.over == []
 
 
+def test_a_request_that_is_sent_late_is_told_at_once() -> None:
+    """Only the answer said so, which may take longer than the delay: gaps of 0.02 of 0.3 s were seen under load."""
+    queue = Queue()
+    turn, stop = turn_of(SLOW, queue)
+    turn(SLOW.url)
+    stop.now += 0.5  # until there is a connection
+    turn.sending(SLOW.url)
+    assert queue.late == [("http://a.example", 0.0)]
+    turn.sent(SLOW.url, stop.now)
+    turn(SLOW.url)
+    turn.sending(SLOW.url)
+    assert len(queue.late) == 1, "what is sent and answered at once is not told"
+
+
 def test_only_the_file_itself_needs_no_slot() -> None:
     """A site could make all our workers ask another one at once, by redirects to ``/pic?u=/robots.txt``; and hosts
     without end may have the robots.txt of one.
