@@ -49,6 +49,7 @@ _SPACE = " \t\v\f"
 """Octets that are space. str.strip() would also strip 0x85 and 0xA0, which are parts of characters here."""
 _TWO_WORDS = re.compile(r"([^ \t]++)[ \t]++([^ \t]++)")
 _TOKEN = re.compile(r"[A-Za-z_-]*+")
+_NUMBER = re.compile(r"[0-9]++(?:[.,][0-9]++)?")
 
 
 class RobotsVerdict(Value):
@@ -307,8 +308,10 @@ def _seconds(line: _Line) -> float:
     """The seconds of a Crawl-delay; 0 of any other line, and of what is no number."""
     if line.name != _DELAY:
         return 0.0
+    value = line.value[:64]
     try:
-        asked_s = float(line.value[:64])
-    except ValueError:
-        return 0.0
+        asked_s = float(value)
+    except ValueError:  # "10 s", "2,5", "5sec": no standard has a form, and what is meant is plain
+        number = _NUMBER.match(value)
+        asked_s = float(number[0].replace(",", ".")) if number else 0.0
     return min(max(asked_s, 0.0), MAX_DELAY_S) if math.isfinite(asked_s) else 0.0

@@ -36,6 +36,9 @@ _DIRECTIVES: dict[str, tuple[str, ...]] = {
 }
 _WITH_VALUE = frozenset({"unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"})
 """Directives with a colon of their own; any other colon follows the name of a robot."""
+_BETWEEN = re.compile("[,;]")
+_EVERYONE = ("*", "robots")
+"""In place of the name of a robot."""
 _SPEAKS = frozenset({"x-robots-tag", TDM_RESERVATION, CONTENT_USAGE, CONTENT_SIGNAL, "link"})
 _MAX_LINES = 100
 _MAX_LINE_CHARS = 8192
@@ -102,15 +105,20 @@ def _licenses(links: str) -> Iterator[str]:
 
 
 def _of_line(line: str, agent: str) -> Iterator[str]:
-    """The directives of one header, or of one ``content``, that apply to *agent*."""
+    """The directives of one header, or of one ``content``, that apply to *agent*.
+
+    Commas are between them, by Google. Semicolons and spaces are understood, too: so they are written by hand.
+    """
     meant = True
-    for part in line.lower().split(","):
+    for part in _BETWEEN.split(line.lower()):
         name, colon, rest = part.partition(":")
         directive = name.strip()
         if colon and " " not in directive and directive not in _WITH_VALUE:  # no part of a date
-            meant, directive = directive == agent, rest.strip()
-        if meant:
-            yield from _DIRECTIVES.get(directive, ())
+            meant, directive = directive in (agent, *_EVERYONE), rest.strip()
+        words = directive.split()
+        if meant and all(word in _DIRECTIVES for word in words):
+            for word in words:
+                yield from _DIRECTIVES[word]
 
 
 def _reservation(value: str) -> tuple[str, ...]:

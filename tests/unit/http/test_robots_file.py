@@ -388,6 +388,8 @@ def test_the_delay_has_its_line() -> None:
     text = "User-agent: *\nCrawl-delay: 2\nDisallow: /a\nUser-agent: *\ncrawl delay: 7.5 \nCrawl-delay: 7.5\n"
     of_all = read(text)
     assert (of_all.delay_s, of_all.delay_line, of_all.delay_number) == (7.5, "crawl delay: 7.5", 5)
+    for written, delay_s in (("10 s", 10.0), ("2,5", 2.5), ("5sec", 5.0), ("-3 s", 0.0), ("inf", 0.0)):
+        assert read(f"User-agent: *\nCrawl-delay: {written}\n").delay_s == delay_s, "what is meant is plain"
     none = read("User-agent: *\nCrawl-delay: soon\n")
     assert (none.delay_s, none.delay_line, none.delay_number) == (0.0, "", 0)
 

@@ -32,6 +32,11 @@ from crawler.opt_outs.purposes import SIGNALS, refusal
         ("googlebot: noindex, image-crawler: nofollow", {"nofollow"}),
         ("googlebot: noindex\nnofollow", {"nofollow"}),
         (":,:,::,", set()),
+        ("noindex nofollow", {"noindex", "nofollow"}),
+        ("noimageindex; noai", {"noimageindex", "noai"}),
+        ("noindex of old pages", set()),
+        ("*: noai", {"noai"}),
+        ("googlebot: nofollow, robots: noindex", {"noindex"}),
     ],
 )
 def test_x_robots_tag(header: str, asked: set[str]) -> None:
