@@ -28,6 +28,14 @@ EXAMPLES = {"queues/x.py", "storage/x.py", "http/x.py"}
 _FILE = re.compile(r"[\w./-]+\.(?:py|lua|sql|toml|md|json|yml|yaml)")
 _FOLDER = re.compile(r"(?:crawler|tests|config|docs)/[\w./-]+")
 _MODULE = re.compile(r"(?<![\w/-])(?:crawler|tests)(?:\.\w+)+")
+_VALUE = r"(?P<number>\d[\d,]*)(?: (?P<unit>s|minutes|MiB))?"
+_DEFAULTS = [
+    re.compile(rf"^\| `(?P<flag>--[\w-]+)[^`|]*` \| {_VALUE} \|", re.MULTILINE),
+    re.compile(rf"^\| {_VALUE}\b[^|]*\| `(?P<flag>--[\w-]+)` \|", re.MULTILINE),
+    re.compile(rf"`(?P<flag>--[\w-]+)` \({_VALUE}\)"),
+]
+"""Where a default is told: after its flag in a table, before it in one, or in brackets behind it."""
+_UNITS = {"": 1, "s": 1, "minutes": 60, "MiB": 2**20}
 each_paper = pytest.mark.parametrize("paper", PAPERS)
 
 
@@ -96,6 +104,18 @@ def options() -> set[str]:
 def test_every_option_that_is_named_exists(paper: str) -> None:
     named = {re.split(r"[ =,]", span)[0] for span in spans(paper) if re.match(r"--[a-z]", span)}
     assert {name for name in named if not name.endswith(("…", "-SIGNAL"))} <= options() | OTHERS
+
+
+def test_the_defaults_that_are_told_are_those_of_the_settings() -> None:
+    told = [
+        (paper, match["flag"], int(match["number"].replace(",", "")) * _UNITS[match["unit"] or ""])
+        for paper in MANUAL
+        for form in _DEFAULTS
+        for match in form.finditer(text_of(paper))
+    ]
+    assert len(told) >= 10
+    defaults = {flag: one.default for one in SETTINGS.values() for flag in (one.flag, *one.also)}
+    assert [one for one in told if defaults[one[1]] != one[2]] == []
 
 
 @each_paper
