@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
-from typing import Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from crawler.config import HarvestConfig
 from crawler.models import Stats, TaskKind
+
+if TYPE_CHECKING:
+    from crawler.run.worker_pool import WorkerPool
 
 MOST_HARVESTERS = 8
 """Each has a process for itself and a few readers: some 150 MiB."""
@@ -20,12 +23,6 @@ _BACKLOG = 64
 """Pages that wait, for each harvester: fewer are read before another harvester has begun."""
 _LASTING_S = 2.0
 """How long the backlog has to last: a harvester is worth its start then, and the last one has had time to help."""
-
-
-class HarvesterPool(Protocol):
-    """Starts workers: a WorkerPool."""
-
-    def start(self, counts: Mapping[TaskKind, int], /) -> None: ...
 
 
 class Harvesters:
@@ -61,7 +58,7 @@ class Harvesters:
             self._short_since = now
         return now - self._short_since >= _LASTING_S
 
-    def see_to(self, stats: Stats, pool: HarvesterPool) -> None:
+    def see_to(self, stats: Stats, pool: WorkerPool) -> None:
         """Start another harvester if one is due."""
         if self.is_short(stats):
             self.started += 1

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from enum import Enum, auto
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from crawler.config import MachineConfig, RenderConfig
 from crawler.logs.events import BROWSER_WANTED, tell
 from crawler.models import Stats, TaskKind
 from crawler.text.display import counted
+
+if TYPE_CHECKING:
+    from crawler.run.worker_pool import WorkerPool
 
 log = logging.getLogger(__name__)
 
@@ -36,12 +39,6 @@ class RendererStep(Enum):
     """Log that the crawl waits for a renderer to join."""
     REFUSE = auto()
     """Start a renderer without a browser: its records say of each page why it was not opened."""
-
-
-class RendererPool(Protocol):
-    """Starts workers: a WorkerPool."""
-
-    def start(self, counts: Mapping[TaskKind, int], /) -> None: ...
 
 
 class Renderers:
@@ -87,7 +84,7 @@ class Renderers:
         said, self._said = self._said, True
         return RendererStep.NOTHING if said else RendererStep.WAIT
 
-    def see_to(self, stats: Stats, pool: RendererPool, *, invitation: str) -> None:
+    def see_to(self, stats: Stats, pool: WorkerPool, *, invitation: str) -> None:
         """Carry out the step that is due, and log why pages are refused or what they wait for."""
         wanting = pages(stats.renders.unsettled)
         match self.next(stats):

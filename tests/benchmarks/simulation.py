@@ -53,6 +53,7 @@ from crawler.queues.redis import address
 from crawler.queues.redis.client import RedisClient
 from crawler.run.worker import ASK_AGAIN_S, LONG_POLL_S, RESULT_BATCH, RESULT_LINGER_S
 from tests.benchmarks.queue import cpu_s
+from tests.support.clocks import Clock
 from tests.support.queues import file_of
 from tests.support.redisserver import RedisServer, find_server
 
@@ -99,16 +100,6 @@ class Setup:
     told_every_s: float = 0.0
     """How it goes, on stderr; 0 for never."""
     queue: QueueConfig = field(default_factory=QueueConfig)
-
-
-class Clock:
-    """Virtual seconds."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 # --- engines ---

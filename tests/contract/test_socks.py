@@ -23,28 +23,12 @@ from crawler.errors import (
 )
 from crawler.http.address_guard import AddressGuard
 from tests.support.faultserver import FaultServer
-from tests.support.socksserver import SocksServer
+from tests.support.socksserver import SocksServer, look_ups  # noqa: F401 - a fixture
 from tests.support.transports import opened
 from tests.support.web_tls import Authority, tls_server
 
 pytestmark = pytest.mark.usefixtures("each_transport")
 NAME, IPV4, IPV6 = 3, 1, 4
-
-
-@pytest.fixture(name="looked_up")
-def look_ups(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names that this process asks the name service for; none of them is known there."""
-    asked: list[str] = []
-    real = socket.getaddrinfo
-
-    def getaddrinfo(host: str, *args: Any, **kwargs: Any) -> Any:
-        asked.append(host)
-        if host.endswith(".example"):
-            raise socket.gaierror(socket.EAI_NONAME, "no such name")
-        return real(host, *args, **kwargs)
-
-    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-    return asked
 
 
 def through(

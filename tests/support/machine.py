@@ -33,19 +33,12 @@ from crawler.models import (
 )
 from crawler.queues import ResultQueue, TaskQueue
 from crawler.queues.policy import REFUSED_ATTEMPTS_TIMES
+from tests.support.clocks import Clock
 from tests.support.queues import file_of
 
 WORKERS = {"w0": TaskKind.PAGE, "w1": TaskKind.IMAGE, "w2": TaskKind.IMAGE, "w3": TaskKind.RENDER}
 URLS = st.builds("http://{}.example/{}".format, st.sampled_from("abc"), st.integers(0, 30))
 QUEUE = QueueConfig(per_host=3, lease_s=10.0, max_attempts=3)
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Engine(Protocol):

@@ -38,7 +38,7 @@ from crawler.queues.ledger import Ledger
 from crawler.queues.redis.address import parse
 from crawler.queues.redis.client import RedisClient
 from crawler.queues.redis.queue import RedisQueue
-from tests.support.machine import Clock
+from tests.support.clocks import Clock
 from tests.support.queues import HARVESTER, Queues, image, images, in_redis, page, saved, take, worker
 
 Seen = Iterator[Any]

@@ -9,8 +9,28 @@ import socket
 import threading
 from contextlib import suppress
 from ipaddress import ip_address
+from typing import Any
+
+import pytest
 
 from tests.support.tcpserver import TcpServer
+
+
+@pytest.fixture(name="looked_up")
+def look_ups(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names that this process asks the name service for; none of them is known there."""
+    asked: list[str] = []
+    real = socket.getaddrinfo
+
+    def getaddrinfo(host: str, *args: Any, **kwargs: Any) -> Any:
+        asked.append(host)
+        if host.endswith(".example"):
+            raise socket.gaierror(socket.EAI_NONAME, "no such name")
+        return real(host, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    return asked
+
 
 _ADDRESS_BYTES = {1: 4, 4: 16}
 

@@ -16,16 +16,9 @@ from crawler.cli.live_panel import LivePanel
 from crawler.cli.output import live
 from crawler.cli.progress import PLAIN_AT_REST_S, PLAIN_EVERY_S, ProgressLines, progress
 from crawler.models import Counts, Failure, HostStatus, Stats, TaskKind, WorkerStatus
+from tests.support.clocks import Clock
 
 SEED = "https://garden.example/"
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def console(width: int = 80, height: int = 25, *, terminal: bool = True) -> Console:
@@ -69,7 +62,7 @@ BUSY = Stats(
 
 
 def drawn(stats: Stats, width: int = 80, seeds: tuple[str, ...] = (SEED,), *, height: int = 25) -> list[str]:
-    clock = Clock()
+    clock = Clock(100.0)
     picture = LivePanel(seeds, clock)
     picture.draw(Stats())
     clock.now += 2.0
@@ -129,7 +122,7 @@ def test_the_picture_names_further_seeds_by_their_number() -> None:
 
 def test_the_colours_tell_good_from_bad() -> None:
     out = console(100)
-    out.print(LivePanel((SEED,), Clock()).draw(BUSY))
+    out.print(LivePanel((SEED,), Clock(100.0)).draw(BUSY))
     styled = out.export_text(styles=True)
     assert "\x1b[32msaved\x1b[0m" in styled
     assert "\x1b[31mfailed\x1b[0m" in styled
@@ -139,7 +132,7 @@ def test_the_colours_tell_good_from_bad() -> None:
 
 
 def test_lines_come_now_and_then() -> None:
-    clock, out = Clock(), console(terminal=False)
+    clock, out = Clock(100.0), console(terminal=False)
     lines = ProgressLines(out, clock)
     for number in range(20):
         clock.now += PLAIN_EVERY_S / 10
@@ -155,7 +148,7 @@ def test_lines_come_now_and_then() -> None:
 
 
 def test_a_line_before_anything_has_happened() -> None:
-    clock, out = Clock(), console(terminal=False)
+    clock, out = Clock(100.0), console(terminal=False)
     lines = ProgressLines(out, clock)
     clock.now += PLAIN_EVERY_S
     lines.show(Stats())
@@ -181,7 +174,7 @@ WAITING = Stats(
 
 
 def test_lines_say_what_is_waited_for() -> None:
-    clock, out = Clock(), console(terminal=False)
+    clock, out = Clock(100.0), console(terminal=False)
     lines = ProgressLines(out, clock)
     clock.now += PLAIN_EVERY_S
     lines.show(WAITING)
@@ -192,7 +185,7 @@ def test_lines_say_what_is_waited_for() -> None:
 
 
 def test_lines_say_what_failed_last_once() -> None:
-    clock, out = Clock(), console(terminal=False)
+    clock, out = Clock(100.0), console(terminal=False)
     lines = ProgressLines(out, clock)
     for number in range(3):
         clock.now += PLAIN_EVERY_S
@@ -203,7 +196,7 @@ def test_lines_say_what_failed_last_once() -> None:
 
 
 def test_lines_grow_rare_while_nothing_changes_and_come_at_once_when_something_does() -> None:
-    clock, out = Clock(), console(terminal=False)
+    clock, out = Clock(100.0), console(terminal=False)
     lines = ProgressLines(out, clock)
     said = []
     for _ in range(1200):
@@ -257,7 +250,7 @@ def test_a_missing_sitemap_is_no_failure() -> None:
 
 
 def test_what_is_left_is_estimated_once_all_pages_are_read() -> None:
-    clock = Clock()
+    clock = Clock(100.0)
     picture = LivePanel((SEED,), clock)
     for number in range(40):
         clock.now += 0.5
@@ -277,7 +270,7 @@ HTTP = "by http: no answer by https (garden.example does not speak TLS at port 8
 def test_why_a_seed_is_asked_by_http_is_one_row_below_it(width: int) -> None:
     """It was two lines, above everything."""
     out = console(width, 24)
-    out.print(LivePanel((SEED,), Clock(), notes=(HTTP,)).draw(BUSY))
+    out.print(LivePanel((SEED,), Clock(100.0), notes=(HTTP,)).draw(BUSY))
     note = out.export_text().splitlines()[1]
     assert note.rstrip() == ("  " + HTTP if width >= 80 else f"  {HTTP}"[: width - 1] + "…")
 
@@ -321,7 +314,7 @@ def test_what_failed_last_is_told_with_its_reason(width: int) -> None:
 
 
 def gone_on_for(seconds: float, width: int = 120, *, per_s: int = 10, height: int = 30) -> list[str]:
-    clock = Clock()
+    clock = Clock(100.0)
     picture = LivePanel((SEED,), clock)
     done = 0
     while clock.now < 100 + seconds:
@@ -348,7 +341,7 @@ def test_rates_of_the_last_minutes_are_small_bars() -> None:
 
 
 def test_what_an_earlier_run_has_done_is_no_burst() -> None:
-    clock = Clock()
+    clock = Clock(100.0)
     picture = LivePanel((SEED,), clock)
     picture.draw(Stats())
     for done in range(1_000_000, 1_000_100):

@@ -11,21 +11,14 @@ from hypothesis import strategies as st
 
 from crawler.http.cookies import MAX_IN_ALL, MAX_NEWS, MAX_PER_DOMAIN, CookieJar
 from crawler.models import Cookie
+from tests.support.clocks import Clock
 
 SITE = "https://www.site.example/shop/cart"
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now_s = 1_000_000_000.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(1e9)
 
 
 @pytest.fixture
@@ -129,9 +122,9 @@ def test_the_longer_path_comes_first_and_then_the_older(jar: CookieJar) -> None:
 def test_an_end_comes_when_it_is_due(jar: CookieJar, clock: Clock) -> None:
     jar.store(SITE, ["a=1; Max-Age=10", "b=2; Expires=Sun, 09 Sep 2001 01:47:00 GMT", "c=3"])
     assert jar.header(SITE) == "a=1; b=2; c=3"
-    clock.now_s += 10
+    clock.now += 10
     assert jar.header(SITE) == "b=2; c=3"
-    clock.now_s += 10
+    clock.now += 10
     assert jar.header(SITE) == "c=3"
     jar.store(SITE, ["c=; Max-Age=0"])
     assert jar.header(SITE) == ""
@@ -201,10 +194,10 @@ def test_what_one_is_sent_the_others_send_back(clock: Clock) -> None:
 def test_only_changes_are_news(jar: CookieJar, clock: Clock) -> None:
     jar.store(SITE, ["a=1; Max-Age=100"])
     assert len(jar.news()) == 1
-    clock.now_s += 10
+    clock.now += 10
     jar.store(SITE, ["a=1; Max-Age=100", "never=; Max-Age=0"])
     assert jar.news() == (), "renewed, as with each answer"
-    clock.now_s += 50
+    clock.now += 50
     jar.store(SITE, ["a=1; Max-Age=100"])
     assert [cookie.expires_in_s for cookie in jar.news()] == [100.0], "the others would soon drop it"
     jar.store(SITE, ["a=1"])

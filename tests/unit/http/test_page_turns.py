@@ -18,24 +18,13 @@ from crawler.http.turns import HOLD_FIRST_S, HOLD_S, NotYet
 from crawler.models import ASK_AGAIN_S, Task, TaskKind
 from crawler.queues.politeness import Politeness
 from crawler.urls import host_key
+from tests.support.clocks import Stop
 from tests.support.cpu_time import soon
 from tests.support.queues import is_in, wait_until, working
 
 TASK = Task(id=7, serial=1, kind=TaskKind.RENDER, url="http://a.example/", depth=0, attempt=1)
 OWN, OTHER = "http://a.example", "http://b.example"
 PART, FOREIGN = f"{OWN}/a.js", f"{OTHER}/b.js"
-
-
-class Stop(threading.Event):
-    """Time goes by at once."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.now = 0.0
-
-    def wait(self, timeout: float | None = None) -> bool:
-        self.now += timeout or 0.0
-        return self.is_set()
 
 
 class Queue:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-from typing import Any
-
 import pytest
 
 from crawler.config import FetchConfig, load
@@ -15,23 +12,7 @@ from crawler.http.proxies import ENVIRONMENT, Proxies, networks_of, unused
 from crawler.models import TaskKind
 from crawler.queues import Plan
 from crawler.run.trust import Trust, asks
-
-
-@pytest.fixture(name="looked_up")
-def look_ups(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names that this process asks the name service for; none of them is known there."""
-    asked: list[str] = []
-    real = socket.getaddrinfo
-
-    def getaddrinfo(host: str, *args: Any, **kwargs: Any) -> Any:
-        asked.append(host)
-        if host.endswith(".example"):
-            raise socket.gaierror(socket.EAI_NONAME, "no such name")
-        return real(host, *args, **kwargs)
-
-    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-    return asked
-
+from tests.support.socksserver import look_ups  # noqa: F401 - a fixture
 
 # --- what the setting takes ---
 

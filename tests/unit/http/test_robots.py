@@ -14,6 +14,7 @@ from crawler.errors import RobotsDisallowed, RobotsUnavailable
 from crawler.http import Fetched
 from crawler.http.robots import Robots, product_token
 from crawler.http.robots_file import MAX_BYTES, MAX_STATEMENTS, RobotsFile
+from tests.support.clocks import Clock
 from tests.support.harvesting import Site, answer
 from tests.support.vectors import vectors
 
@@ -24,19 +25,6 @@ CLOSED = "User-agent: *\nDisallow: /private\n"
 
 def rules(text: str | bytes, agent: str = "image-crawler") -> RobotsFile:
     return RobotsFile(text if isinstance(text, bytes) else text.encode(), agent=agent)
-
-
-class Clock:
-    """Stands still until it is put on."""
-
-    def __init__(self) -> None:
-        self.now_s = 1000.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
-    def advance(self, by_s: float) -> None:
-        self.now_s += by_s
 
 
 class Asking:
@@ -154,10 +142,10 @@ def test_one_file_a_host_is_asked_for_and_kept_for_a_day() -> None:
     assert asking.allows("http://example.org/private"), "another scheme is another file"
     assert asking.allows("https://example.org:8443/private"), "and so is another port"
     assert asking.asked == [FILE, "http://example.org/robots.txt", "https://example.org:8443/robots.txt"]
-    asking.clock.advance(24 * 3600 - 1)
+    asking.clock.now += 24 * 3600 - 1
     asking.allows(f"{HOST}/")
     assert len(asking.asked) == 3
-    asking.clock.advance(1)
+    asking.clock.now += 1
     asking.answers[FILE] = answer(FILE, "")
     assert asking.allows(f"{HOST}/private/a")
     assert len(asking.asked) == 4
@@ -236,7 +224,7 @@ def test_where_it_is_not_to_be_had_nothing_is_allowed_for_a_while(trouble: error
     assert len(asking.asked) == 1
     assert asking.robots.delay_s(f"{HOST}/") is None
     assert asking.robots.sitemaps(f"{HOST}/") == ()
-    asking.clock.advance(15.0)
+    asking.clock.now += 15.0
     asking.answers[FILE] = answer(FILE, CLOSED)
     assert asking.allows(f"{HOST}/anything")
     assert not asking.allows(f"{HOST}/private")
@@ -246,7 +234,7 @@ def test_a_host_may_ask_for_a_longer_while() -> None:
     asking = Asking({HOST: errors.ServerError("503", http_status=503, retry_after_s=120.0)})
     with pytest.raises(RobotsUnavailable) as first:
         asking.robots.check(f"{HOST}/")
-    asking.clock.advance(100.0)
+    asking.clock.now += 100.0
     with pytest.raises(RobotsUnavailable) as second:
         asking.robots.check(f"{HOST}/")
     assert (first.value.retry_after_s, second.value.retry_after_s) == (120.0, 20.0)
@@ -269,7 +257,7 @@ def test_a_host_out_of_reach_is_told_as_that(leaf: type[errors.TaskError]) -> No
         with pytest.raises(leaf, match="no way there"):
             asking.robots.check(f"{HOST}/a")
     assert len(asking.asked) == 1
-    asking.clock.advance(1.5)
+    asking.clock.now += 1.5
     with pytest.raises(leaf):
         asking.robots.check(f"{HOST}/a")
     assert len(asking.asked) == 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -22,22 +21,11 @@ from crawler.models import ASK_AGAIN_S, FileAnswer, HostFile, Task, TaskKind
 from crawler.scope import Scope
 from crawler.storage.local import LocalStorage
 from crawler.task_handler import HandlerContext
+from tests.support.clocks import Stop
 
 TASK = Task(id=7, serial=1, kind=TaskKind.IMAGE, url="http://a.example/a.png", depth=0, attempt=1)
 SLOW = msgspec.structs.replace(TASK, host_delay_s=2.0)
 OTHER = "http://b.example/b.png"
-
-
-class Stop(threading.Event):
-    """Time goes by at once."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.now = 0.0
-
-    def wait(self, timeout: float | None = None) -> bool:
-        self.now += timeout or 0.0
-        return self.is_set()
 
 
 class Queue:

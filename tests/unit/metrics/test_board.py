@@ -7,14 +7,7 @@ import pytest
 from crawler.metrics.board import HANGS_S, SILENT_S, Board
 from crawler.metrics.figures import WorkerFigures
 from crawler.models import Counts, Stats, TaskKind
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.support.clocks import Clock
 
 
 @pytest.fixture(name="clock")

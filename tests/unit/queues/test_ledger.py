@@ -35,6 +35,7 @@ from crawler.models import (
 from crawler.queues import Plan, QueueResults
 from crawler.queues.ledger import Ledger
 from crawler.queues.policy import TEMPLATE_CLAIM_S
+from tests.support.clocks import Clock
 from tests.support.cpu_time import soon
 from tests.support.queues import (
     HARVESTER,
@@ -58,14 +59,6 @@ from tests.support.queues import (
 )
 
 
-class FakeClock:
-    def __init__(self, now: float = 5000.0) -> None:
-        self.now = now
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @contextmanager
 def failing(crawl: Crawl, step: str) -> Iterator[None]:
     """The ledger has a fault in one of its steps, after the others of a call were done."""
@@ -83,7 +76,7 @@ class Crawl:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.clock = FakeClock()
+        self.clock = Clock()
         self.settings: dict[str, float] = {}
 
     def open(self, *, new_run: bool = False, survivors: bool = False, **settings: float) -> Queues:

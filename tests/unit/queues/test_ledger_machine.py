@@ -17,7 +17,8 @@ from crawler.crawlfile.schema import LEASED
 from crawler.models import Task, TaskKind
 from crawler.queues import QueueResults
 from crawler.queues.ledger import Ledger
-from tests.support.machine import SETTINGS, Clock, QueueMachine, TroubledMachine
+from tests.support.clocks import Clock
+from tests.support.machine import SETTINGS, QueueMachine, TroubledMachine
 
 pytestmark = [pytest.mark.slow, pytest.mark.untraced]
 

@@ -16,7 +16,7 @@ from crawler.models import ImageRecord, NewTask, Origin, Result, Task, TaskKind,
 from crawler.queues import QueueResults
 from crawler.queues.ledger import Ledger
 from crawler.sizes import size_of
-from tests.support.machine import Clock
+from tests.support.clocks import Clock
 from tests.support.queues import HARVESTER, failed, page, saved, worker
 
 MARKS = ["", "?w=100", "?w=200", "?h=300", "?w=400&q=9"]

@@ -10,16 +10,9 @@ import pytest
 from crawler.config import HarvestConfig
 from crawler.models import Counts, HostStatus, Stats, TaskKind
 from crawler.run.harvesters import MOST_HARVESTERS, Harvesters
+from tests.support.clocks import Clock
 
 MANY = Stats(pages=Counts(ready=100_000))
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Pool:

@@ -8,31 +8,25 @@ from crawler.config import SETTINGS, RunConfig, load
 from crawler.errors import ConfigError
 from crawler.models import Stats
 from crawler.run.limits import Limits, about, duration_of, size_of
-
-
-class Clock:
-    now_s = 1000.0
-
-    def __call__(self) -> float:
-        return self.now_s
+from tests.support.clocks import Clock
 
 
 def test_without_limits_a_run_goes_on_for_ever() -> None:
     clock = Clock()
     limits = Limits(RunConfig(), clock)
     limits.begin(Stats())
-    clock.now_s += 1e9
+    clock.now += 1e9
     assert limits.reached(Stats(saved_bytes=10**15)) == ""
 
 
 def test_time_counts_from_when_the_crawl_was_ready() -> None:
     clock = Clock()
     limits = Limits(RunConfig(max_time_s=600), clock)
-    clock.now_s += 500
+    clock.now += 500
     limits.begin(Stats())
-    clock.now_s += 599.9
+    clock.now += 599.9
     assert limits.reached() == ""
-    clock.now_s += 0.1
+    clock.now += 0.1
     assert limits.reached() == "--max-time 10 min is reached", "also while nobody tells of the queue"
 
 

@@ -26,6 +26,7 @@ from crawler.run.renderers import JOIN_WAIT_S, Renderers, RendererStep, chromium
 from crawler.run.supervisor import Crawl
 from crawler.run.trust import Trust
 from crawler.run.worker_pool import DeathWatch, WorkerPool
+from tests.support.clocks import Clock
 
 NOTHING, START, WAIT, REFUSE = (
     RendererStep.NOTHING,
@@ -36,14 +37,6 @@ NOTHING, START, WAIT, REFUSE = (
 READING = Stats(pages=Counts(leased=1), renders=Counts(ready=12))
 ALL_ELSE_IS_DONE = Stats(pages=Counts(done=20), images=Counts(done=3), renders=Counts(ready=12))
 A_GUEST = WorkerStatus(id="box:renderer-1", kind=TaskKind.RENDER)
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def renderers(setting: str = "auto", *, found: bool, patience_s: float = 0.0, clock: Any = None) -> Renderers:

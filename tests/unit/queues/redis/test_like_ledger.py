@@ -70,7 +70,7 @@ from crawler.queues.redis.collector import Collector
 from crawler.queues.redis.writer import CrawlfileWriter
 from crawler.sizes import size_of
 from crawler.urls import host_key
-from tests.support.machine import Clock
+from tests.support.clocks import Clock
 from tests.support.queues import Queues, file_of, in_redis
 from tests.support.redisserver import RedisServer
 

@@ -28,7 +28,8 @@ from crawler.queues.redis.codec import KINDS, local_id, unpacked
 from crawler.queues.redis.collector import Collector
 from crawler.queues.redis.shards import Shards
 from crawler.queues.redis.writer import CrawlfileWriter
-from tests.support.machine import SETTINGS, Clock, QueueMachine, TroubledMachine
+from tests.support.clocks import Clock
+from tests.support.machine import SETTINGS, QueueMachine, TroubledMachine
 from tests.support.redisserver import RedisServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.untraced]
