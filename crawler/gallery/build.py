@@ -1,7 +1,8 @@
 """Makes the gallery of a crawl: a page in its folder that a browser opens from the disk.
 
-Made again, it keeps what it has: thumbnails by the SHA-256 of their images, and data that has not changed. All files
-are written whole. The last one is ``data/meta.js``, by which the page finds the others.
+Made again, it keeps what it has: thumbnails by the SHA-256 of their images, and data that has not changed. Thumbnails
+that an earlier version drew in another size are drawn anew. All files are written whole. The last one is
+``data/meta.js``, by which the page finds the others.
 """
 
 from __future__ import annotations
@@ -106,6 +107,9 @@ class _Build:
         self._data = DataFolder(self._folder / DATA)
         self._there: set[bytes] = set()
         self._wanted: set[bytes] = set()
+        self._are_of_today = True
+        self._kept: set[str] = set()
+        """Thumbnails that were written now; the threads that draw add to it."""
         self._without: Counter[str] = Counter()
         self._drawings: dict[str, _Drawing] = {}
         """Thumbnails under way, by name, and those that could not be drawn."""
@@ -117,6 +121,7 @@ class _Build:
         for name, file in page_files():
             write_changed(self._folder / name, file.read_bytes())
         self._there = self._thumbnails.names()
+        self._are_of_today = self._thumbnails.are_of_today()
         self._reader.note_copies()
         self._reader.find_groups()
         shown, interrupt = self._windows()
@@ -130,6 +135,8 @@ class _Build:
         )
         self._data.write(META, script("meta", meta))
         self._data.remove_others()
+        if self._wanted and interrupt is None:
+            self._thumbnails.note_sizes()
         summary = GallerySummary(
             folder=str(self._reader.catalog.folder),
             page=str(self._folder / PAGE),
@@ -150,6 +157,9 @@ class _Build:
         """Write all windows; with what has interrupted that."""
         windows = self._reader.windows()
         self._images = sum(window.records for window in windows)
+        if self._images and not self._there:
+            self._thumbnails.note_sizes()  # at once: an interrupted one goes on with what it has
+            self._are_of_today = True
         drawer = Drawer(self._reader.config)
         threads = ThreadPoolExecutor(drawer.workers, "drawers")
 
@@ -161,9 +171,8 @@ class _Build:
         except KeyboardInterrupt as exc:
             drawer.close()
             threads.shutdown(cancel_futures=True)
-            there = self._thumbnails.names()
-            self._drawn += len(there - self._there)
-            self._there = there
+            self._there = self._thumbnails.names()
+            self._drawn = len(self._kept)
             self._without.clear()
             self._done = 0
             return list(self._written(windows, None)), exc
@@ -188,16 +197,20 @@ class _Build:
             yield from self._write(*begun.popleft())
 
     def _begin(self, records: list[ImageRecord], draw: Callable[[ImageRecord, str], _Drawing]) -> None:
-        """Begin to draw the thumbnails that are not there."""
+        """Begin to draw the thumbnails that are not there, or are an earlier version's."""
         for record in records:
             name = thumbnail_name(record.sha256)
-            if not name or record.format == "svg" or name in self._drawings or packed(name) in self._there:
+            if not name or record.format == "svg" or name in self._drawings or record.file is None:
                 continue
-            if record.file is not None:
+            if packed(name) not in self._there or not self._is_of_today(name, record):
                 self._drawings[name] = draw(record, name)
+
+    def _is_of_today(self, name: str, record: ImageRecord) -> bool:
+        return self._are_of_today or name in self._kept or self._thumbnails.has_size_for(name, record)
 
     def _draw(self, drawer: Drawer, record: ImageRecord, name: str) -> None:
         self._thumbnails.keep(name, drawer.draw(record))
+        self._kept.add(name)
 
     def _write(self, window: Window, records: list[ImageRecord]) -> Iterator[Window]:
         pictures = []
@@ -226,17 +239,18 @@ class _Build:
         """Why an image has no thumbnail; empty if it has one."""
         if record.format == "svg":
             return "svg"
-        if name and packed(name) in self._there:
-            return ""
+        is_there = bool(name) and packed(name) in self._there
         drawing = self._drawings.get(name)
         if drawing is None:
+            if is_there:
+                return ""
             if record.file is None:
                 return self._reader.absence(record)
             return "interrupted" if name else "changed"
         try:
             drawing.result()
         except NoThumbnail as exc:
-            return exc.reason
+            return "" if is_there else exc.reason  # an earlier version's is better than none
         del self._drawings[name]
         self._there.add(packed(name))
         self._drawn += 1

@@ -52,10 +52,16 @@ def webp(image: Image.Image) -> bytes:
     return out.getvalue()
 
 
-def _copy(image: Image.Image, side_px: int) -> Image.Image:
-    shorter, longer = sorted(image.size)
+def small_px(size_px: tuple[int, int], side_px: int) -> tuple[int, int]:
+    """The size of a copy of an image of *size_px*, which has no empty side."""
+    shorter, longer = sorted(size_px)
     scale = min(1.0, max(side_px / longer, min(side_px / 2 / shorter, LONGEST * side_px / longer)))
-    width_px, height_px = (max(1, round(side * scale)) for side in image.size)
+    width_px, height_px = size_px
+    return max(1, round(width_px * scale)), max(1, round(height_px * scale))
+
+
+def _copy(image: Image.Image, side_px: int) -> Image.Image:
+    width_px, height_px = small_px(image.size, side_px)
     image.draft(None, (width_px, height_px))
     image.load()
     small = _eight_bits(image, (width_px, height_px))

@@ -21,8 +21,8 @@ from crawler.errors import (
     DecoderCrashed,
     TaskError,
 )
-from crawler.gallery.files import HALF_MADE, listed, write_whole
-from crawler.gallery.shrunk import LONGEST
+from crawler.gallery.files import HALF_MADE, listed, write_changed, write_whole
+from crawler.gallery.shrunk import LONGEST, small_px
 from crawler.gallery.thumbnail_main import DRAWN, REFUSED, ThumbnailSettings
 from crawler.models import ImageRecord
 from crawler.sandbox.child_main import ChildOrders
@@ -32,6 +32,9 @@ from crawler.text.plain_errors import plain
 
 SIDE_PX = 400
 """Twice the height of a row in the gallery, for screens with two pixels where others have one."""
+SIZES = 2
+"""Raised with each change of the sizes of thumbnails. 1: at most SIDE_PX a side, which of a long banner left a line."""
+_SIZES_FILE = "sizes"
 _ALLOWANCE_BYTES = 64 * 2**20
 _LARGE_BYTES = 2**24
 _MOST_BYTES = 4 * SIDE_PX * SIDE_PX
@@ -79,6 +82,23 @@ class ThumbnailFolder:
                 if _NAME.fullmatch(f"{folder.name}/{stem}") and stem != entry.name:
                     found.add(packed(stem))
         return found
+
+    def are_of_today(self) -> bool:
+        """Whether all thumbnails have the sizes that this version gives them: SIZES."""
+        try:
+            return (self.path / _SIZES_FILE).read_bytes() == b"%d\n" % SIZES
+        except OSError:
+            return False
+
+    def note_sizes(self) -> None:
+        """Note that all are of today. Raises as :meth:`keep`."""
+        write_changed(self.path / _SIZES_FILE, b"%d\n" % SIZES)
+
+    def has_size_for(self, name: str, record: ImageRecord) -> bool:
+        """Whether a thumbnail has the size that one of *record* would have, turned or not."""
+        if not (record.width_px and record.height_px):
+            return True
+        return sorted(self.size_px(name)) == sorted(small_px((record.width_px, record.height_px), SIDE_PX))
 
     def size_px(self, name: str) -> tuple[int, int]:
         """Width and height of a thumbnail by its name; 0 for one that is not there, or is none."""

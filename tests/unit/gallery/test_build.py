@@ -228,6 +228,42 @@ def test_made_again_it_keeps_what_it_has(tmp_path: Path) -> None:
     assert before.keys() == after.keys()
 
 
+def test_thumbnails_that_an_earlier_version_drew_smaller_are_drawn_anew(tmp_path: Path) -> None:
+    wide, usual, gone = (
+        real(
+            tmp_path,
+            f"{width}.png",
+            encoded(picture(width, width_px=width), "PNG"),
+            width_px=width,
+            height_px=30,
+        )
+        for width in (1200, 60, 900)
+    )
+    crawl(tmp_path, wide, usual, gone)
+    _, gallery = made(tmp_path)
+    files = [gallery.thumbnail(row) for row in gallery.rows("index")]
+    as_today = [file.read_bytes() for file in files]
+    for file in (files[0], files[2]):
+        picture(1, width_px=400, height_px=10).save(file, "WEBP")
+    (tmp_path / gone.path).write_bytes(b"not what was saved")
+    kept = files[2].read_bytes()
+    assert made(tmp_path)[0].drawn == 0, "they are known as today's"
+    (tmp_path / "gallery" / "thumbs" / "sizes").unlink()
+
+    interrupts = iter([KeyboardInterrupt()])
+
+    def interrupt(progress: BuildProgress) -> None:
+        if raised := next(interrupts, None):
+            raise raised
+
+    summary, raised = build(tmp_path, show=interrupt)
+    assert raised
+    assert summary.without == {}, "those that there are serve as well"
+    assert made(tmp_path)[0].drawn + summary.drawn == 1
+    assert [file.read_bytes() for file in files] == [*as_today[:2], kept]
+    assert made(tmp_path)[0].drawn == 0
+
+
 def test_what_no_image_has_any_more_is_removed(tmp_path: Path) -> None:
     crawl(tmp_path, real(tmp_path, "rose.png", png()))
     stale = tmp_path / "gallery" / "thumbs" / "ab" / f"ab{'0' * 30}.webp"
