@@ -174,7 +174,6 @@
     if (!sameList(shown, choice)) {
       if (choice.tab !== before.tab || choice.q !== before.q || choice.sort !== before.sort) toTop();
       refresh(choice, { keep: false });
-      if (byId("filters").firstChild) filters.build();
     }
     grid.base = tileBase(choice);
     showTabs();
@@ -276,6 +275,7 @@
     } else refresh(address.choice, { isMore: true });
     if (what === "whole") {
       if (!before) before = store.count;
+      if (window.requestIdleCallback) window.requestIdleCallback(query.warmUp);
       filters.build();
     }
     openImage(address.choice.image);

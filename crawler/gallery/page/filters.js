@@ -7,6 +7,7 @@
   const { element, icon, number } = gallery.text;
   const FEW = 7; // values that are shown of a long list at first
   const MANY = 200; // ... and at most
+  const DAY_S = 86400;
   const FIND_FROM = 15; // values from which on there is a field to find one
 
   const root = document.getElementById("filters");
@@ -28,6 +29,7 @@
 
   let views = []; // {facet, box, list, rows, isOpen, wanted}
   let days = null;
+  let isStale = false; // what is in the closed drawer; it is written when it opens, not for each letter that is typed
 
   const selected = (facet) => address.choice.facets[facet.key] || [];
 
@@ -116,7 +118,7 @@
     const from = input("from", "From");
     const to = input("to", "To");
     const box = element("fieldset", { data: { facet: "date" } }, element("legend", { textContent: "Saved on" }), from.row, to.row);
-    return { box, from: from.made, to: to.made };
+    return { box, from: from.made, to: to.made, spanS: 0 };
   };
 
   const clear = () => address.change({ facets: {}, from: "", to: "" });
@@ -137,10 +139,7 @@
         days.box,
       );
     }
-    for (const view of views) {
-      view.sums = totals(view.facet);
-      list(view);
-    }
+    for (const view of views) view.sums = totals(view.facet);
     const { date } = store.columns;
     let low = Infinity;
     let high = 0;
@@ -149,8 +148,8 @@
       low = Math.min(low, date[i]);
       high = Math.max(high, date[i]);
     }
-    days.box.hidden = !(high - low > 86400) && !address.choice.from && !address.choice.to;
-    count();
+    days.spanS = high - low;
+    write();
   };
 
   let counts = null;
@@ -168,9 +167,18 @@
       }
     });
     if (days) {
+      days.box.hidden = !(days.spanS > DAY_S) && !address.choice.from && !address.choice.to;
       days.from.value = address.choice.from;
       days.to.value = address.choice.to;
     }
+  };
+
+  /** Write lists and counts. */
+  const write = () => {
+    isStale = !isOpen();
+    if (isStale) return;
+    for (const view of views) list(view);
+    count();
   };
 
   const used = (choice) => {
@@ -228,6 +236,7 @@
     if (wanted === isOpen()) return;
     const hadFocus = root.contains(document.activeElement);
     root.hidden = !wanted;
+    if (isStale) write();
     button.setAttribute("aria-expanded", String(wanted));
     fence();
     if (!narrow.matches) gallery.storage.keep("filters", wanted ? "open" : "");
@@ -252,8 +261,7 @@
     },
     show(found) {
       counts = found;
-      for (const view of views) list(view);
-      count();
+      write();
       showChips();
     },
     restore() {

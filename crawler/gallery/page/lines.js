@@ -79,17 +79,20 @@
       return this.joined[this.second[row]].slice(this.starts[row], this.ends[row]);
     }
 
-    /** Call *found* with each row that has *term*, and with where it is first found: (row, whole, at, start, end). */
-    each(term, found) {
-      const { starts, ends, second } = this;
-      this.joined.forEach((whole, kind) => {
-        let row = 0;
-        for (let at = whole.indexOf(term); at >= 0; at = whole.indexOf(term, ends[row - 1])) {
-          while (second[row] !== kind || ends[row] < at) row += 1;
-          found(row, whole, at, starts[row], ends[row]);
-          row += 1;
+    /** Write into *places* where *term* is first found in each of the rows that are *needed* (1), -1 where it is not. */
+    firsts(term, places, needed) {
+      const { starts, ends, second, joined, length } = this;
+      places.fill(-1, 0, length);
+      for (let kind = 0; kind < joined.length; kind += 1) {
+        const whole = joined[kind];
+        for (let row = 0; row < length; row += 1) {
+          if (second[row] !== kind || !needed[row]) continue;
+          const at = whole.indexOf(term, starts[row]);
+          if (at < 0) break;
+          while (row < length && (second[row] !== kind || ends[row] < at)) row += 1;
+          if (row < length && needed[row]) places[row] = at;
         }
-      });
+      }
     }
 
     /** Whether any of the texts has *term*. */

@@ -27,6 +27,7 @@
     { key: "status", label: "Status", column: "status", names: () => store.meta.statuses },
   ];
 
+  const WARM_CHUNKS = 8;
   const NO_CHOICE = Object.freeze({ q: "", facets: {}, from: "", to: "", sort: "", tab: "" });
 
   const dayStart = (text) => (/^\d{4}-\d\d-\d\d$/.test(text) ? new Date(`${text}T00:00:00`).getTime() / 1000 : NaN);
@@ -42,61 +43,85 @@
     to: choice.to ? dayStart(choice.to) + 86400 : Infinity,
   });
 
+  // Used again for each search
+  let fitOf = new Uint16Array(0); // how well each row fits
+  let order = new Uint32Array(0); // the rows that do
+
+  const reserve = (rows) => {
+    if (rows <= order.length) return;
+    fitOf = new Uint16Array(rows);
+    order = new Uint32Array(rows);
+  };
+
   /**
    * Apply *choice* to all rows that are there: {order, counts, total, span}. A picture counts beside a filter's value if
    * all other filters let it pass: that is what one would see.
    */
-  const apply = (choice) => {
+  const apply = (choice, chunks = store.texts) => {
     const { columns, count } = store;
     const terms = search.parsed(choice.q);
     const isSearch = terms.wanted.length + terms.unwanted.length > 0;
     const { sets, from, to } = chosen(choice);
     const values = FACETS.map(({ column }) => columns[column]);
     const counts = FACETS.map(({ names }) => new Uint32Array(Math.max(1, names().length)));
+    const hasFilters = sets.some((set) => set !== null);
     const onlyAlike = choice.tab === "alike";
-    const scores = isSearch ? new Uint16Array(count) : null;
-    const order = new Uint32Array(count);
+    reserve(columns.w.length);
     let length = 0;
-    let fits = null; // how well the rows of the chunk fit
-    const take = (i, texts) => {
-      if (onlyAlike && columns.group[i] === 0) return;
+    for (const texts of chunks) {
+      if (!texts || texts.first >= count || texts.isBroken) continue;
+      const { first } = texts;
+      const end = Math.min(count, first + texts.rows);
       if (isSearch) {
-        const fit = fits[i - texts.first];
-        if (!fit) return;
-        scores[i] = fit;
+        if (search.scores(terms, texts, fitOf.subarray(first, first + texts.rows)) === null) continue;
       }
-      const date = columns.date[i];
-      if (!(date >= from && date < to)) return;
-      let failed = -1; // the one facet that rules it out; -2 if there are several
-      for (let f = 0; f < sets.length; f += 1) {
-        if (sets[f] !== null && !sets[f][values[f][i]]) failed = failed === -1 ? f : -2;
-      }
-      if (failed === -1) {
+      const { date, group } = columns;
+      for (let i = first; i < end; i += 1) {
+        if (isSearch && !fitOf[i]) continue;
+        if (onlyAlike && group[i] === 0) continue;
+        if (!(date[i] >= from && date[i] < to)) continue;
+        if (hasFilters) {
+          let failed = -1; // the one facet that rules it out; -2 if there are several
+          for (let f = 0; f < sets.length; f += 1) {
+            if (sets[f] !== null && !sets[f][values[f][i]]) failed = failed === -1 ? f : -2;
+          }
+          if (failed >= 0) counts[failed][values[failed][i]] += 1;
+          if (failed !== -1) continue;
+        }
         order[length] = i;
         length += 1;
-        for (let f = 0; f < counts.length; f += 1) counts[f][values[f][i]] += 1;
-      } else if (failed >= 0) counts[failed][values[failed][i]] += 1;
-    };
-    for (const texts of store.texts) {
-      if (!texts || texts.first >= count || texts.isBroken) continue;
-      fits = isSearch ? search.scores(terms, texts) : null;
-      if (isSearch && fits === null) continue;
-      const end = Math.min(count, texts.first + texts.rows);
-      for (let i = texts.first; i < end; i += 1) take(i, texts);
+      }
     }
-    const sorted = sort(order.subarray(0, length).slice(), choice, scores);
-    return { order: sorted, counts, total: length, isSearch };
+    const found = order.slice(0, length);
+    values.forEach((column, f) => countAll(counts[f], column, found));
+    return { order: sort(found, choice, isSearch ? fitOf : null), counts, total: length, isSearch };
+  };
+
+  /** Search a few chunks for nothing: a browser compiles what it has run, and the first letter that is typed is as fast as others. */
+  const warmUp = () => {
+    for (const q of ["e", "e -q", "e e"]) apply({ ...NO_CHOICE, q }, store.texts.slice(0, WARM_CHUNKS));
+  };
+
+  const countAll = (sums, column, order) => {
+    for (let at = 0; at < order.length; at += 1) sums[column[order[at]]] += 1;
   };
 
   const byNumber = (order, key, sign) => order.sort((a, b) => sign * (key[a] - key[b]) || a - b);
 
   /** The highest score first. Scores are few small numbers: counted, not compared. */
   const byScore = (order, scores) => {
-    const counts = new Uint32Array(65537);
-    for (const i of order) counts[65535 - scores[i] + 1] += 1;
-    for (let at = 1; at < counts.length; at += 1) counts[at] += counts[at - 1];
+    let highest = 0;
+    for (let at = 0; at < order.length; at += 1) highest = Math.max(highest, scores[order[at]]);
+    const starts = new Uint32Array(highest + 2);
+    for (let at = 0; at < order.length; at += 1) starts[highest - scores[order[at]] + 1] += 1;
+    for (let at = 1; at < starts.length; at += 1) starts[at] += starts[at - 1];
     const sorted = new Uint32Array(order.length);
-    for (const i of order) sorted[counts[65535 - scores[i]]++] = i;
+    for (let at = 0; at < order.length; at += 1) {
+      const i = order[at];
+      const kind = highest - scores[i];
+      sorted[starts[kind]] = i;
+      starts[kind] += 1;
+    }
     return sorted;
   };
 
@@ -153,5 +178,5 @@
   const isPlain = (choice) =>
     !choice.q.trim() && !choice.from && !choice.to && Object.values(choice.facets).every((values) => !values.length);
 
-  gallery.query = { SORTS, FACETS, NO_CHOICE, apply, effectiveSort, isPlain };
+  gallery.query = { SORTS, FACETS, NO_CHOICE, apply, warmUp, effectiveSort, isPlain };
 })();

@@ -52,34 +52,86 @@
     return at >= host && at < whole.indexOf("/", host) ? HOST_WEIGHT + bounds(whole, at, term.length, start, end) : PATH_WEIGHT;
   };
 
-  const NEVER = 255;
+  // Used again for each chunk and search: new ones would be garbage at each letter that is typed
+  const inWordsAt = []; // for each term: where it is first found in the words of each row
+  const inUrlAt = []; // ... and in the address
+  let elsewhere = new Int32Array(0);
+  let alive = new Uint8Array(0); // 1 for each row that may fit
+  let lacking = new Uint8Array(0); // 1 for those of them whose words do not have a term
+
+  const reserve = (rows, terms) => {
+    if (rows > alive.length) {
+      elsewhere = new Int32Array(rows);
+      alive = new Uint8Array(rows);
+      lacking = new Uint8Array(rows);
+      inWordsAt.length = inUrlAt.length = 0;
+    }
+    while (inWordsAt.length < terms) {
+      inWordsAt.push(new Int32Array(alive.length));
+      inUrlAt.push(new Int32Array(alive.length));
+    }
+  };
+
+  /** Find *wanted* in all rows, and mark those that have each term; returns how many these are. */
+  const findAll = (wanted, { rows, words, address }) => {
+    let left = rows;
+    alive.fill(1, 0, rows);
+    for (let term = 0; term < wanted.length && left; term += 1) {
+      const inText = inWordsAt[term];
+      words.firsts(wanted[term], inText, alive);
+      let lack = 0;
+      for (let row = 0; row < rows; row += 1) {
+        lacking[row] = alive[row] && inText[row] < 0 ? 1 : 0;
+        lack += lacking[row];
+      }
+      if (!lack) continue;
+      const inUrl = inUrlAt[term];
+      address.firsts(wanted[term], inUrl, lacking);
+      for (let row = 0; row < rows; row += 1) {
+        if (!lacking[row] || inUrl[row] >= 0) continue;
+        alive[row] = 0;
+        left -= 1;
+      }
+    }
+    return left;
+  };
+
+  const dropAll = (unwanted, { rows, words, address }) => {
+    for (const term of unwanted) {
+      for (const lines of [words, address]) {
+        lines.firsts(term, elsewhere, alive);
+        for (let row = 0; row < rows; row += 1) if (elsewhere[row] >= 0) alive[row] = 0;
+      }
+    }
+  };
+
+  /** Add what *term* is worth to *sums*, where it counts by the place at which it is first found: words before addresses. */
+  const weigh = (sums, term, inText, inUrl, { rows, words, address }) => {
+    const { length } = term;
+    for (let row = 0; row < rows; row += 1) {
+      if (!alive[row]) continue;
+      const lines = inText[row] >= 0 ? words : address;
+      const whole = lines.joined[lines.second[row]];
+      const start = lines.starts[row];
+      const end = lines.ends[row];
+      sums[row] += lines === words ? inWords(whole, inText[row], length, start, end) : inAddress(whole, inUrl[row], term, start, end);
+    }
+  };
 
   /**
    * How well each of the rows of *texts* {rows, words, address} fits, as numbers; 0 where a term that is wanted is
-   * missing, or one that is not wanted is there. A term counts by where it is first found. null if no row fits.
+   * missing, or one that is not wanted is there. A term counts by where it is first found. null if no row fits, else
+   * *sums*, into which they are written.
    */
-  const scores = ({ wanted, unwanted }, { rows, words, address }) => {
-    const has = (term) => words.has(term) || address.has(term);
-    if (!wanted.every(has)) return null;
-    const sums = new Uint16Array(rows);
-    const found = new Uint8Array(rows); // how many of the terms, in their order
-    wanted.forEach((term, before) => {
-      words.each(term, (row, whole, at, start, end) => {
-        if (found[row] !== before) return;
-        found[row] = before + 1;
-        sums[row] += inWords(whole, at, term.length, start, end);
-      });
-      address.each(term, (row, whole, at, start, end) => {
-        if (found[row] !== before) return;
-        found[row] = before + 1;
-        sums[row] += inAddress(whole, at, term, start, end);
-      });
-    });
-    for (const term of unwanted) for (const lines of [words, address]) lines.each(term, (row) => (found[row] = NEVER));
-    for (let row = 0; row < rows; row += 1) {
-      if (found[row] !== wanted.length) sums[row] = 0;
-      else if (!sums[row]) sums[row] = 1;
-    }
+  const scores = ({ wanted, unwanted }, texts, sums = new Uint16Array(texts.rows)) => {
+    const { rows, words, address } = texts;
+    for (const term of wanted) if (!words.has(term) && !address.has(term)) return null;
+    reserve(rows, wanted.length);
+    if (!findAll(wanted, texts)) return null;
+    dropAll(unwanted, texts);
+    sums.fill(0);
+    if (!wanted.length) sums.set(alive.subarray(0, rows));
+    else wanted.forEach((term, at) => weigh(sums, term, inWordsAt[at], inUrlAt[at], texts));
     return sums;
   };
 
