@@ -19,10 +19,9 @@ from crawler.catalog.summary import Summary, recorded, with_files
 from crawler.crawlfile.columns import known_reason, sane_size, total
 from crawler.crawlfile.schema import TABLES
 from crawler.errors import ADVICE
-from crawler.models import MAX_SIZE_BYTES, STATUSES, ImageStatus, PageStatus, RenderStatus, TaskKind, Value
+from crawler.models import MAX_SIZE_BYTES, STATUSES, WORTH_KEEPING, TaskKind, Value
 
 TOP_FILES = 5
-_HAD = frozenset({ImageStatus.SAVED, ImageStatus.DUPLICATE, PageStatus.HARVESTED, RenderStatus.RENDERED})
 BYTE_STEPS = tuple(4**power for power in range(4, 16))
 """From 256 bytes to 1 GiB."""
 PIXEL_STEPS = tuple(4**power * 100 for power in range(12))
@@ -125,7 +124,7 @@ def _missing(catalog: Catalog) -> Iterator[Missing]:
         table = TABLES[kind]
         if table in catalog.missing_tables:
             continue
-        wanted = ", ".join(f"'{status}'" for status in STATUSES[kind] if status not in _HAD)
+        wanted = ", ".join(f"'{status}'" for status in STATUSES[kind] if status not in WORTH_KEEPING)
         groups: dict[str, tuple[int, int]] = {}
         for reason, count, first in catalog.rows(
             f"SELECT reason, count(*), min(seq) FROM {table} WHERE status IN ({wanted}) GROUP BY reason"  # noqa: S608

@@ -14,14 +14,13 @@ from crawler.http.cookies import CookieJar
 from crawler.http.proxies import networks_of
 from crawler.http.transports import open_transport
 from crawler.models import NewTask, Origin
+from crawler.models.image_words import NOWHERE
 from crawler.render.handler import Compared
 from crawler.render.page import Rendered
 from crawler.run.preflight import checked
 from crawler.scope import is_public_suffix
 from crawler.text.plain_errors import quoted
 from crawler.urls import canonical_seed
-
-_NOTHING = Origin(page_url="", found_in="")
 
 
 def transport_for(url: str, config: Config) -> Transport:
@@ -42,7 +41,7 @@ def show_in_browser(source: str, *, as_json: bool, config: Config) -> None:
     route = source.partition("#")[2]
     with closing(transport_for(url, config)) as transport:
         rendered, compared = open_once(f"{url}#{route}" if route else url, config, transport)
-    static = {task.url: task.origin or _NOTHING for task in compared.static}
+    static = {task.url: task.origin or NOWHERE for task in compared.static}
     alone = [task for task in compared.static if task.url not in {image.url for image in compared.images}]
     found = [*compared.images, *alone]
     if as_json:
@@ -54,7 +53,7 @@ def show_in_browser(source: str, *, as_json: bool, config: Config) -> None:
 
 
 def _as_json(task: NewTask, static: dict[str, Origin], compared: Compared) -> dict[str, object]:
-    origin = task.origin or _NOTHING
+    origin = task.origin or NOWHERE
     return {
         "url": task.url,
         "found_in": static[task.url].found_in if task.url in static else None,

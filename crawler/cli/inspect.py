@@ -26,10 +26,11 @@ from crawler.cli.image_locations import names, not_checked
 from crawler.cli.inspect_screen import show_inspection
 from crawler.cli.options import Command, folder_argument, json_option
 from crawler.cli.output import clean, is_terminal, write_json
+from crawler.cli.report import NOT_SAVED
 from crawler.cli.runs import show_runs
 from crawler.config import StorageConfig
 from crawler.crawlfile.keepers import Keeper
-from crawler.models import ImageRecord, ImageStatus, Revisit, RunKind
+from crawler.models import ImageRecord, Revisit, RunKind
 from crawler.storage import schemes
 from crawler.text.display import counted
 
@@ -42,7 +43,6 @@ _REVISIT_STYLES = {
     Revisit.GONE: "red",
     Revisit.FAILED: "red",
 }
-_NOT_SAVED = (ImageStatus.REJECTED, ImageStatus.FAILED, ImageStatus.DEAD)
 _FAILURE_COLUMNS = ("status", "reason", "http_status", "url", "page_url", "found_in", "detail")
 
 
@@ -115,7 +115,7 @@ def inspect(
         if not (failures or same_bytes or alike or changed or owners or history or verifying):
             _show_summary(inspection(catalog), catalog.config().storage, as_json=as_json)
         if failures:
-            unsaved, nothing = catalog.images(status=_NOT_SAVED), "no image URL was left out so far"
+            unsaved, nothing = catalog.images(status=NOT_SAVED), "no image URL was left out so far"
             _list(unsaved, _failure_lines, nothing, as_json=as_json, columns=_FAILURE_COLUMNS)
         if same_bytes:
             nothing = "no two image URLs gave the same bytes"

@@ -29,7 +29,7 @@ from crawler.monitoring.guessed_sitemaps import without_guessed
 from crawler.run.renderers import INSTALL, SAY_AGAIN, pages
 from crawler.text.display import counted
 
-_NOT_SAVED = (ImageStatus.REJECTED, ImageStatus.FAILED, ImageStatus.DEAD)
+NOT_SAVED = (ImageStatus.REJECTED, ImageStatus.FAILED, ImageStatus.DEAD)
 _SHORT_S = 10.0
 _FILES, _SEE = "files", "see them"
 
@@ -114,7 +114,7 @@ def _rows(summary: Summary) -> Iterator[tuple[str, str | Text]]:
     if same := stats.image_status.get(ImageStatus.DUPLICATE, 0):
         yield "same", f"{same:,} more {'URL' if same == 1 else 'URLs'} gave bytes that were saved already"
     folder = shlex.quote(clean(summary.folder))
-    if not_saved := sum(stats.image_status.get(status, 0) for status in _NOT_SAVED):
+    if not_saved := sum(stats.image_status.get(status, 0) for status in NOT_SAVED):
         yield (
             "not saved",
             f"{not_saved:,}: {_reasons(stats.image_reasons)}\nwhy: image-crawler inspect {folder} --failures",

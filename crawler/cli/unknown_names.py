@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from crawler.cli import PROGRAM
 from crawler.crawlfile.file_names import DATABASE
 from crawler.text import foreign_options
 from crawler.text.plain_errors import quoted
@@ -17,7 +18,6 @@ from crawler.text.suggestions import did_you_mean, guesses
 _FLAG = re.compile(r"--[a-z][a-z0-9-]+")
 _SITE = re.compile(r"[\w.-]+\.[a-z]{2,}(/.*)?")
 _LETTERS = re.compile("-[^-]")
-_PROGRAM = "image-crawler"
 
 
 def option(unknown: click.NoSuchOption, words: Sequence[str], context: click.Context) -> click.UsageError:
@@ -26,10 +26,10 @@ def option(unknown: click.NoSuchOption, words: Sequence[str], context: click.Con
     own = set(_flags(context.command))
     told = foreign_options.advice(typed) or foreign_options.advice(unknown.option_name)
     if told is not None:
-        elsewhere = set(_FLAG.findall(told.partition(f"{_PROGRAM} ")[0])) - own
-        hint = f"for {_PROGRAM} crawl: {told}" if elsewhere and context.parent is not None else told
+        elsewhere = set(_FLAG.findall(told.partition(f"{PROGRAM} ")[0])) - own
+        hint = f"for {PROGRAM} crawl: {told}" if elsewhere and context.parent is not None else told
     elif others := [name for name, command in _commands(context) if unknown.option_name in _flags(command)]:
-        hint = f"it is an option of {_PROGRAM} {' and '.join(others[:3])}"
+        hint = f"it is an option of {PROGRAM} {' and '.join(others[:3])}"
     else:
         hint = did_you_mean(guesses(typed, own)) if typed.startswith("--") or len(typed) > len("-x") else ""
     return click.UsageError(f"No such option: {typed}{hint and '; '}{hint}", ctx=context)
@@ -38,12 +38,12 @@ def option(unknown: click.NoSuchOption, words: Sequence[str], context: click.Con
 def command(word: str, known: Mapping[str, object], context: click.Context) -> click.UsageError:
     """The error for *word* in the place of a command."""
     if "://" in word or (_SITE.fullmatch(word) and not Path(word).exists()):
-        return click.UsageError(f"to crawl a site, say: {_PROGRAM} crawl {word}", ctx=context)
+        return click.UsageError(f"to crawl a site, say: {PROGRAM} crawl {word}", ctx=context)
     hint = ""
     if Path(word, DATABASE).exists():
-        hint = f"it is the folder of a crawl: {_PROGRAM} inspect {word}"
+        hint = f"it is the folder of a crawl: {PROGRAM} inspect {word}"
     elif (ours := foreign_options.command(word)) is not None:
-        hint = f"here it is {_PROGRAM} {ours}"
+        hint = f"here it is {PROGRAM} {ours}"
     else:
         hint = did_you_mean(guesses(word, known))
     return click.UsageError(f"No such command {quoted(word)}{hint and '; '}{hint}", ctx=context)

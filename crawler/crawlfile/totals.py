@@ -11,7 +11,7 @@ from crawler.crawlfile.schema import LEASED, TABLES
 from crawler.models import Counts, TaskKind, TaskState
 
 _LEASED_COUNTS = f"SELECT tasks.kind, count(DISTINCT tasks.id) FROM {LEASED} GROUP BY tasks.kind"  # noqa: S608
-_UNSETTLED = (TaskState.READY, TaskState.DELAYED, TaskState.LEASED)
+UNSETTLED = (TaskState.READY, TaskState.DELAYED, TaskState.LEASED)
 
 
 class Totals:
@@ -56,7 +56,7 @@ class Totals:
     @property
     def drained(self) -> bool:
         """No task is ready, delayed or leased."""
-        return not any(states[state] for states in self.states.values() for state in _UNSETTLED)
+        return not any(states[state] for states in self.states.values() for state in UNSETTLED)
 
     def facts(self) -> dict[str, Any]:
         """Everything counted, as fields of Stats; reasons with the highest count first."""

@@ -19,6 +19,7 @@ from crawler.http.cookies import (
     MAX_BYTES,
     MAX_IN_ALL,
     MAX_LIFE_S,
+    MAX_PATH_CHARS,
     MAX_PER_DOMAIN,
     UNFIT,
     breaks_prefix,
@@ -35,7 +36,6 @@ MAX_FILE_BYTES = 16 * 2**20
 _FIELDS = ("domain", "whether hosts below it get it", "path", "https only", "expiry", "name", "value")
 _HTTP_ONLY = "#HttpOnly_"
 _WORDS = {"TRUE": True, "FALSE": False}
-_MAX_PATH_CHARS = 1024
 _HOW = "as browsers' add-ons, curl, wget and yt-dlp write cookies.txt (Netscape format)"
 _STARTS = (
     (b"SQLite format 3", "that is a browser's own database: have an add-on write its cookies to a file"),
@@ -108,7 +108,7 @@ def _cookie(line: str, where: str, now: float) -> Cookie | None:
     host = _host(domain)
     if not host:
         raise _wrong(where, 1, "the name of a host")
-    if not path.startswith("/") or len(path) > _MAX_PATH_CHARS:
+    if not path.startswith("/") or len(path) > MAX_PATH_CHARS:
         raise _wrong(where, 3, "a path that begins with /")
     for at, word in ((2, below), (4, secure)):
         if word.upper() not in _WORDS:

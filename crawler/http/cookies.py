@@ -25,7 +25,7 @@ MAX_BYTES = 4_096
 """The most bytes of a name and its value. These three are the least that clients have to keep (RFC 6265, 6.1)."""
 MAX_NEWS = 100
 """The most changes that are reported to the queue at once."""
-_MAX_PATH_CHARS = 1024
+MAX_PATH_CHARS = 1024
 _MAX_DOMAIN_CHARS = 255
 _MAX_HEADER_BYTES = 16 * 1024
 """The most bytes of all cookies in one request: few servers take more."""
@@ -146,7 +146,7 @@ class CookieJar:
         said: dict[str, str] = {}
         for attribute in attributes:
             key, _, text = attribute.partition("=")
-            if len(text) <= _MAX_PATH_CHARS:
+            if len(text) <= MAX_PATH_CHARS:
                 said[key.strip().lower()] = text.strip()
         domain = _domain(said.get("domain", ""))
         host_only = not domain or (domain == host and (is_address(host) or self._is_suffix(host)))

@@ -13,14 +13,11 @@ from typing import Any
 
 from crawler.errors import HostNotFound, NameLookupFailed
 from crawler.http.single_flight import SingleFlight
-from crawler.text.plain_errors import plain
+from crawler.text.plain_errors import NO_SUCH_NAME, plain
 
 REMEMBERED_S = 60.0
 """Seconds that an answer is kept: the usual lower end of a TTL, also of a negative answer's (RFC 2308)."""
 _REMEMBERED_NAMES = 10_000
-_NO_SUCH_NAME = frozenset(
-    code for name in ("EAI_NONAME", "EAI_NODATA") if (code := getattr(socket, name, None)) is not None
-)
 
 AddressInfo = tuple[Any, Any, int, str, Any]
 """A result of socket.getaddrinfo: family, type, protocol, canonical name, address."""
@@ -80,7 +77,7 @@ def _asked(host: str) -> _Answer:
         return tuple(socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM))
     except (socket.gaierror, UnicodeError) as exc:
         failed: HostNotFound | NameLookupFailed
-        if isinstance(exc, socket.gaierror) and exc.errno not in _NO_SUCH_NAME:
+        if isinstance(exc, socket.gaierror) and exc.errno not in NO_SUCH_NAME:
             failed = NameLookupFailed(
                 f"the name {host} could not be looked up: {plain(exc)}; is this machine online?"
             )

@@ -35,7 +35,7 @@ from crawler.http.engine import Answer, Engine, IdleConnectionLost, Outgoing, Se
 from crawler.http.paced_reader import RATE_GRACE_S, ReadPace
 from crawler.http.proxies import Proxies
 from crawler.http.request_headers import RequestHeaders, asks_unless
-from crawler.http.status import PROXY_LOGIN, proxy_error, status_error
+from crawler.http.status import PROXY_LOGIN, REDIRECTS, proxy_error, status_error
 from crawler.logs.events import CONNECTION_DROPPED, DEBUG, REQUEST, REQUEST_FAILED, tell
 from crawler.text.plain_errors import quoted
 from crawler.urls import canonical, resolve, with_bytes_escaped
@@ -43,7 +43,6 @@ from crawler.urls import canonical, resolve, with_bytes_escaped
 log = logging.getLogger(__name__)
 
 _NOT_MODIFIED = 304
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _NO_BODY = frozenset({204, 304})
 _SAFE = METHODS - {"POST"}
 _OF_THE_WAY = frozenset(
@@ -132,7 +131,7 @@ class EngineTransport:
                 headers = merged(answer.fields)
                 if "set-cookie" in headers and self._keep_cookies(answer, current):
                     changed = len(seen)
-                if status in _REDIRECTS and (location := _location(answer)):
+                if status in REDIRECTS and (location := _location(answer)):
                     target = _target(location, current)
                     if target in seen[changed:] or len(seen) > self._config.max_redirects:
                         _drain(answer, current)
@@ -199,7 +198,7 @@ class EngineTransport:
             if "set-cookie" in headers:
                 self._keep_cookies(answer, url)
             content, is_cut, stopped = b"", False, False
-            if request.method == "HEAD" or status in _NO_BODY or (status in _REDIRECTS and _location(answer)):
+            if request.method == "HEAD" or status in _NO_BODY or (status in REDIRECTS and _location(answer)):
                 _drain(answer, url)
             elif stop_at is not None and stop_at(status, headers):
                 stopped = True

@@ -23,6 +23,8 @@ from crawler.errors import (
 from crawler.http.bot_challenges import challenger
 from crawler.urls import host_key
 
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+"""Statuses that a client follows, if there is a Location (RFC 9110, section 15.4)."""
 _BAD_REQUEST, _UNAUTHORIZED = 400, 401
 _WANTS_TLS = re.compile(
     rb"plain HTTP request was sent to HTTPS port|speaking plain HTTP to an SSL-enabled|HTTP request to an HTTPS server",

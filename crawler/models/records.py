@@ -310,6 +310,10 @@ STATUSES: dict[TaskKind, type[ImageStatus | PageStatus | RenderStatus]] = {
     TaskKind.PAGE: PageStatus,
     TaskKind.RENDER: RenderStatus,
 }
+WORTH_KEEPING = frozenset(
+    {ImageStatus.SAVED, ImageStatus.DUPLICATE, PageStatus.HARVESTED, RenderStatus.RENDERED}
+)
+"""Statuses of records that stand for something, which have no reason."""
 _ONLY_OF_RENDERS = ("template", "signs")
 ORIGIN_FIELDS: dict[TaskKind, tuple[str, ...]] = {
     TaskKind.IMAGE: tuple(

@@ -16,7 +16,6 @@ from crawler.models import Retry, TaskKind
 from crawler.queues import policy
 
 _MOST_REASONS = 10_000
-_WOKEN_AT_ONCE = 1000
 
 
 class DelayedTasks:
@@ -71,10 +70,10 @@ class DelayedTasks:
         return self._next_due_s is not None and self._next_due_s <= self.life_s
 
     def wake(self) -> list[tuple[TaskKind, int]]:
-        """Make tasks ready that are due, _WOKEN_AT_ONCE at most; returns kind and host of each."""
+        """Make tasks ready that are due, WOKEN_AT_ONCE at most; returns kind and host of each."""
         rows: list[Any] = self._db.execute(
             "SELECT id, kind, host_id FROM tasks WHERE state = 'delayed' AND due_s <= ? LIMIT ?",
-            (self.life_s, _WOKEN_AT_ONCE),
+            (self.life_s, policy.WOKEN_AT_ONCE),
         ).fetchall()
         self._db.executemany(
             "UPDATE tasks SET state = 'ready', due_s = NULL WHERE id = ?", [(row[0],) for row in rows]

@@ -14,7 +14,7 @@ from typing import Final
 
 from crawler import models, queues, urls
 from crawler.errors import HostDown, InternalError, LeaseExpired
-from crawler.models import ImageStatus, PageStatus, RenderStatus, image_words
+from crawler.models import image_words
 
 
 class Trouble(StrEnum):
@@ -222,10 +222,7 @@ LEASE_EXPIRED = LeaseExpired.reason
 HOST_DOWN = HostDown.reason
 INTERNAL_ERROR = InternalError.reason
 DATA_HOST = urls.DATA_HOST
-WORTH_KEEPING = frozenset(
-    {ImageStatus.SAVED, ImageStatus.DUPLICATE, PageStatus.HARVESTED, RenderStatus.RENDERED}
-)
-"""Statuses of records that stand for something, which have no reason."""
+WORTH_KEEPING = models.WORTH_KEEPING
 BACKING_OFF, ONLY_ERRORS, DOWN, RECOVERING, SLOWED = Trouble
 
 # --- bits ---

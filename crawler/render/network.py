@@ -32,7 +32,7 @@ from crawler.http import BrowserRequest, Exchanged, Fetched, Transport, merged
 from crawler.http.page_turns import PageTurns
 from crawler.http.request_retries import refused_for_s
 from crawler.http.robots import Robots
-from crawler.http.status import status_error
+from crawler.http.status import REDIRECTS, status_error
 from crawler.http.turns import NotYet, TurnQueue
 from crawler.logs.events import BROWSER_DETAIL, tell
 from crawler.models import Task
@@ -44,7 +44,6 @@ from crawler.urls import canonical, host_key
 
 log = logging.getLogger(__name__)
 
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _FIRST_GOOD, _FIRST_REDIRECT, _FIRST_ERROR = 200, 300, 400
 _NO_DATA = frozenset({"image", "video", "audio"})
 """Media types that no script reads as data."""
@@ -69,7 +68,7 @@ class Answer(Exchanged):
     @property
     def is_redirect(self) -> bool:
         """Whether the browser will request another URL in its place."""
-        return self.http_status in _REDIRECTS and bool(merged(self.headers).get("location"))
+        return self.http_status in REDIRECTS and bool(merged(self.headers).get("location"))
 
     def as_page(self, url: str, *, final_url: str) -> Fetched:
         """The answer as the document of *url*, also if it is a redirect.

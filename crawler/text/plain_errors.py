@@ -57,9 +57,10 @@ _SYSTEM = {
 }
 """By the name of errno: not every system has all of them."""
 _BY_ERRNO = {number: words for name, words in _SYSTEM.items() if (number := getattr(errno, name, None))}
-_NO_SUCH_NAME = frozenset(
+NO_SUCH_NAME = frozenset(
     code for name in ("EAI_NONAME", "EAI_NODATA") if (code := getattr(socket, name, None)) is not None
 )
+"""Codes of socket.gaierror by which a name server says that there is no such name."""
 _SQLITE = (
     ("locked", "another program is using it"),
     ("busy", "another program is using it"),
@@ -170,7 +171,7 @@ def _system(exc: OSError) -> str:
 
 
 def _name(exc: socket.gaierror) -> str:
-    return "there is no such name" if exc.errno in _NO_SUCH_NAME else "the name service does not answer"
+    return "there is no such name" if exc.errno in NO_SUCH_NAME else "the name service does not answer"
 
 
 def _tls(exc: ssl.SSLError) -> str:

@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from crawler.models import Counts, Failure, HostStatus, Retry, Stats, TaskKind, TaskState, WorkerStatus
+from crawler.crawlfile.totals import UNSETTLED
+from crawler.models import Counts, Failure, HostStatus, Retry, Stats, TaskKind, WorkerStatus
 from crawler.monitoring.rate import MOST_PER_S
 from crawler.queues import policy
 from crawler.queues.redis.codec import KINDS, flat, host_report, utf8
@@ -19,7 +20,6 @@ from crawler.queues.validation import FLAWS
 
 _WORKER = msgspec.msgpack.Decoder(WorkerStatus).decode
 _TOTALS = msgspec.msgpack.Decoder(Stats).decode
-_STATES = (TaskState.READY, TaskState.DELAYED, TaskState.LEASED)
 
 
 def figures(answers: Sequence[Any], shards: Shards) -> dict[str, Any]:
@@ -38,7 +38,7 @@ def figures(answers: Sequence[Any], shards: Shards) -> dict[str, Any]:
     for at, (letter, kind) in enumerate(KINDS.items()):
         settled: Counts = getattr(totals, f"{kind}s")
         by_kind[f"{kind}s"] = Counts(
-            **{state.value: states[3 * at + n] for n, state in enumerate(_STATES)},
+            **{state.value: states[3 * at + n] for n, state in enumerate(UNSETTLED)},
             done=settled.done + counts[f"{letter}:done"],
             dead=settled.dead + counts[f"{letter}:dead"],
         )
