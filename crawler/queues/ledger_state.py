@@ -24,7 +24,12 @@ from crawler.queues.refresh import Refresh
 from crawler.queues.status import Meters
 from crawler.queues.throttle import Throttle
 from crawler.scope import domain_of
-from crawler.urls import DATA_HOST
+from crawler.urls import DATA_HOST, other_scheme
+
+_BY_BOTH_SCHEMES = """
+    SELECT plain.id, tls.id, plain.name FROM hosts AS plain
+    JOIN hosts AS tls ON tls.name = 'https' || substr(plain.name, 5) WHERE plain.name GLOB 'http:*'
+"""
 
 
 class LedgerState:
@@ -79,6 +84,9 @@ class LedgerState:
         self.politeness = self._new_politeness()
         for (host,) in db.execute("SELECT id FROM hosts WHERE name = ?", (DATA_HOST,)):
             self.politeness.never_delay(host)
+        for host, other, name in db.execute(_BY_BOTH_SCHEMES):
+            if other_scheme(name) is not None:
+                self.politeness.same_server(host, other)
         for host, delay_s in db.execute("SELECT id, delay_s FROM hosts WHERE delay_s > 0"):
             self.politeness.set_delay(host, delay_s, now=now)
         self.next_seq = schema.next_seq(db)

@@ -149,10 +149,10 @@ class Politeness(Lanes):
         """
         self._leave_late(now)
         lane = self._lane(host)
-        asked = lane.asked
+        asked, paused_until = lane.asked, lane.paused_until
         if (other := self._lanes.get(self._other_schemes.get(host, host))) is not None:
-            asked = max(asked, other.asked)
-        wait_s = max(lane.paused_until, asked + self.spacing_s(host)) - now
+            asked, paused_until = max(asked, other.asked), max(paused_until, other.paused_until)
+        wait_s = max(paused_until, asked + self.spacing_s(host)) - now
         is_new = guest is not None and guest not in lane.guests
         if wait_s <= 0 and is_new and self._is_crowded(host, lane):
             lane.crowded, wait_s = now, policy.ASK_AGAIN_S

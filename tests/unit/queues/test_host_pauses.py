@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from crawler.config import QueueConfig, ScopeConfig
-from crawler.models import Task
+from crawler.models import HostFile, Task
 from crawler.queues import QueueResults
 from crawler.queues.ledger import Ledger
 from crawler.queues.policy import FIRST_PACE_S
@@ -99,6 +99,21 @@ def test_time_in_which_nothing_ran_counts(crawl: Crawl) -> None:
     queues = crawl.open(new_run=True)
     assert hosts_asked(queues) == {"a", "b"}
     assert crawl.ledger._db.execute("SELECT count(*) FROM pauses").fetchone() == (0,), "it is over, and gone"
+
+
+def test_the_two_schemes_of_a_host_are_one_server_after_a_restart(crawl: Crawl) -> None:
+    """Which they are was known again with their next task, link or turn only."""
+    plain, by_tls = "http://a.example", "https://a.example"
+    queues = crawl.open(new_run=True)
+    queues.tasks.put(images(1))
+    assert queues.tasks.host_file("w1", host=by_tls, name="robots.txt").is_yours
+    file = HostFile(name="robots.txt", content=b"Crawl-delay: 60", kept_s=DAY_S, delay_s=60.0)
+    queues.tasks.keep_host_file("w1", host=by_tls, file=file)
+    crawl.kill()
+    queues = crawl.open(new_run=False)
+    (task,) = take(queues)
+    assert task.host_delay_s == 60.0
+    assert queues.tasks.turn(task=task.id, host=plain) == pytest.approx(60.0, abs=0.5)
 
 
 @pytest.mark.parametrize("jump_s", [-DAY_S, -3650 * DAY_S])
