@@ -92,7 +92,7 @@
         length += 1;
       }
     }
-    const found = order.slice(0, length);
+    const found = order.subarray(0, length);
     values.forEach((column, f) => countAll(counts[f], column, found));
     return { order: sort(found, choice, isSearch ? fitOf : null), counts, total: length, isSearch };
   };
@@ -150,16 +150,17 @@
 
   const areas = () => Float64Array.from({ length: store.count }, (_, i) => store.columns.w[i] * store.columns.h[i]);
 
-  const sort = (order, choice, scores) => {
+  const sort = (found, choice, scores) => {
     const { columns } = store;
     const way = effectiveSort(choice, scores !== null);
+    if (way === "fit" && scores && choice.tab !== "alike") return byScore(found, scores);
+    const order = found.slice();
     if (choice.tab === "alike") {
       // look-alikes stand beside each other, the largest first
       const area = areas();
       return order.sort((a, b) => columns.group[a] - columns.group[b] || area[b] - area[a] || a - b);
     }
     switch (way) {
-      case "fit": return scores ? byScore(order, scores) : order;
       case "newest": return byNumber(order, columns.date, -1);
       case "oldest": return byNumber(order, columns.date, 1);
       case "heavy": return byNumber(order, columns.bytes, -1);
