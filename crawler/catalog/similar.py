@@ -21,6 +21,8 @@ from crawler.models import Value
 
 MAX_DISTANCE = 10
 _BITS = 64
+_PLAIN_BITS = 4
+"""Hashes with so few bits that differ from all others, or fewer, tell nothing."""
 _FEW = 64
 """Hashes that are sooner compared than sorted into buckets."""
 _HASH = re.compile("[0-9a-fA-F]{1,16}")
@@ -49,8 +51,9 @@ class Alike(Value):
 def similar(catalog: Catalog, *, distance: int) -> Iterator[Alike]:
     """Groups of two or more saved files whose dHashes differ in at most *distance* of 64 bits, 0 to MAX_DISTANCE.
 
-    The group with the most files comes first. Files with the same bytes are one file. A group may hold two that differ
-    in more bits, by way of a third. Hashes are held in memory: some 200 bytes for each that occurs.
+    Hashes of pictures that are all but plain are left out, for these would be one group, whatever they show. The group
+    with the most files comes first. Files with the same bytes are one file. A group may hold two that differ in more
+    bits, by way of a third. Hashes are held in memory: some 200 bytes for each that occurs.
     """
     _check(distance)
     with catalog.legible():
@@ -91,14 +94,25 @@ def _check(distance: int) -> None:
         raise ValueError(f"a distance of {distance} bits: it has to be between 0 and {MAX_DISTANCE}")
 
 
+def _tells(dhash: int) -> bool:
+    """Whether a hash is that of a picture with something in it.
+
+    A plain ground with a word on it, a fade and a white page have nearly all bits alike, and so were one group: 18 of
+    them in the manual of GIMP.
+    """
+    return _PLAIN_BITS < dhash.bit_count() < _BITS - _PLAIN_BITS
+
+
 def _leaders(catalog: Catalog, distance: int) -> tuple[Mapping[int, int], Counter[int]]:
-    """Each dHash of a saved file, with the one that stands for its group; and the numbers of files of these."""
+    """Each dHash of a saved file that tells something, with the one that stands for its group; and the numbers of files
+    of these.
+    """
     files: Counter[int] = Counter()
     for text, count in catalog.rows(
         "SELECT dhash, count(*) FROM images WHERE dhash != '' AND status = 'saved' GROUP BY dhash"
     ):
-        if _HASH.fullmatch(text):
-            files[int(text, 16)] += count
+        if (dhash := number_of(text)) is not None and _tells(dhash):
+            files[dhash] += count
     leaders = groups(list(files), distance=distance)
     sizes: Counter[int] = Counter()
     for dhash, count in files.items():

@@ -122,12 +122,14 @@
     }
     const { columns, meta } = store;
     const { i } = tile;
-    tile.caption.replaceChildren(
+    const parts = [
       element("b", { textContent: `${pixels(columns.w[i], columns.h[i])} ${format(i).toUpperCase()}` }),
       element("span", { textContent: bytes(columns.bytes[i]) }),
-      element("span", { textContent: meta.hosts[columns.host[i]] || "", dir: "auto" }),
       element("span", { textContent: nameOf(store.url(i)), dir: "auto" }),
-    );
+    ];
+    // two lines: where all are of one host, it tells none apart
+    if (meta.hosts.length > 1) parts.splice(2, 0, element("span", { textContent: meta.hosts[columns.host[i]] || "", dir: "auto" }));
+    tile.caption.replaceChildren(...parts);
   };
 
   /** The line over a picture that the pointer or the focus is on. It is made when it is first needed. */

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import crawler.catalog.similar
 from crawler.catalog import Catalog
-from crawler.catalog.similar import MAX_DISTANCE, Alike, groups, similar
+from crawler.catalog.similar import MAX_DISTANCE, Alike, group_numbers, groups, similar
 from crawler.cli import main
 from crawler.models import ImageRecord, ImageStatus
 from tests.support.crawls import SITE, keep, saved
@@ -127,14 +127,25 @@ def test_pictures_with_a_sky_are_not_all_compared_with_each_other(flat: int) -> 
 def test_a_hash_that_is_none_is_left_out(tmp_path: Path) -> None:
     folder = keep(
         tmp_path,
-        picture(tmp_path, "a.jpg", 7),
-        picture(tmp_path, "b.jpg", 15),
+        picture(tmp_path, "a.jpg", 0x7F),
+        picture(tmp_path, "b.jpg", 0xFF),
         *(
             saved(tmp_path, f"{SITE}/{number}.png", b"%d" % number, dhash=text)
             for number, text in enumerate(["nonsense", "0x7", "-7", "7" * 17, "7" * 5000, "1_0"])
         ),
     )
     assert [sorted(names(alike)) for alike in found(folder)] == [["a.jpg", "b.jpg"]]
+
+
+def test_pictures_that_are_all_but_plain_are_not_taken_for_each_other(tmp_path: Path) -> None:
+    plain = [0, 0b1011, 2**64 - 1, 2**64 - 1 - (0b11 << 40)]
+    told = [0b11111, 0b111110]
+    folder = keep(
+        tmp_path, *(picture(tmp_path, f"{n}.png", dhash) for n, dhash in enumerate([*plain, *told]))
+    )
+    assert [sorted(names(alike)) for alike in found(folder)] == [["4.png", "5.png"]]
+    with Catalog(folder) as catalog:
+        assert group_numbers(catalog, distance=4).keys() == set(told)
 
 
 @pytest.mark.parametrize("distance", [-1, MAX_DISTANCE + 1])
@@ -146,8 +157,8 @@ def test_a_distance_that_makes_no_sense_is_refused(tmp_path: Path, distance: int
 def test_inspect_lists_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = keep(
         tmp_path,
-        picture(tmp_path, "a.jpg", 7, width_px=800, height_px=600, format="jpeg"),
-        picture(tmp_path, "b.png", 15, width_px=80, height_px=60, format="png"),
+        picture(tmp_path, "a.jpg", 0x7F, width_px=800, height_px=600, format="jpeg"),
+        picture(tmp_path, "b.png", 0xFF, width_px=80, height_px=60, format="png"),
     )
     assert main(["inspect", str(folder), "--similar"]) == 0
     first, second = capsys.readouterr().out.splitlines()
@@ -155,8 +166,8 @@ def test_inspect_lists_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert second.endswith("images/garden.example/b.png")
     assert main(["inspect", str(folder), "--similar", "--json"]) == 0
     assert [one["dhash"] for one in json.loads(capsys.readouterr().out)["pictures"]] == [
-        f"{7:016x}",
-        f"{15:016x}",
+        f"{0x7F:016x}",
+        f"{0xFF:016x}",
     ]
     assert main(["inspect", str(folder), "--similar", "--distance", "0"]) == 0
     told = capsys.readouterr()
