@@ -78,7 +78,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left:
         config.hook.pytest_deselected(items=list(left))
         items[:] = [item for item in items if item not in left]
-    items.sort(key=lambda item: item.path.name not in marks.LONG)
+    items.sort(key=lambda item: marks.turn(item.path))
 
 
 def pytest_runtest_protocol(item: pytest.Item) -> None:
@@ -126,7 +126,7 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _untraced(request: pytest.FixtureRequest) -> Iterator[None]:
-    with untraced() if request.node.get_closest_marker("untraced") else nullcontext():
+    with untraced() if marks.is_untraced(request.node) else nullcontext():
         yield
 
 

@@ -136,6 +136,8 @@ def mypy(python: Path, script: Path) -> tuple[int, str]:
         "",
         "--python-executable",
         python,
+        "--cache-dir",  # the second of two reads what the first has learned of the package
+        python.parents[2] / "mypy",
         script,
     ]
     done = subprocess.run(

@@ -15,10 +15,26 @@ FAST = "fast"
 """The mark of what has none of these."""
 FAST_S, TRACED = 3.0, 5
 """The most that it may take of the processor; so many times that under coverage."""
-LONG = ("test_quadratic.py", "test_hostile_scripts.py", "test_browser.py", "test_redis.py")
-"""A process has a file to itself: those that take the longest come first, or the others wait for them at the end."""
-E2E = Path(__file__).parents[1] / "e2e"
-CONTRACT = Path(__file__).parents[1] / "contract"
+LONG = (
+    "e2e/test_browser.py",
+    "e2e/test_redis.py",
+    "e2e/test_machines.py",
+    "unit/project/test_quadratic.py",
+    "e2e/test_hostile_scripts.py",
+    "unit/gallery/test_page.py",
+    "unit/queues/test_ledger_machine.py",
+    "unit/project/test_memory.py",
+    "unit/harvest/test_endless_kinds.py",
+    "unit/crawlfile/test_absurd_rows.py",
+    "unit/gallery/test_build.py",
+    "unit/gallery/test_accessible_page.py",
+    "unit/project/test_types.py",
+)
+"""A process has a file to itself: those that take the longest come first, or the others wait for them at the end. Those
+of e2e come before those of unit in any case.
+"""
+TESTS = Path(__file__).parents[1]
+E2E, CONTRACT = TESTS / "e2e", TESTS / "contract"
 _SERVERS = {"redis", "valkey", "cluster", "s3", "gs", "az"}
 """What tests of contracts, and of whole crawls, call the engines and storages that are servers."""
 _OF_SERVERS = {
@@ -59,6 +75,18 @@ def is_wanted(item: pytest.Item, config: pytest.Config) -> bool:
     if item.get_closest_marker("soak"):
         return "soak" in expression
     return wants_rest(config) or item.get_closest_marker(FAST) is not None
+
+
+def turn(path: Path) -> int:
+    """Where a file comes among the others."""
+    name = path.relative_to(TESTS).as_posix() if path.is_relative_to(TESTS) else ""
+    return LONG.index(name) if name in LONG else len(LONG)
+
+
+def is_untraced(item: pytest.Item) -> bool:
+    """Whether coverage does not see it: a slow one goes the ways of fast ones many times, twice as fast untraced."""
+    has = item.get_closest_marker
+    return has("untraced") is not None or (has("slow") is not None and has("measured") is None)
 
 
 def wants_rest(config: pytest.Config) -> bool:
