@@ -86,11 +86,6 @@ def crawl(seeds: tuple[str, ...], **options: Unpack[CrawlOptions]) -> int:
 
     The same command again goes on where an interrupted crawl stopped.
     """
-    return start(seeds, downloads=True, **options)
-
-
-def start(seeds: tuple[str, ...], *, downloads: bool, **options: Unpack[CrawlOptions]) -> int:
-    """Run the crawl that a command asks for, with or without downloaders here; returns the exit code."""
     from crawler.cli.crawl_run import run_as_asked  # help does without
 
-    return run_as_asked(seeds, downloads=downloads, **options)
+    return run_as_asked(seeds, downloads=True, **options)

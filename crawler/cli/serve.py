@@ -7,7 +7,7 @@ from typing import Unpack
 import click
 
 from crawler.cli import short_help
-from crawler.cli.crawl import CrawlOptions, crawl_options, start
+from crawler.cli.crawl import CrawlOptions, crawl_options
 from crawler.cli.options import Command
 
 
@@ -38,4 +38,6 @@ def serve(seeds: tuple[str, ...], **options: Unpack[CrawlOptions]) -> int:
     Pages are harvested here. The same command again goes on where an interrupted crawl stopped; workers that were
     left behind find it again.
     """
-    return start(seeds, downloads=False, **options)
+    from crawler.cli.crawl_run import run_as_asked  # help does without
+
+    return run_as_asked(seeds, downloads=False, **options)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,9 +14,22 @@ import pytest
 from crawler.catalog import Catalog
 from crawler.cli.demo import sample_site
 from tests.e2e.running import image_crawler, records
+from tests.support.documents import blocks
 
 EXPECTED = json.loads((sample_site() / "expected.json").read_text(encoding="utf-8"))
 TOTAL = len(EXPECTED["images"]) + sum(map(len, EXPECTED["same_bytes"]))
+
+
+def told(paper: str) -> Iterator[tuple[list[str], str]]:
+    """The commands that look at the demo's crawl, each with what the paper shows of their output."""
+    for block in blocks(paper, "console"):
+        for command, _, shown in (part.partition("\n") for part in block.split("$ image-crawler ")[1:]):
+            if "data/demo" in command and shown:
+                yield shlex.split(command), shown
+
+
+def without_port(text: str) -> str:
+    return re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT", text)
 
 
 @pytest.mark.measured
@@ -44,6 +59,18 @@ def test_the_demo_comes_to_what_is_expected(tmp_path: Path) -> None:
     assert "sitemap" not in outcome.out, "that there is none is no failure"
     assert "\x1b" not in outcome.out + outcome.err
     assert "Traceback" not in outcome.err
+
+    for paper in ("README.md", "docs/commands.md"):
+        for words, shown in told(paper):
+            looked = image_crawler(*words, folder=tmp_path)
+            assert looked.code == 0, looked.err
+            lines = iter(without_port(looked.out).splitlines())
+            follows = True
+            for line in without_port(shown).splitlines():
+                if line == "…":
+                    follows = False
+                else:
+                    assert line in ([next(lines, "")] if follows else lines), f"{paper}: {' '.join(words)}"
 
     again = image_crawler("demo", "--json", folder=tmp_path)
     assert again.code == 0, again.err

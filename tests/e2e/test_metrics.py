@@ -211,7 +211,7 @@ def test_a_killed_worker_takes_no_total_with_it(place: Place) -> None:
     assert figures["store_seconds_count",] >= told
     assert figures["fetch_seconds_count", "image"] >= told
     assert figures["fetch_seconds_sum", "image"] >= DELAY_S * told, "each took as long as the server"
-    assert served.figures()["leases_lost_total",] >= 0
+    assert ("leases_lost_total",) in served.figures()
     assert image_crawler("resume", place.queue, folder=place.path).code == 0
     assert crew.started.outcome().code == 0
     assert served.started.outcome().code == 0

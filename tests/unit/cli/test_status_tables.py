@@ -336,7 +336,7 @@ def test_a_crawl_that_runs_is_asked_itself(tmp_path: Path, capsys: pytest.Captur
     assert status["images"]["ready"] == 9
     assert [(who["id"], who["held"]) for who in status["workers"]] == [("h1", 1)]
     assert [(host["name"], host["images"]) for host in status["hosts"]] == [("http://a.example", 9)]
-    assert status["up_s"] >= 0
+    assert 0 <= status["up_s"] < 60
     assert "http://a.example" in shown
     assert "box harvester 7" in shown
 

@@ -11,7 +11,7 @@ def test_a_rate_is_that_of_the_last_seconds() -> None:
     assert rate.add(1.0, 10) == 10.0
     assert rate.add(2.0, 40) == 20.0
     for second in range(3, 20):
-        assert rate.add(float(second), 40) >= 0.0
+        assert 0.0 <= rate.add(float(second), 40) <= 20.0
     assert rate.add(20.0, 40) == 0.0, "what was long ago does not count"
 
 
