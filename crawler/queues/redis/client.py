@@ -217,6 +217,7 @@ class RedisClient:
         shards = self._name(name, listed.shards if listed else plan.config.queue.queue_shards)
         if any(shards.field(shard, "ended") for shard in range(shards.count)):
             self._remove()  # the client that ended it may have been killed before it removed the rest
+        self._engine.delete([prefix for prefix in shards.prefixes if self._has_only_a_rest(prefix)])
         owner = plan.id.partition("-")[0]
         anew = [
             shards.bare(
@@ -229,6 +230,15 @@ class RedisClient:
         self._plan, self._queue = plan, None
         self.crawl = plan.id
         return any(anew)
+
+    def _has_only_a_rest(self, prefix: str) -> bool:
+        """Whether a shard has lost the key with its state and counters, but has tasks or hosts.
+
+        A new state beside them counts from zero: such a crawl was at 3,720 %, and never ended.
+        """
+        if self._engine.call("EXISTS", f"{prefix}m"):
+            return False
+        return any(self._engine.call("EXISTS", f"{prefix}{name}") for name in ("hosts", "tasks", "workers"))
 
     def opened(self, incarnations: str = "") -> None:
         """The queue is filled, at servers with these *incarnations*: workers may lease."""

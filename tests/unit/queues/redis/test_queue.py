@@ -165,6 +165,22 @@ def test_a_crawl_that_was_half_removed_begins_anew_without_the_rest(
         assert both.tasks.stats().images.leased == 3
 
 
+def test_a_part_that_has_lost_its_state_begins_anew_without_the_rest(fresh_redis: RedisServer) -> None:
+    """Beside a state that counts from zero the tasks of before were never done."""
+    with crawl(fresh_redis, shards=2) as client:
+        both = queues(client)
+        both.tasks.put([*images(5, "a"), *images(5, "b"), *images(5, "c")])
+        take(both, count=2)
+        with fresh_redis.client() as server:
+            server.delete("image-crawler:it:{it.0}:m")
+            server.delete("image-crawler:it:{it.1}:m")
+    with crawl(fresh_redis, shards=2) as client:
+        both = queues(client)
+        assert both.tasks.put(images(3, "a")) == 3, "nothing of it is known"
+        assert len(take(both, worker("w2"))) == 3
+        assert both.tasks.stats().images.unsettled == 3
+
+
 def _out_of_reach(*_: object, **__: object) -> None:
     raise QueueUnreachable("no answer")
 
