@@ -140,7 +140,7 @@ class _CollectorProcess:
         self._client.tick()
         self._roll.look(self._client.get_task_queue().stats)
         if key := self._client.damage():
-            raise QueueDamaged(f"{key} can't be read: something else has written to it")
+            raise QueueDamaged(f"{key} is gone or can't be read: something else has written there")
         self._next_look = now + _LOOK_EVERY_S
 
     def _look_at_file(self, writer: CrawlfileWriter) -> None:

@@ -117,6 +117,23 @@ def assert_whole(folder: Path, line: Any, caplog: pytest.LogCaptureFixture) -> N
     assert summary.balanced
 
 
+@pytest.mark.parametrize("key", ["hosts", "tasks"])
+def test_a_key_that_is_gone_is_noticed_and_the_crawl_comes_to_its_end(
+    fresh_redis: RedisServer, tmp_path: Path, key: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By hand, or by an eviction where the server's policy was changed: the crawl stood still for ever."""
+    caplog.set_level(logging.WARNING)
+    with collecting(site(tmp_path, fresh_redis)) as line:
+        client, queues = connected(fresh_redis)
+        begin(queues)
+        with fresh_redis.client() as server:
+            assert server.delete(PREFIX + key) == 1
+        finish(client, line)
+        client.disconnect()
+    assert_whole(tmp_path, line, caplog)
+    assert f"{PREFIX}{key} is gone" in caplog.text
+
+
 @pytest.mark.sampled(5)
 @pytest.mark.parametrize("kind", TYPES)
 @pytest.mark.parametrize("key", KEYS)
