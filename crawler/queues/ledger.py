@@ -43,6 +43,7 @@ from crawler.models import (
 )
 from crawler.queues import Plan, Queue, RecordPage, host_pauses, policy
 from crawler.queues.bandwidth import BandwidthSchedule
+from crawler.queues.forms import check_host_file
 from crawler.queues.leases import LeasingWorker, fitting
 from crawler.queues.ledger_runs import LedgerRuns
 from crawler.queues.status import hosts_that_wait, hosts_to_watch
@@ -202,6 +203,7 @@ class Ledger(LedgerRuns, Queue):
             return self._files.look(worker_id, host_id, name)
 
     def keep_host_file(self, worker_id: str, *, host: str, file: HostFile) -> None:
+        check_host_file(file)
         with self._of_host(host) as host_id, self._transaction():
             if not self._files.may_tell(worker_id, host_id, file.name):
                 self._settling.complaints.tell(WORD_REFUSED, worker=worker_id, host=host)

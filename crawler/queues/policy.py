@@ -207,6 +207,8 @@ WOKEN_AT_ONCE = 1000
 """Hosts, tasks or guests whose time has come, in one command: meanwhile nobody else is served."""
 GIVEN_BACK_AT_ONCE = 100
 """Lost workers, hosts that may be asked again, or are forgotten, in one command."""
+ENTRIES_BYTES = 4 * 2**20
+"""Of the entries of a stream in one answer, but for the last one."""
 TROUBLED_LOOKED_AT = 201
 """Hosts with failures, to find those that are in trouble."""
 

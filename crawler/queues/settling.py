@@ -22,6 +22,7 @@ from crawler.models import ImageRecord, Record, Result, TaskKind, TaskState, Tok
 from crawler.models.image_words import filled_record
 from crawler.queues import later_words, policy
 from crawler.queues.fallback import with_next_size
+from crawler.queues.forms import fit_cookies
 from crawler.queues.host_evidence import reason_of
 from crawler.queues.host_report import HostReport
 from crawler.queues.leases import LeasedTask, Leases
@@ -136,7 +137,7 @@ class Settling:
         """Take in what a worker says; a repeat, or the result of an earlier lease, changes nothing."""
         state, token, record = self._state, result.token, result.record
         if result.cookies:
-            state.cookies.keep(result.cookies)
+            state.cookies.keep(fit_cookies(result.cookies))
         lease = self._leases.by_task.get(token.id)
         task = self._open_task(token, lease)
         if task is None:

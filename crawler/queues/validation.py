@@ -33,6 +33,7 @@ from crawler.models import (
     Token,
 )
 from crawler.queues import policy
+from crawler.queues.forms import are_alternatives, are_rules, is_origin, is_reference, record_flaw
 from crawler.text.plain_errors import plain, quoted
 from crawler.urls import DATA_HOST, MAX_URL_CHARS, canonical, host_key
 
@@ -91,6 +92,8 @@ def is_malformed(task: NewTask) -> bool:
     origin = task.origin
     if origin is None:
         return False
+    if not is_origin(origin):
+        return True
     if origin.alternatives and not all(is_url(other.url) for other in origin.alternatives):
         return True
     return not _are_signs(origin.signs)
@@ -128,12 +131,15 @@ def _is_plainly_saved(record: ImageRecord) -> bool:
     """
     return (
         not (record.reason or record.revisit_reason or record.kept_by)
-        and not (record.alternatives or record.replaced_by)
+        and not (record.alternatives or record.replaced_by or record.instead_of or record.opt_outs)
         and record.status in _PLAINLY_KEPT
         and _is_moment(record.finished_at)
         and _SHA256.fullmatch(record.sha256) is not None
         and (suffix := plain_suffix(record.path)) is not None
         and _suits(record.format, suffix)
+        and is_reference(record.page_url)
+        and are_rules(record.found_in)
+        and (record.final_url == record.url or is_reference(record.final_url))
     )
 
 
@@ -156,7 +162,7 @@ def _flaw_of(result: Result) -> str:
 
 def flaw(record: Record) -> str:
     """Why *record* can't be right by itself; empty if it can."""
-    if told := _reasons_flaw(record):
+    if told := _reasons_flaw(record) or record_flaw(record):
         return told
     if not _is_moment(record.finished_at):
         return f"finished_at {quoted(record.finished_at)} is no moment"
@@ -215,6 +221,10 @@ def _file_flaw(record: ImageRecord) -> str:
 def _sizes_flaw(record: ImageRecord) -> str:
     if record.alternatives and not all(is_url(other.url) for other in record.alternatives):
         return "one of its alternatives is no URL"
+    if record.alternatives and not are_alternatives(record.alternatives):
+        return "one of its alternatives is by no rule"
+    if record.instead_of and not is_url(record.instead_of):
+        return "what it stands in for is no URL"
     if record.replaced_by and not is_url(record.replaced_by):
         return "what has replaced it is no URL"
     return ""
@@ -249,7 +259,13 @@ def results_among(raws: Iterable[msgspec.Raw]) -> list[Result]:
 def checked(result: Result) -> Result:
     """*result* if it can be encoded and is right, or else one that will be refused."""
     try:
-        why = _flaw_of(_RESULT(_ENCODE(msgspec.structs.replace(result, discovered=()))))
+        sent = _RESULT(_ENCODE(msgspec.structs.replace(result, discovered=())))
+        url = sent.record.url
+        why = (
+            _flaw_of(sent)
+            if not url or is_url(url, KIND_OF[type(sent.record)])
+            else f"{quoted(url)} is no URL"
+        )
     except (*FLAWS, OverflowError, TypeError, ValueError) as exc:  # of what is no such value at all
         why = plain(exc)
     return Result(token=result.token, record=unreadable(why)) if why else result

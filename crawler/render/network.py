@@ -75,7 +75,7 @@ class Answer(Exchanged):
 
         Raises the TaskError that its status stands for, and EmptyBody.
         """
-        final = canonical(final_url) or final_url
+        final = canonical(final_url) or url
         headers = merged(self.headers)
         if not self.is_redirect:
             if (error := status_error(self.http_status, headers, final, self.content)) is not None:

@@ -162,7 +162,7 @@ def test_a_page_and_an_image_of_one_url_are_two_tasks(queues: Queues) -> None:
 
 def test_a_task_arrives_as_it_was_put(queues: Queues) -> None:
     origin = Origin(
-        page_url="http://a.example/ä", found_in="img", alt="«alt» \U0001f33b", title="t", caption="c",
+        page_url="http://a.example/%C3%A4", found_in="img", alt="«alt» \U0001f33b", title="t", caption="c",
         heading="h", page_title="p",
     )  # fmt: skip
     queues.tasks.put([NewTask(kind=TaskKind.IMAGE, url=image(1).url, depth=3, origin=origin)])

@@ -34,13 +34,13 @@ class Collector:
         self._kept_by_workers = kept_by_workers
 
     def collect(self) -> int:
-        """Collect everything that Redis has so far; returns the number of records and later words."""
+        """Collect what Redis has, or much of it; returns how much that was: 0 when there is nothing left."""
         outlet, writer = self._outlet, self._writer
         count = self.records()
         count += _moved(outlet.words, writer.fill, outlet.forget_words, BATCH)
-        _moved(outlet.mentions, writer.keep_mentions, outlet.forget_mentions, BATCH)
-        _moved(outlet.left_out, writer.keep_left_out, outlet.forget_left_out, BATCH)
-        _moved(outlet.host_files, writer.keep_host_files, outlet.forget_host_files, _FILES)
+        count += _moved(outlet.mentions, writer.keep_mentions, outlet.forget_mentions, BATCH)
+        count += _moved(outlet.left_out, writer.keep_left_out, outlet.forget_left_out, BATCH)
+        count += _moved(outlet.host_files, writer.keep_host_files, outlet.forget_host_files, _FILES)
         writer.keep_dropped(outlet.dropped())
         return count
 
@@ -61,7 +61,8 @@ class Collector:
         *outlet_is_empty*: Redis has lost everything. Then it is told which URLs are settled, so that no image is
         fetched again, and unless the crawl was complete all pages are read again.
         """
-        self.collect()
+        while self.collect():
+            pass
         if outlet_is_empty:
             self._writer.queue_lost(reread=self._writer.meta(MetaKey.COMPLETE) is None)
         self._outlet.forget((), self._writer.totals())

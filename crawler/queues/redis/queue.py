@@ -28,6 +28,7 @@ from crawler.models import (
     WorkerState,
 )
 from crawler.queues import Plan, Queue, RecordPage, page_templates, policy
+from crawler.queues.forms import check_host_file
 from crawler.queues.redis.adding import keep_file, put_packed, sorted_out
 from crawler.queues.redis.codec import Settled, entries, local_id, settled, shard_of, utf8
 from crawler.queues.redis.connection import Argument
@@ -139,6 +140,7 @@ class RedisQueue(Queue):
         return FileAnswer(file=msgspec.structs.replace(file, kept_s=float(seconds)))
 
     def keep_host_file(self, worker_id: str, *, host: str, file: HostFile) -> None:
+        check_host_file(file)
         self._shard_of(host)
         keep_file(self._shards, host, file, worker_id=worker_id)
 

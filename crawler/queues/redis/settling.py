@@ -11,6 +11,7 @@ import msgspec
 from crawler.models import KIND_OF, Cookie, ImageRecord, Record, Result, Revisit
 from crawler.queues import policy
 from crawler.queues.fallback import with_next_size
+from crawler.queues.forms import fit_cookies
 from crawler.queues.host_evidence import ended_elsewhere, evidence, is_seed, reason_of
 from crawler.queues.left_out import located
 from crawler.queues.redis.adding import TASKS_AT_ONCE, arguments, counted, put_packed, sorted_out
@@ -63,7 +64,7 @@ class RedisSettling:
         """In one step, but for what other shards are to know: that comes first, and then may come twice. Returns the
         hosts that are to be left alone.
         """
-        keep_cookies(self._shards, [cookie for result in results for cookie in result.cookies])
+        keep_cookies(self._shards, [cookie for result in results for cookie in fit_cookies(result.cookies)])
         words: list[Argument] = []
         room = TASKS_AT_ONCE
         for result in results:

@@ -342,12 +342,14 @@ def test_a_redirect_to_a_dead_host_is_not_its_own_hosts_fault(site: Site) -> Non
     assert site.trouble("cdn") == "backing off"
 
 
-@pytest.mark.parametrize("final_url", ["http://nobody.example/x", "nonsense", "data:,x", "http://"])
-def test_where_a_redirect_leads_may_be_unknown(site: Site, final_url: str) -> None:
+def test_where_a_redirect_leads_may_be_unknown(site: Site) -> None:
     site.queues.tasks.put(images(9, "good"))
     for task in take(site.queues):
         record = ImageRecord(
-            url=task.url, status=ImageStatus.FAILED, reason="connect-failed", final_url=final_url
+            url=task.url,
+            status=ImageStatus.FAILED,
+            reason="connect-failed",
+            final_url="http://nobody.example/x",
         )
         site.queues.results.put([Result(token=task.token, record=record)])
     assert site.trouble("good") == ""

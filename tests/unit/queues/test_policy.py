@@ -481,6 +481,7 @@ def test_templates_go_by_their_numbers(monkeypatch: pytest.MonkeyPatch, number: 
 
 ALONE = {
     "BUCKET_FIELDS", "WOKEN_AT_ONCE", "GIVEN_BACK_AT_ONCE", "TROUBLED_LOOKED_AT", "SAMPLE_S", "RECENT_S", "QUIET_S",
+    "ENTRIES_BYTES",
     "STANDSTILL_S", "LEASE_STANDSTILL", "ENDED_S", "MOST_LEFT_OUT_BYTES", "DUE_LOOKED_AT",
 }  # fmt: skip
 """What these tests are about."""

@@ -6,7 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -370,7 +370,7 @@ def test_another_size_takes_the_place_of_one_that_no_worker_has_come_back_with(
             both.tasks.leave(f"gone{number}", charged=True)
             assert not lease(both, worker("another")).drained
             assert both.tasks.stats().images.leased == 1
-            assert collector.collect() == 1
+            assert collector.collect()
         (task,) = take(both)
         both.results.put([saved(task)])
         assert lease(both).drained
@@ -407,6 +407,27 @@ def test_each_url_that_is_left_out_goes_to_crawl_db(fresh_redis: RedisServer, sh
         for _ in range(2):
             outlet.forget_left_out(told)
         assert outlet.left_out(100) == []
+
+
+def test_what_is_collected_at_once_is_bounded_by_its_bytes(fresh_redis: RedisServer, tmp_path: Path) -> None:
+    """A record has up to 2 MiB: a thousand at a time filled the memory of who collects them, and of the server."""
+    count, text = 20, "x" * 2**18
+    with crawl(fresh_redis) as client:
+        both, outlet = queues(client), client.outlet()
+        both.tasks.put(images(count))
+        for task in take(both, count=count):
+            result = saved(task)
+            words = dict.fromkeys(("alt", "title", "caption", "heading"), text)
+            record = msgspec.structs.replace(result.record, **words)
+            both.results.put([msgspec.structs.replace(result, record=record)])
+        assert len(outlet.settled(1000)) == 4 * 2**20 // 2**20
+        open_ledger(tmp_path).close()
+        with closing(CrawlfileWriter(tmp_path / "crawl.db")) as writer:
+            collector = Collector(outlet, writer)
+            assert collector.collect() == 4
+            while collector.collect():
+                pass
+            assert writer.totals().images.done == count
 
 
 # --- words of later pages ---
