@@ -26,9 +26,13 @@ Each is imported when it is first used: every process of a crawl imports this pa
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = (
+    False  # typing is not imported, which takes as long as all else here: Ctrl-C in it was a traceback
+)
 if TYPE_CHECKING:
+    from typing import Any
+
     from crawler.api.crawl import crawl
     from crawler.api.iteration import Records
     from crawler.catalog import Catalog

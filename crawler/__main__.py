@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from typing import NoReturn
@@ -21,6 +22,7 @@ def main() -> NoReturn:
     A crawl's fork server is started before anything else is imported: it imports at the same time as the command line,
     and has more to import.
     """
+    _open_standard_streams()
     words = sys.argv[1:]
     command = next((word for word in words if not word.startswith("-")), "")
     forks = None
@@ -40,6 +42,20 @@ def main() -> NoReturn:
         if forks is not None:
             forks.close()
     end_process(code)
+
+
+def _open_standard_streams() -> None:
+    """Open those that whoever started this program has closed (``>&-``), to nowhere: the next file that is opened would
+    be in their place, and have what is printed written into it.
+    """
+    if os.name != "posix":
+        return
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # it gets the lowest number that is free
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - for good
 
 
 if __name__ == "__main__":

@@ -5,11 +5,13 @@ stdout is data, stderr is talk. Each command is a module of its own, imported wh
 
 from __future__ import annotations
 
+import errno
 import importlib
 import logging
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -28,6 +30,7 @@ log = logging.getLogger(__name__)
 
 PROGRAM = "image-crawler"
 EXIT_BROKEN_PIPE = 141  # as the shell tells of a program that SIGPIPE ended
+_UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 
 class CommandEntry(NamedTuple):
@@ -136,6 +139,22 @@ def main(arguments: Sequence[str] | None = None, *, forks: ForkServer | None = N
 
 
 def _run(arguments: Sequence[str] | None, forks: ForkServer | None) -> int:
+    stdout = sys.stdout
+    try:
+        return _exit_code_of(arguments, forks)
+    except BrokenPipeError:
+        return _output_closed()
+    except SystemExit as exc:  # so rich and click end the program; click puts something in its place
+        if isinstance(exc.__context__, BrokenPipeError) or sys.stdout is not stdout:
+            return _output_closed()
+        raise
+    except OSError as exc:
+        if exc.filename is not None or exc.errno not in _UNWRITABLE:
+            raise
+        return _output_failed(exc)
+
+
+def _exit_code_of(arguments: Sequence[str] | None, forks: ForkServer | None) -> int:
     try:
         outcome = cli.main(args=arguments, prog_name=PROGRAM, standalone_mode=False, obj=forks)
         sys.stdout.flush()
@@ -149,8 +168,6 @@ def _run(arguments: Sequence[str] | None, forks: ForkServer | None) -> int:
     except CrawlerError as exc:
         _tell(f"error: {exc}")
         return exc.exit_code
-    except BrokenPipeError:
-        return _output_closed()
     return outcome if isinstance(outcome, int) else 0
 
 
@@ -165,6 +182,16 @@ def _output_closed() -> int:
     """The reader of stdout (a pager, head) has closed it: flush nothing into it at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return EXIT_BROKEN_PIPE
+
+
+def _output_failed(error: OSError) -> int:
+    """Stdout is a file on a full disk."""
+    from crawler.text.plain_errors import plain
+
+    _output_closed()
+    with suppress(OSError):  # of stderr, which may be the same file
+        _tell(f"error: can't write the output: {plain(error)}")
+    return CrawlerError.exit_code
 
 
 def _tell(text: str) -> None:

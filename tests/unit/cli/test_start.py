@@ -108,3 +108,40 @@ def test_ctrl_c_while_the_command_line_is_imported_is_told_in_a_word() -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT)
     assert (run.returncode, run.stdout, run.stderr) == (130, "", "image-crawler: interrupted\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+@pytest.mark.parametrize(
+    ("how", "code", "said"),
+    [
+        (">/dev/full", 1, "image-crawler: error: can't write the output: the disk is full\n"),
+        (">&-", 0, ""),
+        (">&- 2>&- <&-", 0, ""),
+    ],
+)
+def test_output_that_nobody_takes_is_no_traceback(how: str, code: int, said: str) -> None:
+    command = f'"{sys.executable}" -m crawler --help {how}'
+    run = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert (run.returncode, run.stderr) == (code, said)
+
+
+def test_a_file_that_is_opened_does_not_take_the_place_of_a_closed_stdout(tmp_path: Path) -> None:
+    code = (
+        "import os, sys; from crawler import __main__; sys.argv = ['image-crawler', '--version']\n"
+        "__main__._open_standard_streams(); print(os.open('file', os.O_RDWR | os.O_CREAT), file=sys.stderr)"
+    )
+    command = f'"{sys.executable}" -c "{code}" >&-'
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    run = subprocess.run(
+        ["sh", "-c", command], capture_output=True, text=True, check=True, cwd=tmp_path, env=environment
+    )
+    assert int(run.stderr) > 2
+
+
+def test_help_whose_reader_has_gone_ends_as_other_output_does() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    words = [sys.executable, "-m", "crawler", "--help"]
+    run = subprocess.run(words, stdout=writer, stderr=subprocess.PIPE, check=False, cwd=ROOT)
+    os.close(writer)
+    assert (run.returncode, run.stderr) == (141, b"")
