@@ -37,6 +37,10 @@ _JPEG_BETWEEN_SCANS = frozenset({0xC4, 0xCC, 0xDB, 0xDC, 0xDD, *range(0xE0, 0xF0
 _JPEG_SEQUENTIAL = frozenset({0xC0, 0xC1, 0xC9})
 """Frames whose components may all lie in one scan, which is the only one then (section A.2); the others are refined."""
 _EOI, _SOS = b"\xff\xd9", 0xDA
+_MAX_SEGMENTS = 4096
+"""Segments before the first scan: a profile has 255 at most, extended XMP of 16 MiB as many. Pillow copies all EXIF
+anew for each further part of it: 400,000 of them, in 5 MB, took half a minute.
+"""
 _MAX_SCANS = 100
 """Scans that a picture of any size may have: encoders write some 10, never more than about 60."""
 _MAX_SCANNED_PX = 2**31
@@ -52,7 +56,7 @@ def check_jpeg(data: bytes) -> int:
 
     The EOI of a thumbnail does not count. The data between is the decoder's to judge.
     """
-    position, scans, first_scan, in_frame = 2, 0, 0, 0
+    position, scans, first_scan, in_frame, segments = 2, 0, 0, 0, 0
     while match := JPEG_MARKER.search(data, position):
         marker, position = data[match.end() - 1], match.end()
         if marker == _SOS:
@@ -62,6 +66,8 @@ def check_jpeg(data: bytes) -> int:
                 break  # the first scan has all components, and a decoder reads no other
         elif marker == _EOI[1] and scans:
             return scans
+        elif not scans and (segments := segments + 1) > _MAX_SEGMENTS:
+            raise CorruptImage(f"the JPEG has more than {_MAX_SEGMENTS:,} parts before its pixels")
         elif marker in _JPEG_SEQUENTIAL:
             in_frame = int.from_bytes(data[position + 7 : position + 8], "big")
         if marker == _SOS or marker in (_JPEG_BETWEEN_SCANS if scans else _JPEG_SEGMENTS):

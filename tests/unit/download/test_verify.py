@@ -299,6 +299,16 @@ def test_an_animation_of_too_many_frames(monkeypatch: pytest.MonkeyPatch) -> Non
         assert isinstance(refusal(samples()[name]), TooManyPixels)
 
 
+def test_a_jpeg_of_very_many_small_parts_is_refused_before_a_decoder_copies_them() -> None:
+    """Pillow puts the parts of EXIF together one by one: 5 MB of them took half a minute."""
+    whole, part = jpeg(), b"\xff\xe1\0\nExif\0\0ab"
+    assert verify(whole[:2] + part * 400 + whole[2:], max_pixels=PIXELS).format == "jpeg"
+    with cpu_below(2):
+        refused = refusal(whole[:2] + part * 400_000 + whole[2:])
+    assert isinstance(refused, CorruptImage)
+    assert "parts before its pixels" in str(refused)
+
+
 def test_scans_of_a_jpeg_are_counted_against_its_pixels() -> None:
     whole = encoded(picture().resize((4000, 3000)), "JPEG", progressive=True)
     at = whole.rindex(b"\xff\xda")
