@@ -15,10 +15,11 @@ from typing import Any, NamedTuple
 import msgspec
 
 from crawler.harvest import loose_json, srcset
-from crawler.harvest.candidates import DEFERRED, FULL_SIZE, PLAIN, Candidate
+from crawler.harvest.candidates import DEFERRED, FALLBACK, FULL_SIZE, PLAIN, Candidate
 from crawler.harvest.cuts import Cut
 from crawler.harvest.data_keys import Kind, Meaning, meaning
 from crawler.harvest.extensions import extension, leads_elsewhere, leads_to_image
+from crawler.harvest.markup import attributes_of, name_of, tags
 from crawler.harvest.parser_base import Element
 from crawler.harvest.placeholders import is_template
 
@@ -31,6 +32,7 @@ _MAX_ADDRESS_CHARS = 8192
 _MAX_TEXT_CHARS = 4096
 
 _ABSOLUTE = re.compile(r"(?:https?:)?//[^/?#\s]+[/?].", re.IGNORECASE)
+_ROOTED = re.compile(r"(?:https?:)?//[^/?#\s]+[/?].|/[^/\s]", re.IGNORECASE)
 _INLINE = re.compile(r"data:image/[\w.+-]{1,64}[;,]", re.IGNORECASE)
 _ADDRESS_START = re.compile(r"(?!//?+\Z)[^#?\s].")
 _NO_ADDRESS = re.compile(r"[\s<>\"`\\^|{}]")
@@ -133,6 +135,9 @@ class _Walk:
         own_group = around.group or self._new_group()
         is_file_an_address = _OF_UPLOADS.isdisjoint(members)
         for key, value in members.items():
+            if key[:4] == "http" and leads_to_image(key) and _is_address(key):  # sizes by address (Amazon)
+                width = _number(value[0]) if isinstance(value, list) and value else None
+                self._add(key, _Member(key, members), group=own_group, rank=DEFERRED, width_px=width)
             if not isinstance(value, (str, dict, list)) or (key == "file" and not is_file_an_address):
                 continue
             said = meaning(key)
@@ -151,7 +156,9 @@ class _Walk:
                 self.over(value, _of_member(below, said, is_image=is_one, own_group=own_group))
 
     def _string(self, value: str, said: Meaning, around: _Around, of: _Member) -> None:
-        if value[:1] in ("{", "["):
+        if "<img" in value:
+            self._markup(value)
+        elif value[:1] in ("{", "["):
             self._nested(value, around)
         elif said.kind is Kind.SRCSET:
             for source in srcset.parse(value):
@@ -169,6 +176,20 @@ class _Walk:
             if not text[end:].strip():
                 nested = msgspec.structs.replace(around, group="", nested_json=around.nested_json + 1)
                 self.over(value, nested)
+
+    def _markup(self, text: str) -> None:
+        """The images of a text in HTML; without those whose address depends on the page that shows it."""
+        for tag in tags(text):
+            if name_of(tag) == "img" and not tag["slash"]:
+                said = {name.lower(): unescape(value) for name, value in attributes_of(tag)}
+                group = self._new_group()
+                of = _Member("", {name: said[name] for name in ("alt", "title") if name in said})
+                for name in ("src", "data-src"):
+                    if _ROOTED.match(reference := said.get(name, "").strip()):
+                        self._add(reference, of, group=group, rank=DEFERRED if name == "data-src" else PLAIN)
+                for source in filter(_is_rooted, srcset.parse(said.get("srcset", ""))):
+                    size = {"width_px": source.width_px, "density": source.density}
+                    self._add(source.url, of, group=group, rank=FALLBACK, **size)
 
     def _add(self, reference: str, of: _Member, **known: Any) -> None:
         told = _telling(self._element, of.members)
@@ -212,6 +233,10 @@ def _names_image(value: str, said: Meaning, *, is_image: bool) -> bool:
     return _ABSOLUTE.match(value) is not None or (
         said.kind is not Kind.NO_ADDRESS and ("/" in value or said.kind is Kind.ADDRESS)
     )
+
+
+def _is_rooted(source: srcset.ImageSource) -> bool:
+    return _ROOTED.match(source.url) is not None
 
 
 def _is_address(value: str) -> bool:

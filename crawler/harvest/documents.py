@@ -31,6 +31,7 @@ from crawler.harvest.html import parse
 from crawler.harvest.link_filter import A_FEED, A_PAGE, AN_ATTACHMENT
 from crawler.harvest.links import Followed, Link
 from crawler.harvest.parser_base import Element
+from crawler.harvest.parts import parts_on
 from crawler.harvest.script_signs import looks_of
 from crawler.harvest.shingles import pieces
 from crawler.harvest.sniffing import is_xml, opened
@@ -48,7 +49,7 @@ from crawler.scope import EXCLUDED, Scope
 from crawler.text.not_an_image import what_it_is
 
 MAX_SRCDOCS = 100
-"""Documents in ``<iframe srcdoc>`` that are read on one page."""
+"""Documents in ``<iframe srcdoc>``, and other pieces of markup, that are read on one page."""
 MAX_IMPORTS_BELOW_MAX_DEPTH = 5
 """An ``@import`` counts as one link, so that a server can't make up style sheets without end."""
 
@@ -176,7 +177,7 @@ class DocumentReader:
             obeyed=obeyed & self._obeyed,
             upgrades=wants_upgrades(elements),
         )
-        self._read_srcdocs(page, elements)
+        self._read_parts(page, html, elements)
         followed = links.links_on(elements)
         if not self._config.harvest.feeds:
             followed = [link for link in followed if link.found_in != links.FEED]
@@ -199,12 +200,12 @@ class DocumentReader:
             against_links=against_links(page),
         )
 
-    def _read_srcdocs(self, page: Document, elements: list[Element]) -> None:
-        """Append the elements of the documents in ``srcdoc``, and of the documents in these."""
-        frames = (element for element in elements if "srcdoc" in element.attributes)
-        for frame in without_cuts(at_most(MAX_SRCDOCS, frames, slug="srcdoc-cut"), page.left_out):
-            part = frame.attributes["srcdoc"]
-            elements += self._elements_of_part(page, part, heading=frame.heading, after=len(elements))
+    def _read_parts(self, page: Document, html: str, elements: list[Element]) -> None:
+        """Append the elements of the pieces of markup within the page, and of the pieces within these."""
+        for part in without_cuts(
+            at_most(MAX_SRCDOCS, parts_on(html, elements), slug="srcdoc-cut"), page.left_out
+        ):
+            elements += self._elements_of_part(page, part.markup, heading=part.heading, after=len(elements))
 
     def _read_css(self, text: str, source: Source) -> Harvest:
         """The images and imports of a style sheet; its URL is the base of both."""

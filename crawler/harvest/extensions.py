@@ -15,7 +15,9 @@ IMAGE_NAME = rf"\.(?=[{_FIRST_LETTERS}])(?:{'|'.join(sorted(IMAGE_EXTENSIONS))})
 _ARCHIVES_AND_PROGRAMS = "7z apk bin bz2 cab deb dmg exe gz iso jar msi pkg rar rpm tar tgz whl xz zip zst"
 _DOCUMENTS = "csv doc docx epub mobi odp ods odt pdf pps ppsx ppt pptx ps rtf tex txt xls xlsx"
 _MEDIA = "3gp aac avi flac flv m3u8 m4a m4v mkv mov mp3 mp4 mpeg mpg ogg ogv opus wav webm wma wmv"
-_PARTS_OF_PAGES = "css eot htc js json jsonld map mjs otf swf ttf wasm webmanifest woff woff2"
+_PARTS_OF_PAGES = (
+    "css eot exr glb gltf hdr htc js json jsonld map mjs otf swf ttf usdz wasm webmanifest woff woff2"
+)
 _FOR_OTHER_READERS = "atom ics rss torrent vcf xml xsd xsl yaml yml"
 
 OTHER_EXTENSIONS = frozenset(

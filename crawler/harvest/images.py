@@ -13,11 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from crawler.harvest import json_data, json_ld, lazy, scripts, styles
+from crawler.harvest import event_handlers, json_data, json_ld, lazy, scripts, styles
 from crawler.harvest.candidates import FALLBACK, PLAIN, Candidate, Rule, alone, group_of, in_srcset
 from crawler.harvest.cuts import Cut
 from crawler.harvest.data_urls import is_inline
 from crawler.harvest.extensions import leads_to_image
+from crawler.harvest.lightboxes import shows_image
 from crawler.harvest.parser_base import Element, link_target
 
 
@@ -28,10 +29,13 @@ def found_on(elements: Iterable[Element], *, guess: bool = False) -> Iterator[Ca
     for element in elements:
         name, attributes = element.name, element.attributes
         if _PLAIN_ATTRIBUTES.issuperset(attributes) and "-" not in name:
-            if name == "a" and not leads_to_image(attributes.get("href", "")):
-                if not last:
+            if name == "a" and not shows_image(attributes):
+                if attributes.get("href", "")[:1] in _CODE:
+                    rules: Sequence[Rule] = _RULES_OF[name]
+                elif not last:
                     continue  # as most elements: no rule finds anything
-                rules: Sequence[Rule] = ()
+                else:
+                    rules = ()
             else:
                 rules = _NAMED_RULES.get(name, ())
         else:
@@ -122,22 +126,35 @@ _META_NAMES = {
     **dict.fromkeys(("twitter:image", "twitter:image:src", "twitter:image0"), "twitter"),
     **dict.fromkeys((f"msapplication-{name}" for name in _TILES), "msapplication"),
     **dict.fromkeys(
-        ("thumbnail", "parsely-image-url", "sailthru.image.full", "sailthru.image.thumb"), "meta"
+        (
+            "image",
+            "thumbnail",
+            "thumbnailurl",
+            "thumbnail_url",
+            "parsely-image-url",
+            "sailthru.image.full",
+            "sailthru.image.thumb",
+            "vk:image",
+        ),
+        "meta",
     ),
 }
 """Where an image is found that a ``<meta>`` names, by the ``property`` or ``name`` of that."""
 _PROPERTIES = frozenset(
     {"image", "thumbnail", "thumbnailurl", "logo", "photo", "screenshot", "primaryimageofpage"}
 )
+_ADDRESSES = ("contenturl", "url")
+"""Properties that may be the address of an image, by its extension."""
 _VALUES = {"a": "href", "area": "href", "link": "href", "data": "value", "object": "data"}
 """The attribute with the value of a property, by element (HTML, "microdata"); ``content`` takes precedence."""
 
 
 def linked_image(element: Element) -> Iterator[Candidate]:
-    """``<a>`` and ``<area>`` that lead to an image by its extension; in SVG also by ``xlink:href``."""
-    for name in ("href", "xlink:href"):
-        if leads_to_image(element.attributes.get(name, "")):
-            yield from alone(element, name, element.name)
+    """``<a>`` and ``<area>`` that lead to an image by extension, or by a lightbox; in SVG also by ``xlink:href``."""
+    if shows_image(element.attributes):
+        yield from alone(element, "href", element.name)
+    if leads_to_image(element.attributes.get("xlink:href", "")):
+        yield from alone(element, "xlink:href", element.name)
     if "data-src" in element.attributes and link_target(element.attributes) == element.attributes["data-src"]:
         yield from alone(element, "data-src", element.name)
 
@@ -169,12 +186,14 @@ def properties(element: Element) -> Iterator[Candidate]:
     """schema.org in microdata (``itemprop``) and RDFa (``property``); not of ``<img>``, which other rules find."""
     for attribute in ("itemprop", "property"):
         value = element.attributes.get(attribute)
-        if not value or element.name == "img":
+        if not value or (element.name == "img" and "content" not in element.attributes):
             continue
         names = {name.removeprefix("schema:") for name in value.lower().split()}
         holder = "content" if "content" in element.attributes else _VALUES.get(element.name, "resource")
         reference = element.attributes.get(holder, "")
-        if not _PROPERTIES.isdisjoint(names) or ("contenturl" in names and leads_to_image(reference)):
+        if not _PROPERTIES.isdisjoint(names) or (
+            not names.isdisjoint(_ADDRESSES) and leads_to_image(reference)
+        ):
             yield from alone(element, holder, "itemprop" if attribute == "itemprop" else "rdfa")
 
 
@@ -210,6 +229,7 @@ RULES: tuple[tuple[Rule, str], ...] = (
     (styles.style_element, "style"),
     (lazy.lazy_attributes, ""),
     (lazy.other_attributes, ""),
+    (event_handlers.handled, ""),
     (styles.background_attribute, ""),
     (styles.style_attribute, ""),
 )
@@ -218,9 +238,11 @@ LAST_RULES: tuple[Rule, ...] = (scripts.image_urls,)
 """Rules that guess; only used on request."""
 
 _PLAIN_ATTRIBUTES = (lazy.NOT_OF_IMAGES - {"background", "poster", "style", "xlink:href"}) | {
-    "aria-hidden", "aria-label", "height", "onclick", "onload", "rel", "width",
+    "aria-hidden", "aria-label", "height", "rel", "width",
 }  # fmt: skip
 """Attributes that rules for elements of any name ignore; most elements have no others."""
+_CODE = frozenset({"j", "J"})
+"""How ``javascript:`` begins."""
 _NAMES = {name for _, names in RULES for name in names.split()}
 _NAMED_RULES = {name: tuple(rule for rule, names in RULES if name in names.split()) for name in _NAMES}
 _RULES_OF_ALL = tuple(rule for rule, names in RULES if not names)

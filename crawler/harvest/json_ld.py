@@ -74,7 +74,9 @@ class _Walk:
             for item in value:
                 yield from self.over(item, depth + 1, is_image=is_image)
         elif isinstance(value, dict):
-            if is_image or _is_image(value):
+            if is_image and isinstance(listed := value.get("@list") or value.get("@set"), list):
+                yield from self.over(listed, depth + 1, is_image=True)
+            elif is_image or _is_image(value):
                 yield from self._image(value, depth)
                 return
             for name, item in value.items():

@@ -15,6 +15,7 @@ from crawler.harvest.css import CssReference
 from crawler.harvest.cuts import Cut
 from crawler.harvest.encoding import with_query_in
 from crawler.harvest.extensions import may_lead_to_page
+from crawler.harvest.lightboxes import promises_image
 from crawler.harvest.page_numbers import Numbered
 from crawler.harvest.parser_base import Element, media_type
 from crawler.harvest.placeholders import is_template
@@ -46,6 +47,7 @@ _ENDS_PLAINLY = frozenset(ascii_letters + digits + "/")
 """With one of these before a fragment of letters and digits, a reference means the same URL without its fragment."""
 _NAMED_BY = {**{name: name for name in NAMED}, "previous": PREVIOUS, "amphtml": ALTERNATE}
 """``found_in`` by the link type (HTML, "link types"; AMP)."""
+_NAMES_PAGE = re.compile(r"\.x?html?(?:[?#]|\s*$)", re.IGNORECASE)
 _REFRESH = re.compile(
     r"[\d.]*+\s*+[;,]?+\s*+(?:url\s*+=\s*+)?+(?:\"([^\"]*)|'([^']*)|(.+))", re.IGNORECASE | re.DOTALL
 )
@@ -134,8 +136,9 @@ def links_on(elements: Iterable[Element]) -> list[Link]:
     for element in elements:
         name = element.name
         if name in ("a", "area"):  # first: most elements are links
-            reference = element.attributes.get("href")
-            if reference is not None and may_lead_to_page(reference):
+            attributes = element.attributes
+            reference = attributes.get("href")
+            if reference is not None and may_lead_to_page(reference) and not promises_image(attributes):
                 found.append(Link(reference, name, says_nofollow(element), paging.turns_page(element)))
         elif name in _LINKING:
             found += _LINKING[name](element)
@@ -200,6 +203,15 @@ def _framed(element: Element) -> Iterator[Link]:
     return _page_link(element.attributes.get("src"), element.name)
 
 
+def _embedded(element: Element) -> Iterator[Link]:
+    """A page in an ``<object>`` or ``<embed>``, which is a frame by another name."""
+    reference = element.attributes.get("data" if element.name == "object" else "src", "")
+    if media_type(element) in _PAGE_TYPES - {""} or (
+        not media_type(element) and _NAMES_PAGE.search(reference)
+    ):
+        yield from _page_link(reference, "iframe")
+
+
 def _refreshed(element: Element) -> Iterator[Link]:
     if element.attributes.get("http-equiv", "").strip().lower() == "refresh":
         yield from _page_link(refresh_target(element.attributes.get("content", "")), "refresh")
@@ -236,6 +248,8 @@ def _attached(element: Element) -> Iterator[Link]:
 _LINKING: dict[str, Callable[[Element], Iterator[Link]]] = {
     "iframe": _framed,
     "frame": _framed,
+    "object": _embedded,
+    "embed": _embedded,
     "meta": _refreshed,
     "link": _attached,
     "style": _imported,

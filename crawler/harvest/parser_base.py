@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
-from crawler.harvest.extensions import leads_to_image
+from crawler.harvest.extensions import IMAGE_NAME, leads_to_image
 
 MAX_ANCESTORS = 32
 MAX_TEXT_CHARS = 4096
@@ -37,7 +38,10 @@ _BREAKS = frozenset(
 )  # fmt: skip
 """Elements around which a person sees a gap, where markup may have none."""
 _COMMON = frozenset({"alt", "class", "content", "href", "id", "title", "value"})
-_TELLING = frozenset({"style", "background", "itemprop", "property"})
+_TELLING = frozenset({"style", "background", "itemprop", "poster", "property"})
+
+IMAGE_IN_CODE = re.compile(IMAGE_NAME, re.IGNORECASE)
+"""For handlers of events."""
 
 
 class Element(msgspec.Struct, frozen=True, kw_only=True):
@@ -177,6 +181,9 @@ def media_type(element: Element) -> str:
 def may_tell(attributes: dict[str, str]) -> bool:
     """Whether an element beyond NAMES may refer to an image."""
     return any(
-        name in _TELLING or name.startswith("data-") or (name not in _COMMON and leads_to_image(value))
+        name in _TELLING
+        or name.startswith("data-")
+        or (name not in _COMMON and (leads_to_image(value) or value[:1] in ("{", "[") or "url(" in value))
+        or (name[:2] == "on" and IMAGE_IN_CODE.search(value) is not None)
         for name, value in attributes.items()
     )

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from crawler.harvest.candidates import FULL_SIZE, SHOWN, Candidate, Preference, group_of, preference
-from crawler.harvest.extensions import leads_to_image
 from crawler.harvest.parser_base import Element
 from crawler.sizes import size_of
 
@@ -116,11 +115,12 @@ def words_of(told: Iterable[Located], images: Mapping[int, Element]) -> Element:
         hint = hint or _said(element.hint)
         caption = caption or _said(element.caption)
         heading = heading or _said(element.heading)
+    spoken = label if alt and label != alt else ""  # a label comes before alt where a page is read aloud
     return Element(
         name=elements[0].name,
-        attributes={"alt": alt or label, "title": title or hint},
+        attributes={"alt": alt or label, "title": title or spoken or hint},
         number=elements[0].number,
-        caption=caption,
+        caption=caption or (spoken if title else ""),
         heading=heading,
     )
 
@@ -265,7 +265,7 @@ def _full_sizes(
         element = item.candidate.element
         link = element.link
         is_own = key == group_of(element)  # not of another attribute of the element
-        if is_own and element.name in SHOWN and link in targets and leads_to_image(link):
+        if is_own and element.name in SHOWN and link in targets:
             inside[link].append(key)
     if not inside:
         return {}

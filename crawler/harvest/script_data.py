@@ -7,11 +7,14 @@ are devalue's (https://github.com/sveltejs/devalue) and turbo-stream's (https://
 
 from __future__ import annotations
 
+import base64
+import binascii
 import itertools
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any
+from urllib.parse import unquote
 
 from crawler.harvest import js_literals, loose_json
 from crawler.harvest.cuts import Cut, at_most
@@ -21,8 +24,10 @@ _MAX_ASSIGNMENTS = 500
 """Assignments that are tried in one script."""
 _ASSIGNED = re.compile(
     r"""=\s*+(?:
-      (?P<json>[{\[](?=\s*+["{\[])) | (?P<parse>JSON\.parse\(\s*+(?=["'`]))
-    | (?P<call>\(?(?:function\s*+\(|\()(?P<names>[\w$,\s]*+)\)\s*+(?:=>\s*+)?[({]) | (?P<literal>\{)
+      (?P<json>[{\[](?=\s*+["{\[]))
+    | (?P<parse>JSON\.parse\(\s*+(?:(?P<coded>decodeURIComponent|(?:window\.)?atob)\(\s*+)?(?=["'`]))
+    | (?P<call>\(?(?:function\s*+\(|\()(?P<names>[\w$,\s]*+)\)\s*+(?:=>\s*+)?[({]) | (?P<list>new\s++Array\()
+    | (?P<literal>\{|\[(?=\s*+'))
     )""",
     re.VERBOSE,
 )
@@ -33,8 +38,14 @@ _TARGET = re.compile(
     r"(?:(?:window|self|globalThis|this)\s*(?:\.[\w$]+|\[\s*[\"'][^\"'\[\]]+[\"']\s*\])+|(?:var|let|const)\s+[\w$]+|\b__\w+)"
     r"\s*\Z"
 )
-_STATE = re.compile(r"__|state|data|props|store|cache|nuxt|redux", re.IGNORECASE)
+_STATE = re.compile(
+    r"__|state|data|props|store|cache|nuxt|redux|context|photo|image|picture|gallery|galleries|slides|albums?(?![a-z])"
+    r"|(?:pic|img|banner|background|thumb)s(?![a-z])",
+    re.IGNORECASE,
+)
 """Part of a name to which a literal of JavaScript may be assigned; for JSON any name will do."""
+_LAST_NAME = re.compile(r"(?:[A-Za-z_$][\w$]*\s*\.\s*)*[A-Za-z_$][\w$]*\s*\Z")
+"""Any name. Data of such a name as :data:`_STATE` are taken wherever they are assigned: ``Static.CONTEXT = {…}``."""
 _RETURN = re.compile(r"(?:return\b\s*+|\A)\(?(?=\{)")
 _ARGUMENTS = re.compile(r"[\s;)]*+\}?[\s)]*+\(")
 _SVELTEKIT_DATA = re.compile(r"\bdata:\s*+(?=\[)")
@@ -58,7 +69,8 @@ def assigned(text: str) -> Iterator[Any]:
         if count >= _MAX_ASSIGNMENTS:
             yield Cut("json-cut")
             break
-        target = _TARGET.search(text, max(0, found.start() - _TARGET_CHARS), found.start())
+        start = max(0, found.start() - _TARGET_CHARS)
+        target = _TARGET.search(text, start, found.start()) or _named_state(text, start, found.start())
         position = found.end()
         if target is not None:
             try:
@@ -70,19 +82,37 @@ def assigned(text: str) -> Iterator[Any]:
         yield from at_most(_MAX_ASSIGNMENTS, _of_sveltekit(text), slug="json-cut")
 
 
+def _named_state(text: str, start: int, end: int) -> re.Match[str] | None:
+    target = _LAST_NAME.search(text, start, end)
+    return target if target is not None and _STATE.search(target[0].rpartition(".")[2]) else None
+
+
 def _assigned(text: str, found: re.Match[str], *, is_state: bool) -> tuple[Any, int]:
     if found["parse"]:
         argument, end = js_literals.read_at(text, found.end())
-        return loose_json.read(argument) if isinstance(argument, str) else None, end
+        return loose_json.read(_decoded(argument, found["coded"])) if isinstance(argument, str) else None, end
     if found["json"]:
         value, end = loose_json.read_at(text, found.start("json"))
         if value is not loose_json.BROKEN:
             return value, end
     if not is_state:
         raise NotALiteralError
+    if found["list"]:
+        return js_literals.list_at(text, found.end())
     if found["call"]:
         return _called(text, found)
     return js_literals.read_at(text, found.start(found.lastgroup or 0))
+
+
+def _decoded(argument: str, coded: str | None) -> str:
+    if not coded:
+        return argument
+    if coded == "decodeURIComponent":
+        return unquote(argument)
+    try:
+        return base64.b64decode(argument).decode("utf-8", "replace")
+    except binascii.Error:
+        return ""
 
 
 def _called(text: str, found: re.Match[str]) -> tuple[Any, int]:

@@ -1,6 +1,6 @@
 """Which of the images that Chromium loads on saved pages do the harvest rules find?
 
-    python -m tests.benchmarks.browser [FOLDER ...] [--sample N] [--javascript] [--chromium PATH]
+    python -m tests.benchmarks.browser [FOLDER ...] [--sample N] [--javascript] [--words] [--unasked] [--chromium PATH]
 
 Without FOLDER the pages of tests/cases. Needs Chromium, and Playwright for Python, which is no dependency of this
 project. Nothing is fetched from anywhere: each request of the browser is answered here, with the file of that name, or
@@ -9,6 +9,10 @@ with a small picture where it wants an image.
 Each page is opened in several windows, scrolled to its end, and every image that was requested is compared with what
 a crawl with ``images = "all"`` finds on the page, its style sheets and its frames. Scripts are off unless asked for:
 what they make up is out of reach of a crawl without a browser.
+
+With --words, the names and descriptions of images in Chromium's accessibility tree, and the captions of figures, have
+to be among the words of their records. With --unasked, URLs are named that the rules take for images, though they are
+not in the folder and no window asked for them: what they cost owners are requests for nothing.
 """
 
 from __future__ import annotations
@@ -27,6 +31,7 @@ from crawler.errors import Rejection
 from crawler.harvest import links
 from crawler.harvest.data_urls import InlineImages, is_inline
 from crawler.urls import canonical
+from tests.benchmarks.browser_words import lacks, words_shown
 from tests.support.images import SVG, png
 from tests.support.saved_pages import cases, read
 
@@ -74,6 +79,25 @@ class Compared(NamedTuple):
     name: str
     browser: frozenset[str]
     missing: frozenset[str]
+    unasked: frozenset[str]
+    said: int
+    """Words that a person reads or hears of the page's images."""
+    unsaid: frozenset[tuple[str, str]]
+    """URL and words that its record lacks."""
+
+
+class Seen(NamedTuple):
+    """What the windows have shown of one page."""
+
+    images: set[str]
+    words: set[tuple[str, str]]
+
+
+class Found(NamedTuple):
+    """What the rules have found on one page: URLs with the words of their records."""
+
+    words: dict[str, str]
+    origins: dict[str, str]
 
 
 def pages_of_cases() -> tuple[Store, list[str]]:
@@ -103,38 +127,42 @@ def pages_of_folder(folder: Path, sample: int) -> tuple[Store, list[str]]:
     return Store({}, folder), [FOLDER_URL + quote(path.relative_to(folder).as_posix()) for path in chosen]
 
 
-def found_by_rules(store: Store, url: str) -> set[str]:
+def found_by_rules(store: Store, url: str) -> Found:
     """The images of a page, of its style sheets and frames, and of theirs."""
-    found: set[str] = set()
+    words: dict[str, str] = {}
+    origins: dict[str, str] = {}
     seen: set[str] = set()
     waiting = [(url, "", "text/html")]
     while waiting and len(seen) < MAX_ATTACHED:
-        url, found_in, content_type = waiting.pop()
-        document = store.get(url)
-        if document is None or url in seen:
+        page, found_in, content_type = waiting.pop()
+        document = store.get(page)
+        if document is None or page in seen:
             continue
-        seen.add(url)
+        seen.add(page)
         content_type = (
             document.content_type if document.content_type.startswith("text/html") else content_type
         )
         as_sheet = links.STYLE_SHEET if found_in == links.STYLE_SHEET else ""
         try:
-            harvest = read(url, document.content, content_type, found_in=as_sheet, images="all", scope="any")
+            harvest = read(page, document.content, content_type, found_in=as_sheet, images="all", scope="any")
         except Rejection as exc:
-            print(f"{url} is not harvested: {exc}", file=sys.stderr)
+            print(f"{page} is not harvested: {exc}", file=sys.stderr)
             continue
         for image in harvest.images:
+            assert image.origin is not None
+            said = (image.origin.alt, image.origin.title, image.origin.caption)
             # where a browser asks by http after all, that is the second choice of what is asked by https first
-            found |= {
-                image.url,
-                *(other.url for other in (image.origin.alternatives if image.origin else ())),
-            }
+            for name in map(
+                _as_chromium_writes, (image.url, *(other.url for other in image.origin.alternatives))
+            ):
+                words[name] = " ".join((words.get(name, ""), *said))
+                origins[name] = image.origin.found_in
         waiting += [
             (link.url, link.origin.found_in, _FOLLOWED[link.origin.found_in])
             for link in harvest.links
             if link.origin is not None and link.origin.found_in in _FOLLOWED
         ]
-    return found
+    return Found(words, origins)
 
 
 class Browser:
@@ -168,15 +196,18 @@ class Browser:
         self._browser.close()
         self._playwright.stop()
 
-    def images(self, store: Store, url: str) -> set[str]:
+    def seen(self, store: Store, url: str, *, with_words: bool) -> Seen:
         """What it loads as images of the page at *url*, in all windows together; canonical URLs."""
-        seen: set[str] = set()
+        seen = Seen(set(), set())
         for context in self._contexts:
-            seen |= self._images_in(context, store, url)
+            images, words = self._seen_in(context, store, url, with_words=with_words)
+            seen.images.update(images)
+            seen.words.update(words)
         return seen
 
-    def _images_in(self, context: Any, store: Store, url: str) -> set[str]:
+    def _seen_in(self, context: Any, store: Store, url: str, *, with_words: bool) -> Seen:
         requested: set[str] = set()
+        words: set[tuple[str, str]] = set()
 
         def answer(route: Any) -> None:
             request = route.request
@@ -205,9 +236,11 @@ class Browser:
                 # one whose address is a script never gets a document, and waiting for that never ends
                 if frame.url and not frame.url.startswith(_ERROR_PAGE):
                     requested.update(frame.evaluate(_CURRENT))
+            if with_words:
+                words = {(name, said) for image, said in words_shown(page) if (name := _named(image))}
         finally:
             page.close()
-        return {name for name in map(_named, requested) if name and name != url}
+        return Seen({name for name in map(_named, requested) if name and name != url}, words)
 
 
 def _named(url: str) -> str | None:
@@ -220,11 +253,22 @@ def _as_chromium_writes(url: str) -> str:
     return url.replace("|", "%7C")
 
 
-def compared(browser: Browser, store: Store, urls: list[str]) -> Iterator[Compared]:
+def compared(browser: Browser, store: Store, urls: list[str], *, with_words: bool) -> Iterator[Compared]:
     for url in urls:
-        seen = browser.images(store, url)
-        found = {_as_chromium_writes(image) for image in found_by_rules(store, url)}
-        yield Compared(url, frozenset(seen), frozenset(seen - found))
+        seen = browser.seen(store, url, with_words=with_words)
+        found = found_by_rules(store, url)
+        yield Compared(
+            url,
+            frozenset(seen.images),
+            frozenset(seen.images - found.words.keys()),
+            frozenset(
+                f"{image} ({found_in})"
+                for image, found_in in found.origins.items()
+                if image not in seen.images and not is_inline(image) and store.get(image) is None
+            ),
+            len(seen.words),
+            frozenset((image, said) for image, said in seen.words if lacks(found.words.get(image, ""), said)),
+        )
 
 
 def main() -> int:
@@ -232,6 +276,8 @@ def main() -> int:
     parser.add_argument("folders", nargs="*", type=Path, metavar="FOLDER")
     parser.add_argument("--sample", type=int, default=0, metavar="N", help="pages of each folder; 0 is all")
     parser.add_argument("--javascript", action="store_true", help="let the pages' scripts run")
+    parser.add_argument("--words", action="store_true", help="compare what is said of the images, too")
+    parser.add_argument("--unasked", action="store_true", help="name what the rules find and nobody has")
     parser.add_argument("--chromium", default=shutil.which("chromium"), metavar="PATH")
     options = parser.parse_args()
     if options.chromium is None:
@@ -239,15 +285,25 @@ def main() -> int:
     shelves = [(str(folder), *pages_of_folder(folder, options.sample)) for folder in options.folders]
     with Browser(options.chromium, javascript=options.javascript) as browser:
         for name, store, urls in shelves or [("tests/cases", *pages_of_cases())]:
-            total = missing = 0
-            for page in compared(browser, store, urls):
+            total = missing = unasked = said = unsaid = 0
+            for page in compared(browser, store, urls, with_words=options.words):
                 total += len(page.browser)
                 missing += len(page.missing)
+                unasked += len(page.unasked)
+                said += page.said
+                unsaid += len(page.unsaid)
                 print(f"{page.name}: {len(page.browser)} images in the browser, {len(page.missing)} missing")
                 for url in sorted(page.missing):
                     print(f"  missing: {url}")
+                for url in sorted(page.unasked) if options.unasked else ():
+                    print(f"  unasked: {url}")
+                for url, words in sorted(page.unsaid):
+                    print(f"  unsaid: {url}: {words}")
             recall = 100 * (total - missing) / total if total else 100.0
-            print(f"{name}: {len(urls):,} pages, {total - missing:,} of {total:,} images: {recall:.2f} %")
+            print(
+                f"{name}: {len(urls):,} pages, {total - missing:,} of {total:,} images: {recall:.2f} %;"
+                f" {unasked:,} unasked; {said - unsaid:,} of {said:,} words"
+            )
     return 0
 
 

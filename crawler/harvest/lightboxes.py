@@ -1,0 +1,53 @@
+"""Tells which links show an image over their page, whatever their addresses look like."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from crawler.harvest.extensions import leads_elsewhere, leads_to_image
+
+_KINDS = ("data-type", "data-vbtype", "data-fancybox-type", "data-mfp-type", "data-lity-type", "type")
+"""Attributes that say what a link shows (fancybox, GLightbox, VenoBox …); ``type`` is a media type."""
+_SHOWN_IN = frozenset({"data-lightbox", "data-pswp-width"})
+"""Attributes of lightboxes that show nothing but images (Lightbox2, PhotoSwipe 5)."""
+_SIZE = re.compile(r"[0-9]{2,5}x[0-9]{2,5}")
+"""The size of an image, in ``data-size`` (PhotoSwipe 4)."""
+_RELATION = re.compile(r"(?:^|\s)lightbox(?:\[|\s|$)", re.IGNORECASE)
+_CLASS = "mfp-image"
+_TELLING = _SHOWN_IN.union(_KINDS, ("rel", "data-size"))
+_NO_PICTURE = ("#", "javascript:", "mailto:")
+_FILM = re.compile(r"youtu\.?be|vimeo\.com|/maps[/?]", re.IGNORECASE)
+
+
+def shows_image(attributes: Mapping[str, str]) -> bool:
+    """Whether the link with these attributes leads to an image, by its extension or by what a lightbox wants."""
+    return leads_to_image(attributes.get("href", "")) or promises_image(attributes)
+
+
+def promises_image(attributes: Mapping[str, str]) -> bool:
+    """Whether the link with these attributes shows an image by what a lightbox wants."""
+    if _TELLING.isdisjoint(attributes) and _CLASS not in attributes.get("class", ""):
+        return False  # as nearly always
+    return _is_promised(attributes) and _may_be_image(attributes.get("href", ""))
+
+
+def _is_promised(attributes: Mapping[str, str]) -> bool:
+    return (
+        not _SHOWN_IN.isdisjoint(attributes)
+        or any(attributes.get(name, "").partition("/")[0].strip().lower() == "image" for name in _KINDS)
+        or _RELATION.search(attributes.get("rel", "")) is not None
+        or _SIZE.fullmatch(attributes.get("data-size", "").strip()) is not None
+        or _CLASS in attributes.get("class", "").split()
+    )
+
+
+def _may_be_image(reference: str) -> bool:
+    reference = reference.strip()
+    return bool(
+        reference
+        and not reference.lower().startswith(_NO_PICTURE)
+        and not reference.endswith((".html", ".htm"))
+        and not leads_elsewhere(reference)
+        and not _FILM.search(reference)
+    )

@@ -1,0 +1,62 @@
+"""Finds pieces of markup within a page that its browser or its scripts would show as a part of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+from urllib.parse import unquote
+
+from crawler.harvest.js_literals import unquoted
+from crawler.harvest.parser_base import Element, media_type
+
+_TEMPLATE_TYPE = re.compile(r"text/html|.*(?:template|tmpl|handlebars|mustache|underscore)", re.DOTALL)
+"""The ``type`` of a script that holds markup for other scripts."""
+_WRITTEN = re.compile(
+    r"\bdocument\.write(?:ln)?\(\s*+(?P<string>\"(?:[^\"\\\n]|\\.)*+\"|'(?:[^'\\\n]|\\.)*+')\s*+\)"
+)
+"""Markup that stands whole in the code that writes it."""
+_FRAMES = frozenset({"embed", "frame", "iframe", "object"})
+_MARKUP_IN_DATA = re.compile(r"=\s*+[\"']?(?:<|&lt;|&#(?:60|x3c);)", re.IGNORECASE)
+_PAGE = re.compile(r"\s*+data:text/html(?:;\s*+charset=[\w-]++)?,", re.IGNORECASE)
+_SHOWS = re.compile(r"<(?:img|image|picture|source|video|object|amp-img)\b|url\(", re.IGNORECASE)
+
+
+class Part(NamedTuple):
+    markup: str
+    heading: str
+
+
+def parts_on(html: str, elements: Iterable[Element]) -> Iterator[Part]:
+    """The pieces of markup in *elements*, those of *html*: ``srcdoc``, ``data:text/html``, templates in scripts,
+    ``document.write``, ``data-content="<img …>"``.
+    """
+    may_be_in_data = _MARKUP_IN_DATA.search(html) is not None
+    for element in elements:
+        if element.name in _FRAMES:
+            yield from _in_frame(element)
+        elif element.name == "script":
+            yield from (Part(markup, "") for markup in _in_script(element))
+        if may_be_in_data:
+            for name, value in element.attributes.items():
+                if name[:5] == "data-" and value[:1] == "<" and _SHOWS.search(value):
+                    yield Part(value, element.heading)
+
+
+def _in_frame(element: Element) -> Iterator[Part]:
+    if "srcdoc" in element.attributes:
+        yield Part(element.attributes["srcdoc"], element.heading)
+    reference = element.attributes.get("data" if element.name == "object" else "src", "")
+    if found := _PAGE.match(reference):
+        yield Part(unquote(reference[found.end() :]), element.heading)
+
+
+def _in_script(element: Element) -> Iterator[str]:
+    text = element.text
+    kind = media_type(element)
+    if kind and _TEMPLATE_TYPE.fullmatch(kind):
+        if _SHOWS.search(text):
+            yield text
+    elif "document.write" in text:
+        written = (unquoted(found["string"]) for found in _WRITTEN.finditer(text))
+        yield from filter(_SHOWS.search, written)
