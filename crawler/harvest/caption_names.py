@@ -14,6 +14,7 @@ from crawler.harvest.markup import positions_of
 from crawler.harvest.parser_base import HEADINGS, SHOWING, Mark
 
 ELEMENTS = ("figcaption", "caption")
+_ITEMPROP = re.compile(r"itemprop=\"[^\"]{0,80}\bcaption\b")
 _TITLE_ENDS = ('title"', "class=title")
 _NEAR_CHARS = 400
 _MAX_LOOKS = 1000
@@ -73,6 +74,8 @@ def marks_in(html: str, classes: str) -> tuple[Mark, ...]:
             marks.append(Mark("class", "caption"))
         if 'role="caption"' in html:
             marks.append(Mark("role", "caption", is_word=True))
+        if 'itemprop="' in html and _ITEMPROP.search(html):
+            marks.append(Mark("itemprop", "caption", is_word=True))
     if "title" in classes and any(
         _is_near_picture(html, position)
         for end in _TITLE_ENDS
@@ -91,7 +94,7 @@ def strength_of(name: str, attributes: Mapping[str, str]) -> int:
     role = attributes.get("role", "").lower()
     if name in _NEVER or role == "heading":
         return NONE
-    if role == "caption":
+    if role == "caption" or (name != "meta" and "caption" in attributes.get("itemprop", "").lower().split()):
         return STRONG
     value = attributes.get("class", "").lower()
     if "caption" in value or "gallerytext" in value:

@@ -166,6 +166,8 @@ class DocumentReader:
         """The images and links of a page; *encoding* is what it was sent in. Raises NotHtml."""
         elements = parse(html, parser=self._config.harvest.parser, left_out=source.left_out)
         elements += _numbered(source.named, after=len(elements))
+        if ":image:alt" in html:
+            elements = images.with_meta_words(elements)
         titles = (element.text for element in elements if element.name == "title")
         base = links.base_url(elements, source.url)
         obeyed = directives.with_meta(source.obeyed, _metas(elements), agent=self._agent)

@@ -41,11 +41,15 @@ _TRANSPARENT = frozenset({"a", "noscript", "span"})
 _FRAMES = frozenset({"iframe", "frame"})
 _DESCRIPTIONS = ("aria-describedby", "aria-details")
 _BY_ID = ("aria-labelledby", *_DESCRIPTIONS)
-_OF_PICTURES = ("data-caption", "data-sub-html", "data-image-caption")
-_OF_LINKS = (*_OF_PICTURES, "data-title")
-"""Attributes from which lightboxes take captions: fancybox, lightgallery, Jetpack's carousel, lightbox2."""
+_OF_PICTURES = (
+    "data-caption", "data-sub-html", "data-image-caption", "data-description", "data-image-description", "data-desc",
+    "data-elementor-lightbox-description", "data-pswp-caption", "data-lcl-txt", "data-footer", "aria-description",
+)  # fmt: skip
+_TITLES = ("data-title", "data-image-title", "data-elementor-lightbox-title", "data-lcl-title")
+_OF_LINKS = (*_OF_PICTURES, *_TITLES)
+"""Attributes from which lightboxes take captions: fancybox, lightgallery, Jetpack's carousel, lightbox2 …"""
 _DRAWN = frozenset({"image", "use", "feimage"})
-_SAYING = frozenset({"aria-label", *_BY_ID, *_OF_PICTURES})
+_SAYING = frozenset({"aria-label", "data-alt", *_BY_ID, *_OF_LINKS})
 _TAG = re.compile(r"<[^<>]*>")
 
 
@@ -203,18 +207,22 @@ class ElementWords:
         for picture in self._pictures:
             caption = captions.get(picture.number, "")
             if caption or not self._stands_alone(picture):
+                caption = caption or self._instead_of_caption(picture)
+                hint = self._hint(picture)
                 self._tell(
                     picture.place,
                     label=self._label(picture),
-                    hint=self._hint(picture),
-                    caption=caption or self._instead_of_caption(picture),
+                    hint="" if hint == caption else hint,
+                    caption=caption,
                 )
         for place, link in self._links_to_pictures:
             attributes = self._elements[place].attributes
             # The text of a link without a picture is the caption of its image
             text = "" if self._tree.key(link) in self._linked else self._text_of(link)
             caption = _for_lightboxes(attributes, _OF_LINKS) or text
-            self._tell(place, label=attributes.get("aria-label", ""), hint="", caption=caption)
+            hint = _for_lightboxes(attributes, _TITLES)
+            label = attributes.get("aria-label", "")
+            self._tell(place, label=label, hint="" if hint == caption else hint, caption=caption)
         return self._elements
 
     def _tell(self, place: int, *, label: str, hint: str, caption: str) -> None:
@@ -243,11 +251,18 @@ class ElementWords:
         return (
             self._named_by(picture.attributes, "aria-labelledby")
             or picture.attributes.get("aria-label", "")
+            or picture.attributes.get("data-alt", "")
             or self._drawn_for(picture, "title")
         )
 
     def _hint(self, picture: _Picture) -> str:
-        return picture.link_attributes.get("title", "") or self._drawn_for(picture, "title")
+        return (
+            picture.link_attributes.get("title", "")
+            or self._drawn_for(picture, "title")
+            or _for_lightboxes(picture.attributes, _TITLES)
+            or _for_lightboxes(picture.link_attributes, _TITLES)
+            or picture.link_attributes.get("aria-label", "")
+        )
 
     def _instead_of_caption(self, picture: _Picture) -> str:
         """The substitute for a caption, the likeliest first."""
@@ -281,7 +296,7 @@ class ElementWords:
     def _drawn_for(self, picture: _Picture, name: str) -> str:
         if not self._drawn or self._elements[picture.place].name not in _DRAWN:
             return ""
-        texts = (self._drawn.get((self._tree.key(node), name)) for node in picture.above)
+        texts = (self._drawn.get((self._tree.key(node), name)) for node in (picture.node, *picture.above))
         return next(filter(None, texts), "")
 
     def _text_of(self, link: Any) -> str:

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+import msgspec
+
 from crawler.harvest import event_handlers, json_data, json_ld, lazy, scripts, styles
 from crawler.harvest.candidates import FALLBACK, PLAIN, Candidate, Rule, alone, group_of, in_srcset
 from crawler.harvest.cuts import Cut
@@ -180,6 +182,24 @@ def meta_images(element: Element) -> Iterator[Candidate]:
     name = element.attributes.get("property") or element.attributes.get("name", "")
     if found_in := _META_NAMES.get(name.strip().lower()):
         yield from alone(element, "content", found_in)
+
+
+def with_meta_words(elements: Iterable[Element]) -> list[Element]:
+    """*elements*; each ``<meta>`` of an image has the ``alt`` that ``og:image:alt`` or ``twitter:image:alt`` tells."""
+    told = list(elements)
+    places: dict[str, int] = {}
+    for place, element in enumerate(told):
+        if element.name != "meta":
+            continue
+        name = (element.attributes.get("property") or element.attributes.get("name", "")).strip().lower()
+        kind, _, about = name.partition(":")
+        if name in _META_NAMES:
+            places[kind] = place
+        elif about == "image:alt" and kind in places:
+            named = told[places[kind]]
+            attributes = {**named.attributes, "alt": element.attributes.get("content", "")}
+            told[places[kind]] = msgspec.structs.replace(named, attributes=attributes)
+    return told
 
 
 def properties(element: Element) -> Iterator[Candidate]:

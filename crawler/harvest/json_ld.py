@@ -24,6 +24,7 @@ _MAX_DEPTH = 64
 _THUMBNAILS = frozenset({"thumbnail", "thumbnailurl"})
 _PROPERTIES = _THUMBNAILS | {"image", "images", "logo", "photo", "photos", "primaryimageofpage", "screenshot"}
 """Properties whose value is an image or its URL; in lower case, as pages get the case wrong."""
+_CAPTIONS = ("caption", "description")
 _IMAGE_TYPES = frozenset({"imageobject", "imageobjectsnapshot", "barcode", "photograph"})
 
 _NAMED_STRING = re.compile(
@@ -93,8 +94,13 @@ class _Walk:
         self._images += 1
         group = f"json-ld{self._element.number}.{self._images}"
         told = self._element
-        if isinstance(caption := facts.get("caption"), str):
-            told = msgspec.structs.replace(told, caption=caption)
+        texts = [text for name in _CAPTIONS if isinstance(text := facts.get(name), str) and text]
+        name = facts.get("name")
+        if texts or isinstance(name, str):
+            attributes = {**told.attributes, "title": name} if isinstance(name, str) else told.attributes
+            told = msgspec.structs.replace(
+                told, caption=texts[0] if texts else told.caption, attributes=attributes
+            )
         for reference in references[:1]:
             yield _candidate(told, reference, group=group, rank=FULL_SIZE)
         for reference in references[1:]:
