@@ -33,6 +33,9 @@ _MAX_TEXT_CHARS = 4096
 
 _ABSOLUTE = re.compile(r"(?:https?:)?//[^/?#\s]+[/?].", re.IGNORECASE)
 _ROOTED = re.compile(r"(?:https?:)?//[^/?#\s]+[/?].|/[^/\s]", re.IGNORECASE)
+_OF_WIX = re.compile(r"[0-9a-f]{5,8}_[0-9a-f]{32}~mv2(?:_[a-z0-9_]{1,40})?\.[a-z]{3,4}")
+_WIX_MEDIA = "https://static.wixstatic.com/media/"
+"""Wix names its images by id; as a reference of the page each was a 404."""
 _INLINE = re.compile(r"data:image/[\w.+-]{1,64}[;,]", re.IGNORECASE)
 _ADDRESS_START = re.compile(r"(?!//?+\Z)[^#?\s].")
 _NO_ADDRESS = re.compile(r"[\s<>\"`\\^|{}]")
@@ -156,6 +159,8 @@ class _Walk:
                 self.over(value, _of_member(below, said, is_image=is_one, own_group=own_group))
 
     def _string(self, value: str, said: Meaning, around: _Around, of: _Member) -> None:
+        if _OF_WIX.fullmatch(value):
+            value = f"{_WIX_MEDIA}{value}"
         if "<img" in value:
             self._markup(value)
         elif value[:1] in ("{", "["):

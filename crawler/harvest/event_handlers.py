@@ -21,7 +21,7 @@ _LOADED = re.compile(r"\bMM_(?:preloadImages|swapImage)\s*+\(([^()]*+)\)")
 _SCRIPT = re.compile(r"\s*+javascript:", re.IGNORECASE)
 _ANY_STRING = re.compile(_STRING)
 _DRAWN = re.compile(
-    r"\.(?:background(?:Image)?|cssText)\s*+[+]?=(?!=)[^;]*?url\(\s*+[\\\"']*+([^\\\"')\s]++)"
+    r"\.(?:background(?:Image)?|cssText)\s*+[+]?=(?!=)[^;]{0,200}?url\(\s*+[\\\"']*+([^\\\"')\s]++)"
 )
 """What a style is set to."""
 

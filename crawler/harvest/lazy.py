@@ -47,7 +47,7 @@ _ENCODED = re.compile(r"https?%3a%2f%2f", re.IGNORECASE)
 _IN_BASE64 = ("aHR0cDov", "aHR0cHM6")
 """``http:/`` and ``https:``, as some loaders hide them."""
 _BETWEEN = re.compile(r"[,|;]")
-_OF_MEDIA = re.compile(r"\s*+(?:\[[^\[\]]*+\]\s*+)*+\|\s*+|\s++\[[^\[\]]*+\]\s*+")
+_OF_MEDIA = re.compile(r"(?:\s\[[^\[\]]*+\])?+\s?+\|\s|\s\[[^\[\]]*+\]\s*+\Z|\s\[[^\[\]]*+\](?=\s*+\|)")
 """Between the parts of ``data-bgset``, of which each may have a media condition in brackets (lazysizes)."""
 _INTERCHANGE = re.compile(r"\[\s*+([^\s,\[\]]++)\s*+,[^\[\]]*+\]")
 """``[small.jpg, small], [large.jpg, large]`` (Foundation)."""
@@ -207,7 +207,12 @@ def _plain(value: str) -> str:
 
 def _named(element: Element, name: str, value: str) -> Candidate | None:
     """The image whose address is *value*, if the name says that it is one."""
-    if not _ADDRESS.fullmatch(value) or extension(value) in _NO_PICTURE or leads_elsewhere(value):
+    if (
+        not _ADDRESS.fullmatch(value)
+        or value[-1] == "/"
+        or extension(value) in _NO_PICTURE
+        or leads_elsewhere(value)
+    ):
         return None
     if element.name in SHOWN:
         if (said := lazy_names.of_picture(name)) is not None:
