@@ -13,7 +13,8 @@ from crawler.harvest.parser_base import Element, media_type
 _TEMPLATE_TYPE = re.compile(r"text/html|.*(?:template|tmpl|handlebars|mustache|underscore)", re.DOTALL)
 """The ``type`` of a script that holds markup for other scripts."""
 _WRITTEN = re.compile(
-    r"(?:\A|[;}\n]|<!--)[ \t\r]{0,64}+document\.write(?:ln)?\(\s*+(?P<string>\"(?:[^\"\\\n]|\\.)*+\"|'(?:[^'\\\n]|\\.)*+')\s*+\)"
+    r"(?:\A|[;}\n]|<!--)[ \t\r]{0,64}+document\.write(?:ln)?\(\s*+"
+    r"(?P<string>\"(?:[^\"\\\n]|\\.)*+\"|'(?:[^'\\\n]|\\.)*+')\s*+\)"
 )
 """Markup that stands whole in the code that writes it, on no condition."""
 _FRAMES = frozenset({"embed", "frame", "iframe", "object"})
