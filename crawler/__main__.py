@@ -7,12 +7,10 @@ import signal
 import sys
 from typing import NoReturn
 
-from crawler.process_end import end_process
+from crawler.process_end import EXIT_INTERRUPTED, end_process
 
 _OF_A_CRAWL = frozenset({"crawl", "serve", "demo"})
 """Commands that have a fork server."""
-_INTERRUPTED = 130
-"""As the shell tells of a program that SIGINT ended."""
 _HELP = frozenset({"-h", "--help", "--help-all"})
 
 
@@ -36,7 +34,7 @@ def main() -> NoReturn:
         code = cli.main(forks=forks)
     except KeyboardInterrupt:  # while it was imported: later it sees to that itself
         sys.stderr.write("image-crawler: interrupted\n")
-        code = _INTERRUPTED
+        code = EXIT_INTERRUPTED
     finally:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # whoever is in a hurry now sees no traceback
         if forks is not None:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import atexit
 import os
+import signal
 import sys
 import threading
 from contextlib import suppress
 from typing import NoReturn
+
+EXIT_INTERRUPTED = 128 + signal.SIGINT
+EXIT_TERMINATED = 128 + signal.SIGTERM
+"""The exit code of a shell for a program that SIGTERM has ended. 0 would mean that the crawl has finished."""
 
 
 def end_process(code: int) -> NoReturn:

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from crawler.cli import tables
 from crawler.cli.crawl import CrawlOptions
-from crawler.cli.exit_signals import EXIT_INTERRUPTED, exit_code, in_words, terminated_like_interrupted
+from crawler.cli.exit_signals import exit_code, in_words, terminated_like_interrupted
 from crawler.cli.image_locations import will_be_kept
 from crawler.cli.lists import gathered_with, without_pipes
 from crawler.cli.options import fork_server, verbosity
@@ -28,6 +28,7 @@ from crawler.config import SETTINGS
 from crawler.errors import CrawlStopped, LimitReached
 from crawler.logs import setup
 from crawler.logs.events import CRAWL_OPEN, NOTICE, tell
+from crawler.process_end import EXIT_INTERRUPTED
 from crawler.queues.redis.address import is_redis, without_password
 from crawler.run.supervisor import Crawl
 from crawler.urls import without_login

@@ -18,12 +18,13 @@ import crawler.cli
 from crawler import __version__
 from crawler.cli import COMMANDS, EXIT_BROKEN_PIPE, CommandEntry, cli, main
 from crawler.cli.crawl_run import _same_command
-from crawler.cli.exit_signals import EXIT_INTERRUPTED, EXIT_TERMINATED, Terminated
+from crawler.cli.exit_signals import Terminated
 from crawler.cli.options import Command
 from crawler.cli.setting_options import config_options
 from crawler.config import SETTINGS, Config
 from crawler.errors import CrawlError, FolderError
 from crawler.logs import setup
+from crawler.process_end import EXIT_INTERRUPTED, EXIT_TERMINATED
 from crawler.run.supervisor import Crawl
 from tests.support.crawls import garden, keep, saved
 

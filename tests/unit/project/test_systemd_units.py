@@ -11,8 +11,8 @@ import click
 import pytest
 
 from crawler.cli import cli
-from crawler.cli.exit_signals import EXIT_INTERRUPTED, EXIT_TERMINATED
 from crawler.config import SETTINGS, Config, load
+from crawler.process_end import EXIT_INTERRUPTED, EXIT_TERMINATED
 from crawler.run.endpoints import read_access
 from crawler.run.keygen import make_keys
 from crawler.run.worker_pool import STOP_GRACE_S
