@@ -20,7 +20,7 @@ SLOW = "asyncio concurrent.futures email.* http.* multiprocessing sqlite3 ssl su
 """Modules of Python that take milliseconds, and that nothing below imports."""
 OF_HELP = (
     "crawler.cli crawler.cli.options crawler.cli.short_help crawler.cli.exit_signals"
-    " crawler.errors crawler.errors.* crawler.text crawler.text.display"
+    " crawler.errors crawler.errors.* crawler.process_end crawler.text crawler.text.display"
 )
 """All of ours that the help of the program imports."""
 NOT_OF_CRAWL_HELP = (
