@@ -28,8 +28,7 @@ from crawler.queues.redis.codec import KINDS, local_id, unpacked
 from crawler.queues.redis.collector import Collector
 from crawler.queues.redis.shards import Shards
 from crawler.queues.redis.writer import CrawlfileWriter
-from tests.support.clocks import Clock
-from tests.support.machine import SETTINGS, QueueMachine, TroubledMachine
+from tests.support.machine import SETTINGS, Clock, QueueMachine, TroubledMachine
 from tests.support.redisserver import RedisServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.untraced]
@@ -66,7 +65,10 @@ class RedisEngine:
         self._collector.reconcile(outlet_is_empty=anew)
         self._client.opened()
         self.queue, self.results = self._client.get_task_queue(), self._client.get_result_queue()
-        self.tick = self._client.tick
+
+    def tick(self) -> None:
+        self._client.tick()
+        assert not self._client.damage(), "nothing is gone"
 
     def restart(self, *, new_run: bool) -> None:
         self._client.disconnect()

@@ -88,6 +88,9 @@ end
 -- So many more requests are under way to a host, or fewer.
 function domains.count(lane, by)
   lane.f = lane.f + by
+  if lane.f < 0 then -- whoever has removed the hosts: this one was made anew since, of nothing (see tick.lua)
+    call('HSET', P .. 'm', 'damaged', P .. 'hosts')
+  end
   local one = domains.of(lane)
   if one and by ~= 0 then
     one.f, one.dirty = one.f + by, true
