@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import NoReturn
 
 from crawler.process_end import EXIT_INTERRUPTED, end_process
+
+TYPE_CHECKING = False  # as in crawler/__init__.py
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 _OF_A_CRAWL = frozenset({"crawl", "serve", "demo"})
 """Commands that have a fork server."""

@@ -8,7 +8,10 @@ import signal
 import sys
 import threading
 from contextlib import suppress
-from typing import NoReturn
+
+TYPE_CHECKING = False  # as in crawler/__init__.py
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 EXIT_INTERRUPTED = 128 + signal.SIGINT
 EXIT_TERMINATED = 128 + signal.SIGTERM
