@@ -54,7 +54,7 @@ class ReaderPool:
     """At most *most* reader processes, for several threads; ``close`` ends them all.
 
     A document may take ``page_timeout_s`` from when a reader has it. Memory beyond ALLOWANCE_BYTES comes from *budget*.
-    *at_once* is as in :class:`.pool.Pool`. *forks* is the fork server to ask for readers.
+    *forks* is the fork server to ask for readers.
     """
 
     def __init__(
@@ -64,7 +64,6 @@ class ReaderPool:
         *,
         most: int,
         budget: Budget,
-        at_once: int = 0,
         forks: ForkClient | None = None,
     ) -> None:
         self._timeout_s = config.harvest.page_timeout_s
@@ -77,13 +76,7 @@ class ReaderPool:
             most_bytes=budget.total_bytes,
         )
         self._pool = Pool(
-            orders,
-            most=most,
-            budget=budget,
-            what="reader of pages",
-            at_once=at_once,
-            large_bytes=LARGE_BYTES,
-            forks=forks,
+            orders, most=most, budget=budget, what="reader of pages", large_bytes=LARGE_BYTES, forks=forks
         )
 
     @contextmanager

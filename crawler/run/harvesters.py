@@ -25,11 +25,6 @@ _LASTING_S = 2.0
 """How long the backlog has to last: a harvester is worth its start then, and the last one has had time to help."""
 
 
-def most_harvesters(config: HarvestConfig, *, cores: int | None = None) -> int:
-    """How many harvesters a crawl on this machine may come to have."""
-    return config.harvesters or min(MOST_HARVESTERS, cores or os.cpu_count() or 1)
-
-
 class Harvesters:
     """Decides when a crawl starts another harvester: :meth:`is_short` decides, :meth:`see_to` does it.
 
@@ -46,7 +41,8 @@ class Harvesters:
     ) -> None:
         self.started = config.harvesters or 1
         """How many were started so far, and at first."""
-        self._most = most_harvesters(config, cores=cores)
+        usual = min(MOST_HARVESTERS, cores or os.cpu_count() or 1)
+        self._most = config.harvesters or usual
         self._clock = clock
         self._short_since: float | None = None
 

@@ -27,7 +27,6 @@ from crawler.run.children import ChildMessage, ParentLink
 from crawler.run.concurrency import Concurrency
 from crawler.run.context import CrawlContext
 from crawler.run.endpoints import ManagerEndpoint, QueueClient
-from crawler.run.harvesters import most_harvesters
 from crawler.run.worker import Worker
 from crawler.scope import Scope, is_public_suffix
 
@@ -264,13 +263,10 @@ def _readers(worker: WorkerContext) -> ReaderPool:
     """Reader processes, which end with this process however it ends."""
     from crawler.harvest.reader_pool import ReaderPool
 
-    crawl = worker.crawl
-    sharing = crawl.processes if crawl.remote else most_harvesters(crawl.config.harvest)
     return ReaderPool(
-        crawl.seeds,
-        crawl.config,
+        worker.crawl.seeds,
+        worker.crawl.config,
         most=worker.children,
-        at_once=math.ceil((os.cpu_count() or 1) / sharing),
         budget=worker.budget,
         forks=worker.forks,
     )

@@ -9,7 +9,7 @@ import pytest
 
 from crawler.config import HarvestConfig
 from crawler.models import Counts, HostStatus, Stats, TaskKind
-from crawler.run.harvesters import MOST_HARVESTERS, Harvesters, most_harvesters
+from crawler.run.harvesters import MOST_HARVESTERS, Harvesters
 from tests.support.clocks import Clock
 
 MANY = Stats(pages=Counts(ready=100_000))
@@ -47,13 +47,6 @@ def test_one_is_started_at_a_time_up_to_one_for_each_core() -> None:
     assert watched(here, clock, *[MANY] * 4) == 0
     assert watched(here, clock, *[MANY] * 50) == 2
     assert here.started == 4
-
-
-@pytest.mark.parametrize(
-    ("told", "cores", "most"), [(0, 2, 2), (0, 64, MOST_HARVESTERS), (1, 16, 1), (3, 2, 3)]
-)
-def test_who_shares_the_cores_is_known_before_all_have_started(told: int, cores: int, most: int) -> None:
-    assert most_harvesters(HarvestConfig(harvesters=told), cores=cores) == most
 
 
 def test_a_machine_of_many_cores_has_no_more_than_some() -> None:
