@@ -26,8 +26,6 @@ from crawler.urls import DATA_HOST, host_key, other_scheme, task_key
 
 _SQL_VARIABLES = 500
 _HOST_IDS_IN_MEMORY = 10_000
-_PAGES_IN_MEMORY, _REMEMBERED_CHARS = 16_384, 512
-"""They take 3 MB, and 10 at most. Of ten links of a manual nine lead to pages that are known."""
 _ENCODER = msgspec.msgpack.Encoder()
 _Dropped = list[tuple[str, NewTask]]
 """Slugs, and the tasks that were left out by them."""
@@ -55,8 +53,6 @@ class TaskAdder:
         self._pacing = pacing
         self._scope = scope
         self._host_ids: dict[str, int] = {}  # some of the file's
-        self._pages: set[str] = set()
-        """URLs of pages that are in the file, some of them. A page's task is never removed."""
         self._ids = itertools.count(next_id(db))
         self._later: dict[bytes, Origin] = {}
         self._left_out = LeftOutRows(db)
@@ -69,8 +65,6 @@ class TaskAdder:
         """Add tasks within a transaction; returns how many were new. *again*: they are from a page that was read
         before, so that what it left out was counted, as far as URLs are listed.
         """
-        if not any(_may_name_session(task.url) for task in tasks):  # or one of them may stand for another
-            tasks = [task for task in tasks if task.url not in self._pages or not _is_plain_link(task)]
         if not tasks:
             return 0
         fresh, repeats, malformed, named = each_once(tasks)
@@ -93,7 +87,6 @@ class TaskAdder:
             rows.append((next(self._ids), task.kind.value, task.url, key, host, task.depth, origin, words))
             self._tally.add(task.kind)
             arrived[host, task.kind] += 1
-            self._remember(task)
         self._db.executemany(
             "INSERT INTO tasks VALUES (?, ?, ?, ?, ?, ?, 'ready', 0, 0, NULL, ?, ?, NULL, NULL, NULL)", rows
         )
@@ -171,20 +164,12 @@ class TaskAdder:
                 again = fresh.pop(key)
                 if again.kind is TaskKind.IMAGE:
                     note_mention(named, key, again)
-                elif again.url == url:
-                    self._remember(again)
                 if self.sizes.held and takes_a_place(again):
                     self.sizes.try_at_once(task_id, packed_origin(again.origin), now)
                 if again.url != url:
                     dropped.append((policy.SESSION_ID, again))
                 if bits_of(again.origin) & ~words and lacking(words, again):
                     self._note_words(key, again.origin)
-
-    def _remember(self, task: NewTask) -> None:
-        if _is_plain_link(task):
-            if len(self._pages) >= _PAGES_IN_MEMORY:
-                self._pages.clear()
-            self._pages.add(task.url)
 
     def _note_words(self, key: bytes, origin: Origin | None) -> None:
         if origin is not None:
@@ -227,22 +212,6 @@ class TaskAdder:
         row = self._db.execute("SELECT id FROM hosts WHERE name = ?", (other_scheme(name),)).fetchone()
         if row is not None:
             self._pacing.same_server(host, row[0])
-
-
-def _is_plain_link(task: NewTask) -> bool:
-    """Whether *task* is a page that can be told by its URL alone, and has nothing that would have to be checked."""
-    origin = task.origin
-    return (
-        task.kind is TaskKind.PAGE
-        and not task.kept_out_by
-        and len(task.url) <= _REMEMBERED_CHARS
-        and (origin is None or not (origin.signs or origin.alternatives))
-        and not _may_name_session(task.url)
-    )
-
-
-def _may_name_session(url: str) -> bool:
-    return "=" in url or "/(" in url
 
 
 def packed_origin(origin: Origin | None) -> bytes | None:

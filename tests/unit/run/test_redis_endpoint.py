@@ -186,9 +186,10 @@ def test_a_crawl_is_called_as_its_folder_unless_it_is_said(url: str, name: str, 
         downloads=False,
     )
     assert running.public is None
-    assert running.queue == RedisAddress(hosts=(("127.0.0.1", 6379),), password="pw", db=2, name=name)
     assert running._backend.reconnect_s == 7
-    assert str(running._backend.endpoint) == f"redis://127.0.0.1:6379/2#{name}"
+    assert running._backend.endpoint == RedisEndpoint(
+        address=RedisAddress(hosts=(("127.0.0.1", 6379),), password="pw", db=2, name=name)
+    )
 
 
 @pytest.mark.parametrize(
@@ -237,5 +238,4 @@ def test_a_client_knows_what_the_crawl_is_called() -> None:
 def test_both_engines_keep_what_the_protocol_promises(tmp_path: Path) -> None:
     engine = backends.backend_for(config.Config(), CrawlFolder(tmp_path))
     assert isinstance(engine, backends.ManagerBackend)
-    assert engine.queue is None
     assert engine.is_complete()
