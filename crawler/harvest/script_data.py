@@ -44,7 +44,7 @@ _STATE = re.compile(
     re.IGNORECASE,
 )
 """Part of a name to which a literal of JavaScript may be assigned; for JSON any name will do."""
-_LAST_NAME = re.compile(r"(?:[A-Za-z_$][\w$]*\s*\.\s*)*[A-Za-z_$][\w$]*\s*\Z")
+_LAST_NAME = re.compile(r"(?<![\w$])[A-Za-z_$][\w$]*+\s*+\Z")
 """Any name. Data of such a name as :data:`_STATE` are taken wherever they are assigned: ``Static.CONTEXT = {…}``."""
 _RETURN = re.compile(r"(?:return\b\s*+|\A)\(?(?=\{)")
 _ARGUMENTS = re.compile(r"[\s;)]*+\}?[\s)]*+\(")
@@ -84,7 +84,7 @@ def assigned(text: str) -> Iterator[Any]:
 
 def _named_state(text: str, start: int, end: int) -> re.Match[str] | None:
     target = _LAST_NAME.search(text, start, end)
-    return target if target is not None and _STATE.search(target[0].rpartition(".")[2]) else None
+    return target if target is not None and _STATE.search(target[0]) else None
 
 
 def _assigned(text: str, found: re.Match[str], *, is_state: bool) -> tuple[Any, int]:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from crawler.render.devtools import DevTools
-from crawler.render.devtools_messages import DevToolsEvent
+from crawler.render.devtools_messages import DevToolsError, DevToolsEvent
 from crawler.render.mailbox import Mailbox
 from crawler.render.tab import Tab
 from tests.support.tcpserver import TcpServer
@@ -66,6 +66,16 @@ class Refusals(TcpServer):
             self.asked.append(sock.recv(4096).split(b"\r\n")[0].decode("latin-1"))
             sock.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
             sock.close()
+
+
+@contextmanager
+def _between_documents() -> Iterator[None]:
+    """A question that is asked while one document takes the place of another is answered by neither."""
+    try:
+        yield
+    except DevToolsError as exc:
+        if "navigated" not in str(exc):
+            raise
 
 
 class Window:
@@ -123,14 +133,20 @@ class Window:
         end = time.monotonic() + within_s
         while True:
             self.pump()
-            value = self.value(
-                f"(() => {{ try {{ const it = {expression}; return it instanceof Node || it }}"
-                " catch { return null } })()"
-            )
-            if value:
-                return value
+            with _between_documents():
+                value = self.value(
+                    f"(() => {{ try {{ const it = {expression}; return it instanceof Node || it }}"
+                    " catch { return null } })()"
+                )
+                if value:
+                    return value
             assert time.monotonic() < end, f"{expression} did not become true; {self.said[-5:]}"
             time.sleep(0.02)
+
+    def reload(self) -> None:
+        """Returns with the new document, which may not be read yet."""
+        self.value("window.isOld = true; location.reload()")
+        self.wait_for("!window.isOld")
 
     def frame(self) -> None:
         """Wait for two frames: what was asked for is drawn."""

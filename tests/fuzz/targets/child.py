@@ -45,6 +45,7 @@ class NoProcess:
 def child(said: bytes) -> Child:
     made = Child.__new__(Child)
     made.requests, made.is_spent, made.due, made.overdue = 0, False, None, False
+    made.allowed_bytes = made._allowance_bytes = made._ready_bytes = 0
     made._lifeline = Lifeline()
     made._shared = SharedMemory()
     asked, told = os.pipe()

@@ -131,7 +131,7 @@ def test_a_value_of_a_filter_may_have_any_name(window: Window, tmp_path) -> None
     assert window.value("[...document.querySelectorAll('.chip')].map(chip => chip.textContent)") == sorted(
         hosts
     )
-    window.value("location.reload()")
+    window.reload()
     window.wait_for(f"{COUNT} === '4 pictures' && document.querySelectorAll('.chip').length === 4")
 
 
@@ -481,9 +481,8 @@ def test_what_is_chosen_of_the_look_is_kept(windows: Windows, tmp_path) -> None:
         assert window.value(background) == "rgb(18, 20, 23)"
         window.click("#theme")
         assert window.value(background) == "rgb(255, 255, 255)"
-        window.value("window.isOld = true")
-        window.value("location.reload()")
-        window.wait_for("!window.isOld && document.body && gallery.store.isWhole")
+        window.reload()
+        window.wait_for("document.body && gallery.store.isWhole")
         assert window.value(background) == "rgb(255, 255, 255)"
 
 

@@ -62,6 +62,7 @@ from crawler.models import (
 )
 from crawler.models.image_words import NAMES, filled_record
 from crawler.queues import QueueResults
+from crawler.queues.forms import HOST_FILES
 from crawler.queues.ledger import Ledger
 from crawler.queues.policy import MAX_RECORDS, STARVED_S
 from crawler.queues.redis.address import parse
@@ -367,7 +368,7 @@ class Both:
     def host_file(self) -> None:
         host, name = (
             self.chance.choice([NOWHERE, *self.names()]),
-            self.chance.choice(["robots.txt", "x.json"]),
+            self.chance.choice(sorted(HOST_FILES)),
         )
         known = {worker.id for worker in self.ledger.tasks.stats().workers}
         for worker in self.chance.sample(sorted(known), min(2, len(known))):
