@@ -161,10 +161,13 @@ class _Walk:
     def _string(self, value: str, said: Meaning, around: _Around, of: _Member) -> None:
         if _OF_WIX.fullmatch(value):
             value = f"{_WIX_MEDIA}{value}"
+        is_bracketed = value[:1] in ("{", "[")
+        if is_bracketed and self._is_read_as_json(value, around):
+            return  # markup in its strings is escaped once more: read as it stands, it would give no image
         if "<img" in value:
             self._markup(value)
-        elif value[:1] in ("{", "["):
-            self._nested(value, around)
+        elif is_bracketed:
+            return
         elif said.kind is Kind.SRCSET:
             for source in srcset.parse(value):
                 if _is_address(source.url):
@@ -174,13 +177,15 @@ class _Walk:
             group = around.group if said.kind in (Kind.IMAGE, Kind.ADDRESS, Kind.INSIDE) else ""
             self._add(value, of, group=group, rank=said.rank, width_px=_width(of, said))
 
-    def _nested(self, text: str, around: _Around) -> None:
-        """Read a string as JSON; any other text that begins like JSON is ignored."""
-        if around.nested_json < _MAX_NESTED_JSON and len(text) <= loose_json.MAX_CHARS:
-            value, end = loose_json.read_at(text, 0)
-            if not text[end:].strip():
-                nested = msgspec.structs.replace(around, group="", nested_json=around.nested_json + 1)
-                self.over(value, nested)
+    def _is_read_as_json(self, text: str, around: _Around) -> bool:
+        """Read a string as JSON; whether it is that. Markup may begin with a bracket, too: ``[caption]<img …>``."""
+        if around.nested_json >= _MAX_NESTED_JSON or len(text) > loose_json.MAX_CHARS:
+            return False
+        value, end = loose_json.read_at(text, 0)
+        if value is loose_json.BROKEN or text[end:].strip():
+            return False
+        self.over(value, msgspec.structs.replace(around, group="", nested_json=around.nested_json + 1))
+        return True
 
     def _markup(self, text: str) -> None:
         """The images of a text in HTML; without those whose address depends on the page that shows it."""

@@ -50,6 +50,10 @@ from crawler.text.not_an_image import what_it_is
 
 MAX_SRCDOCS = 100
 """Documents in ``<iframe srcdoc>``, and other pieces of markup, that are read on one page."""
+MAX_PARTS_OF_LENGTH = 4
+"""All of them together are at most so many times as long as the page. A template in a template, with no end tag, holds
+all that follows: 16 MB behind 100 of them would be read 100 times, and kept as often.
+"""
 MAX_IMPORTS_BELOW_MAX_DEPTH = 5
 """An ``@import`` counts as one link, so that a server can't make up style sheets without end."""
 
@@ -204,9 +208,14 @@ class DocumentReader:
 
     def _read_parts(self, page: Document, html: str, elements: list[Element]) -> None:
         """Append the elements of the pieces of markup within the page, and of the pieces within these."""
+        chars = 0
         for part in without_cuts(
             at_most(MAX_SRCDOCS, parts_on(html, elements), slug="srcdoc-cut"), page.left_out
         ):
+            chars += len(part.markup)
+            if chars > MAX_PARTS_OF_LENGTH * len(html):
+                page.left_out["srcdoc-cut"] += 1
+                continue
             elements += self._elements_of_part(page, part.markup, heading=part.heading, after=len(elements))
 
     def _read_css(self, text: str, source: Source) -> Harvest:

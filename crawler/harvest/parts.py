@@ -20,6 +20,9 @@ _WRITTEN = re.compile(
 _FRAMES = frozenset({"embed", "frame", "iframe", "object"})
 _MARKUP_IN_DATA = re.compile(r"=\s*+[\"']?(?:<|&lt;|&#(?:60|x3c);)", re.IGNORECASE)
 _PAGE = re.compile(r"\s*+data:text/html(?:;\s*+charset=[\w-]++)?,", re.IGNORECASE)
+_VALUE = re.compile(r"=\s*+(?:\"[^\"]*+\"|'[^']*+')")
+_UNFILLED = re.compile(r"\{[A-Za-z_$][\w.$]*+\}|#[=:][^#]*+#|\$[A-Za-z_]\w*+\$")
+"""Variables of template engines that could stand in a URL as well: ``{thumb}``, ``#: id #``, ``$url$``."""
 _SHOWS = re.compile(r"<(?:img|image|picture|source|video|object|amp-img)\b|url\(", re.IGNORECASE)
 
 
@@ -57,7 +60,11 @@ def _in_script(element: Element) -> Iterator[str]:
     kind = media_type(element)
     if kind and _TEMPLATE_TYPE.fullmatch(kind):
         if _SHOWS.search(text):
-            yield text
+            yield _VALUE.sub(_if_filled, text)
     elif "document.write" in text:
         written = (unquoted(found["string"]) for found in _WRITTEN.finditer(text))
         yield from filter(_SHOWS.search, written)
+
+
+def _if_filled(value: re.Match[str]) -> str:
+    return '=""' if _UNFILLED.search(value[0]) else value[0]

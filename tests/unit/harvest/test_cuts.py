@@ -56,6 +56,10 @@ COUNTED: dict[str, tuple[str, Callable[[], Document]]] = {
         lambda: html("<script src=a.js></script>" + "".join(f"<a href='#/{n}'>x</a>" for n in range(201))),
     ),
     "documents.MAX_SRCDOCS": ("srcdoc-cut", lambda: html("<iframe srcdoc='<img src=a.png>'></iframe>" * 101)),
+    "documents.MAX_PARTS_OF_LENGTH": (
+        "srcdoc-cut",
+        lambda: html("<script type=text/template><img src=a.png>" * 50),
+    ),
     "tasks.LINKS_OF_A_PAGE": (
         "max-links-per-page",
         lambda: html("".join(f"<a href=p{n}>x</a>" for n in range(10_001))),

@@ -59,6 +59,7 @@ SVELTE = (
 )
 NUXT_2 = '(function(a,b){return {data:[{image:a,n:b}]}}("\\u002Fi\\u002F1",void 0))'
 TURBO = '[{"_1":2},"image","/r/1"]\n'
+IN_TEXT = json.dumps({"text": json.dumps({"image": "/n/1", "html": '<img src="/n/2.png">'})})
 SVELTE_FETCHED = json.dumps({"body": '{"image":"/s/1"}'})
 ARTICLES = '2:I[1,["x.png"]]\n3:T9,é<p>ab\n\n4:{"cover":"https://e.org/c"}\n:HL["/pre","image"]\n'
 
@@ -88,6 +89,8 @@ ARTICLES = '2:I[1,["x.png"]]\n3:T9,é<p>ab\n\n4:{"cover":"https://e.org/c"}\n:HL
         (pushed('1:["$","img",null,{"src":"/in', '2","alt":""}]\n' + ARTICLES), ["/in2", "https://e.org/c", "/pre"]),
         ('<script type="application/json">{"a": {{ x }} }</script>', ["json-broken"]),
         ('<script type="application/json"> </script><script type="text/template">{{#if}}</script>', []),
+        (f'<script type="application/json">{IN_TEXT}</script>', ["/n/1", "/n/2.png"]),
+        ('<script type="application/json">["[code]<img src=/n/3>", "{"]</script>', ["/n/3"]),
         ('<script type="importmap">{"imports":{"a":"/a.png"}}</script>', []),
         ('<script type="speculationrules">{"prefetch":[{"urls":["/a.png"]}]}</script>', []),
         ("<script>var e={'./img/x.png':1}; f({src:'x.png'}); a == {'src':'y.png'}; x.y={src:'/z.png'}</script>", []),
