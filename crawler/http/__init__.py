@@ -93,7 +93,7 @@ class Asked(TypedDict, total=False):
     cut: bool
     """Take the first *max_bytes* of a longer answer, unless a part of its type is worthless (films, archives)."""
     sending: Check | None
-    """Called with each URL when its connection stands and the request is sent; what it raises ends the fetch."""
+    """Called with each URL right before it is sent, once its connection stands; what it raises ends the fetch."""
     sent: Callable[[str, float], None] | None
     """Called as soon as a URL is answered, with the URL and the time of its request on the monotonic clock."""
     once: bool

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
 
 class Told(threading.local):
-    """What the request that a thread sends is to call once it is sent: the layers between have no room for it."""
+    """What the request of a thread is to call right before it is sent: the layers between have no room for it."""
 
-    on_sent: Callable[[], None] | None = None
+    on_send: Callable[[], None] | None = None
 
 
 class _Plain(HTTPConnection):
@@ -42,12 +42,6 @@ class _Plain(HTTPConnection):
     socks: ClassVar[Proxy | None]
     buffer_bytes: ClassVar[int]
     told: ClassVar[Told]
-
-    def getresponse(self) -> Any:
-        """Called by the pool once the request is sent."""
-        if (on_sent := self.told.on_sent) is not None:
-            on_sent()
-        return super().getresponse()
 
     def _new_conn(self) -> socket.socket:
         host, port, timeout_s = self._dns_host, int(self.port or 0), _seconds(self.timeout)
@@ -105,6 +99,16 @@ class _Verbatim(HTTPConnectionPool):
         seen = "/" if url.startswith("/") else f"{host_key(url)}/"
         return super().urlopen(method, seen, *args, target=url, **kwargs)
 
+    def _validate_conn(self, conn: Any) -> None:
+        """Called right before a request is sent over *conn*, which connects only then.
+
+        urllib3's own warns at each encrypted connection with verify_tls off, which the user has chosen.
+        """
+        if conn.is_closed:
+            conn.connect()
+        if (on_send := conn.told.on_send) is not None:
+            on_send()
+
     def _make_request(self, conn: Any, method: str, url: str, *, target: str = "", **kwargs: Any) -> Any:  # type: ignore[override]
         was_idle = not conn.is_closed
         try:
@@ -144,11 +148,6 @@ def pool_classes(
 
     class EncryptedPool(_Verbatim, HTTPSConnectionPool):
         ConnectionCls: ClassVar[Any] = encrypted  # type: ignore[misc]
-
-        def _validate_conn(self, conn: Any) -> None:
-            # urllib3's own warns at each connection with verify_tls off, which the user has chosen
-            if conn.is_closed:
-                conn.connect()
 
     return {"http": PlainPool, "https": EncryptedPool}
 

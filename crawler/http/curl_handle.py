@@ -101,7 +101,7 @@ class CurlHandle:
         self.waited_s = 0.0
         self._paid_bytes = 0
         self._failure: BaseException | None = None
-        self._tell_sent: Callable[[], None] | None = None
+        self._tell_sending: Callable[[], None] | None = None
 
     # --- one transfer
 
@@ -118,7 +118,7 @@ class CurlHandle:
             raise InvalidUrl("the URL has characters that can't be sent")
         self._patience = patience
         self._dial = dial
-        self._tell_sent = request.on_sent
+        self._tell_sending = request.on_send
         easy = self._getter if request.method == "GET" else self._made()
         if request.method == "HEAD":
             easy.setopt(pycurl.NOBODY, 1)
@@ -301,9 +301,11 @@ class CurlHandle:
         if self.sent_at:
             self._failure = IdleConnectionLost("an idle connection was lost")
             return _STOP
-        if self._tell_sent is not None:
+        if self._tell_sending is not None:
+            started = time.monotonic()
             try:
-                self._tell_sent()
+                self._tell_sending()
+                self._patience.extend(time.monotonic() - started)
             except BaseException as exc:  # noqa: BLE001 - libcurl can't pass it on; step() raises it
                 self._failure = exc
                 return _STOP

@@ -20,9 +20,9 @@ class Outgoing:
     """All there are, in their order: an engine adds none."""
     method: str = "GET"
     body: bytes = b""
-    on_sent: Callable[[], None] | None = None
-    """Called in the thread of ``send`` once there is a connection, right before or after the request is sent over it;
-    what it raises ends the request."""
+    on_send: Callable[[], None] | None = None
+    """Called in the thread of ``send`` once there is a connection, right before the request is sent over it, which may
+    have to wait; what it raises ends the request."""
 
 
 class Answer(Protocol):

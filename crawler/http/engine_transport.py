@@ -24,7 +24,7 @@ from crawler.errors import (
     TaskError,
     TooManyRedirects,
 )
-from crawler.http import METHODS, Asked, BrowserRequest, Exchanged, Exchanging, Fetched, merged
+from crawler.http import METHODS, Asked, BrowserRequest, Check, Exchanged, Exchanging, Fetched, merged
 from crawler.http.address_guard import AddressGuard
 from crawler.http.bandwidth import AHEAD_BYTES, Bandwidth
 from crawler.http.bot_challenges import MOST_BYTES, is_worth_a_look
@@ -124,7 +124,7 @@ class EngineTransport:
                 headers=self._headers.headers_for(
                     current, accept=asked["accept"], referer=asked.get("referer", ""), unless=unless
                 ),
-                on_sent=visit.telling(current),
+                on_send=visit.telling(current),
             )
             with self._answer(request, visit) as answer:
                 status = answer.status
@@ -188,7 +188,7 @@ class EngineTransport:
             method=request.method,
             headers=self._headers.headers_of(request, url),
             body=request.body if request.method == "POST" else b"",
-            on_sent=visit.telling(url),
+            on_send=visit.telling(url),
         )
         with self._answer(outgoing, visit) as answer:
             status, headers = answer.status, merged(answer.fields)
@@ -298,8 +298,13 @@ class _Visit:
         self._bandwidth = bandwidth
 
     def telling(self, url: str) -> Callable[[], None] | None:
-        """What is to be called when *url* is sent."""
-        return partial(self._sending, url) if self._sending is not None else None
+        """What is to be called when *url* is about to be sent. The deadline moves by as much as that takes."""
+        return partial(self._about_to_send, self._sending, url) if self._sending is not None else None
+
+    def _about_to_send(self, sending: Check, url: str) -> None:
+        started = time.monotonic()
+        sending(url)
+        self.deadline += time.monotonic() - started
 
     def turn(self, url: str) -> None:
         """Wait until *url* may be requested, and there is bandwidth for the first bytes of its answer.

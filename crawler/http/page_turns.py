@@ -62,7 +62,10 @@ class PageTurns:
         *,
         stop: threading.Event | None = None,
         clock: Callable[[], float] = time.monotonic,
+        delay_s: float = 0.0,
     ) -> None:
+        self.delay_s = delay_s
+        """Seconds between two requests to any host."""
         self._queue = queue
         self._task = task
         self._stop = stop or threading.Event()
@@ -194,7 +197,7 @@ class PageTurn(Turn):
     """The Turn of one request of a page, and of the files that it needs before (robots.txt)."""
 
     def __init__(self, page: PageTurns, *, is_main: bool) -> None:
-        super().__init__(page._queue, page._task, page._stop, page._clock)  # noqa: SLF001 - of the same page
+        super().__init__(page._queue, page._task, page._stop, page._clock, page.delay_s)  # noqa: SLF001
         self._page = page
         self._is_main = is_main
         self._place: tuple[str, int] | None = None
@@ -232,9 +235,8 @@ class PageTurn(Turn):
         ):
             self.waited_s += self._clock() - started
             while True:
-                self._allowed_at[host] = self._clock()
                 self._was_asked = self._was_asked or is_guest
-                wait_s = self._queue.turn(task=task, host=host, is_guest=is_guest)
+                wait_s = self._ask(host, task, is_guest)
                 if not wait_s:
                     return
                 if is_guest and wait_s <= ASK_AGAIN_S:

@@ -42,7 +42,7 @@ class RequestsEngine:
 
     def send(self, request: Outgoing, *, deadline: float) -> Answer:
         remaining_s = deadline - time.monotonic()
-        self._adapter.told.on_sent = request.on_sent
+        self._adapter.told.on_send = request.on_send
         try:
             answer = self._adapter.send(
                 _prepared(request),
@@ -54,7 +54,7 @@ class RequestsEngine:
         except _FOREIGN as exc:
             raise wrapped(exc, url=request.url, http_status=0) from exc
         finally:
-            self._adapter.told.on_sent = None
+            self._adapter.told.on_send = None
         return _RequestsAnswer(answer)
 
     def close(self) -> None:

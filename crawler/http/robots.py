@@ -69,7 +69,10 @@ class Robots:
         Raises RobotsDisallowed; RobotsUnavailable, or why the host can't be reached, when the file can't be had.
         """
         host = host_key(url)
-        verdict = self._files.get(host, turn).verdict(url)
+        file = self._files.get(host, turn)
+        if turn is not None and file.delay_s:
+            turn.heed(host, file.delay_s)
+        verdict = file.verdict(url)
         if verdict.line and log.isEnabledFor(DEBUG):
             event = ROBOTS_ALLOWS if verdict.allowed else ROBOTS_FORBIDS
             tell(log, event, url=url, line=verdict.number, rule=verdict.line)

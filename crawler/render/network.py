@@ -118,6 +118,7 @@ class Network:
     ) -> None:
         self.transport = transport
         self.config = config.render
+        self._delay_s = config.queue.delay_s
         self.robots = robots
         self.cache = HttpCache()
         self.alone = HostBackoff(time.monotonic)
@@ -128,7 +129,7 @@ class Network:
     def page(self, task: Task) -> Iterator[PageNetwork]:
         """The network of one task's page, while it is open."""
         queue = self._queue if self._queue is not None else _NoQueue()
-        turns = PageTurns(queue, task, stop=self._stop)
+        turns = PageTurns(queue, task, stop=self._stop, delay_s=self._delay_s)
         try:
             yield PageNetwork(self, turns)
         finally:

@@ -115,7 +115,7 @@ def work(parent: ParentLink, context: CrawlContext, kind: TaskKind, worker_id: s
                 config=config,
                 worker_id=worker_id,
                 robots=robots,
-                turns=Turns(tasks, stop=parent.stopped),
+                turns=Turns(tasks, stop=parent.stopped, delay_s=config.queue.delay_s),
                 new_cookies=jar.news if jar is not None else tuple,
                 answered=answered,
                 handled=concurrency.handled,

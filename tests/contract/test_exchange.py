@@ -591,6 +591,24 @@ def test_it_is_told_that_the_request_is_sent_before_there_is_an_answer(make: Mak
         assert len(told) == 1, "it was that request's"
 
 
+def test_a_request_is_sent_once_it_may_be_and_that_takes_nothing_of_its_time(make: Make) -> None:
+    order: list[str] = []
+
+    def waits(_: str) -> None:
+        time.sleep(0.5)
+        order.append("may be sent")
+
+    def seen(_: Seen) -> Says:
+        order.append("seen")
+        return says("ok")
+
+    with backend({"/": seen}) as site:
+        transport = make()
+        for _ in range(2):  # over a new connection, and over that one again
+            ask(transport, f"{site.url}/", sending=waits, within_s=0.4)
+    assert order == ["may be sent", "seen"] * 2
+
+
 def test_a_connection_that_the_server_has_given_up_costs_nothing(make: Make) -> None:
     """It ends when the second request comes: as late as that, nobody can see it before."""
     answers: dict[str, Any] = {"/": says("ok"), "/again": [Says(hangs_up=True), says("ok"), says("ok")]}

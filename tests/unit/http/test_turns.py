@@ -272,6 +272,37 @@ def test_a_request_that_is_sent_late_is_told_at_once() -> None:
     assert len(queue.late) == 1, "what is sent and answered at once is not told"
 
 
+def test_a_request_that_is_later_than_the_delay_waits_for_another_turn() -> None:
+    """The next one may have been sent: 1 ms of 300 passed between two requests while the machine was busy."""
+    queue = Queue()
+    turn, stop = turn_of(SLOW, queue)
+    turn(SLOW.url)
+    stop.now += SLOW.host_delay_s  # until there is a connection
+    queue.waits_s = [1.5]
+    turn.sending(SLOW.url)
+    assert (queue.asked, queue.late) == ([("http://a.example", False)] * 3, [])
+    assert turn.waited_s == 1.5
+    stop.now += SLOW.host_delay_s
+    queue.waits_s = [HOLD_FIRST_S + 1]
+    with pytest.raises(NotYet):
+        turn.sending(SLOW.url)
+
+
+def test_a_queue_that_hears_too_late_of_a_late_request_is_asked_for_another_turn() -> None:
+    queue = Queue()
+    turn, stop = turn_of(SLOW, queue)
+
+    def hears_late(*, host: str, ago_s: float) -> None:
+        queue.late.append((host, ago_s))
+        stop.now += 1.5
+
+    queue.turn_taken = hears_late  # type: ignore[method-assign]
+    turn(SLOW.url)
+    stop.now += 1.0
+    turn.sending(SLOW.url)
+    assert (len(queue.asked), len(queue.late)) == (2, 1)
+
+
 def test_only_the_file_itself_needs_no_slot() -> None:
     """A site could make all our workers ask another one at once, by redirects to ``/pic?u=/robots.txt``; and hosts
     without end may have the robots.txt of one.
