@@ -595,7 +595,7 @@ def test_a_request_is_sent_once_it_may_be_and_that_takes_nothing_of_its_time(mak
     order: list[str] = []
 
     def waits(_: str) -> None:
-        time.sleep(0.5)
+        working(0.5)
         order.append("may be sent")
 
     def seen(_: Seen) -> Says:
