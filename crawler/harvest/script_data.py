@@ -20,6 +20,7 @@ from crawler.harvest import js_literals, loose_json
 from crawler.harvest.cuts import Cut, at_most
 from crawler.harvest.js_literals import NotALiteralError
 
+_MAX_TRIES = 4
 _MAX_ASSIGNMENTS = 500
 """Assignments that are tried in one script."""
 _ASSIGNED = re.compile(
@@ -62,6 +63,7 @@ _NOT_DATA = frozenset({"I", "E"})
 def assigned(text: str) -> Iterator[Any]:
     """The data of a script, in order; a Cut stands for more than are read. Never raises; code is skipped."""
     position = 0
+    returns = None
     for count in itertools.count():
         found = _ASSIGNED.search(text, position)
         if found is None:
@@ -73,8 +75,11 @@ def assigned(text: str) -> Iterator[Any]:
         target = _TARGET.search(text, start, found.start()) or _named_state(text, start, found.start())
         position = found.end()
         if target is not None:
+            returns = returns or _Returns(text)
             try:
-                value, position = _assigned(text, found, is_state=_STATE.search(target[0]) is not None)
+                value, position = _assigned(
+                    text, found, returns, is_state=_STATE.search(target[0]) is not None
+                )
             except NotALiteralError:
                 continue
             yield value
@@ -87,7 +92,29 @@ def _named_state(text: str, start: int, end: int) -> re.Match[str] | None:
     return target if target is not None and _STATE.search(target[0]) else None
 
 
-def _assigned(text: str, found: re.Match[str], *, is_state: bool) -> tuple[Any, int]:
+class _Returns:
+    """Where the functions of a script return objects: 500 functions that did not end were searched to the end of the
+    script, each of them, 5 s for a megabyte.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._found = _RETURN.search(text)
+        self._tries = 0
+
+    def after(self, position: int) -> int:
+        """Where the first object after *position*, which only grows, begins. Raises NotALiteralError for none, and for
+        one that was told a few times: code of other functions stands between.
+        """
+        if self._found is not None and self._found.start() < position:
+            self._found, self._tries = _RETURN.search(self._text, position), 0
+        self._tries += 1
+        if self._found is None or self._tries > _MAX_TRIES:
+            raise NotALiteralError
+        return self._found.end()
+
+
+def _assigned(text: str, found: re.Match[str], returns: _Returns, *, is_state: bool) -> tuple[Any, int]:
     if found["parse"]:
         argument, end = js_literals.read_at(text, found.end())
         return loose_json.read(_decoded(argument, found["coded"])) if isinstance(argument, str) else None, end
@@ -100,7 +127,7 @@ def _assigned(text: str, found: re.Match[str], *, is_state: bool) -> tuple[Any, 
     if found["list"]:
         return js_literals.list_at(text, found.end())
     if found["call"]:
-        return _called(text, found)
+        return _called(text, found, returns)
     return js_literals.read_at(text, found.start(found.lastgroup or 0))
 
 
@@ -115,11 +142,10 @@ def _decoded(argument: str, coded: str | None) -> str:
         return ""
 
 
-def _called(text: str, found: re.Match[str]) -> tuple[Any, int]:
+def _called(text: str, found: re.Match[str], returns: _Returns) -> tuple[Any, int]:
     """The data of Nuxt 2: ``(function(a,b){return {image:a}}("a.png",1))``."""
     start = found.end() - 1
-    begin = _RETURN.search(text, start) if text[start] == "{" else None
-    begins = begin.end() if begin else found.end()
+    begins = returns.after(start) if text[start] == "{" else found.end()
     _, end = js_literals.read_at(text, begins)
     arguments = _ARGUMENTS.match(text, end)
     if arguments is None:

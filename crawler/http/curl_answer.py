@@ -12,7 +12,7 @@ from crawler.errors import BadResponse, ConnectionLost, TruncatedTransfer
 from crawler.http.curl_errors import error_of, is_end
 from crawler.http.curl_handle import CurlHandle
 from crawler.http.engine import Outgoing
-from crawler.http.http1 import Head, Response, framing_of, head_from, parsed_status, plain_fields
+from crawler.http.http1 import MAX_INTERIM, Head, Response, framing_of, head_from, parsed_status, plain_fields
 from crawler.http.paced_reader import Patience
 from crawler.http.status import lost_when
 from crawler.text.plain_errors import plain, quoted
@@ -115,6 +115,8 @@ class CurlAnswer:
 def _head_of(handle: CurlHandle) -> Head:
     received, lines = handle.received, handle.received.lines
     if lines and lines[0].startswith(b"HTTP/2") and handle.is_http2:
+        if received.is_all_interim:
+            raise BadResponse(f"the server sent more than {MAX_INTERIM} interim answers (1xx)")
         found = _STATUS_LINE_2.fullmatch(lines[received.block].rstrip(b"\r\n"))
         fields = plain_fields(lines[received.block + 1 :])
         if found is None or fields is None:

@@ -35,6 +35,11 @@ class Received:
         self._interim = 0
         self._lines_seen = self._pieces_seen = 0
 
+    @property
+    def is_all_interim(self) -> bool:
+        """Whether more interim answers have come than are waited for."""
+        return self._interim > MAX_INTERIM
+
     def taken(self) -> bytes:
         """What has come of the body since the last call."""
         data = self.pieces[0] if len(self.pieces) == 1 else b"".join(self.pieces)

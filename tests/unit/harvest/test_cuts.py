@@ -229,6 +229,7 @@ NOT_COUNTED = {
     **dict.fromkeys(
         ["js_literals._MAX_DEPTH", "json_data._MAX_ASTRO_DEPTH", "script_data._MAX_BROKEN"], BROKEN
     ),
+    "script_data._MAX_TRIES": BROKEN,
 }
 """Limits beyond which nothing is left out that a page offers, and why."""
 

@@ -61,6 +61,15 @@ def test_a_server_that_speaks_http_2_is_asked_by_it(transport: CurlTransport, au
     assert (server.requests, server.connections) == (2, 1)
 
 
+def test_interim_answers_without_end_are_no_answer(transport: CurlTransport, authority: Authority) -> None:
+    hints = [[(":status", "103"), ("link", "</a.css>")]] * 50
+    with (
+        Http2Server(authority.issue("localhost"), [[*hints, OK, b"ok"]]) as server,
+        pytest.raises(BadResponse, match="interim"),
+    ):
+        get(transport, f"{server.url}/a.png")
+
+
 def test_without_content_there_is_none_by_http_2_too(transport: CurlTransport, authority: Authority) -> None:
     answer = [[(":status", "302"), ("location", "/b"), ("content-length", "0")]]
     with Http2Server(authority.issue("localhost"), [answer, [OK, b"ok"]]) as server:

@@ -170,6 +170,8 @@ FOUND: dict[str, tuple[str, Shape]] = {
         "xhtml",
         Shape(f"<n{NUMBER}:p xmlns:n{NUMBER}='http://www.w3.org/1999/xhtml'>", start="<a></b>"),
     ),
+    "functions that do not end": ("read html", Shape("data=(function(a){", start="<script>")),
+    "comments in data that do not end": ("read html", Shape("data={/*", start="<script>")),
     "comments without an end, as it looks for text": ("read xhtml", Shape("<!--<script>")),
 }
 """What the search has found so far, by what it was."""
