@@ -170,18 +170,6 @@ class EngineTransport:
         visit = self._visit(exchanging)
         url = _canonical(request.url)
         visit.turn(url)
-        try:
-            return self._exchange(request, url, visit, exchanging)
-        except ConnectionLost as exc:
-            lost = any(isinstance(cause, IdleConnectionLost) for cause in causes_of(exc))
-            if not lost or request.method not in _SAFE:
-                raise
-        visit.turn(url)
-        return self._exchange(request, url, visit, exchanging)
-
-    def _exchange(
-        self, request: BrowserRequest, url: str, visit: _Visit, exchanging: Exchanging
-    ) -> Exchanged:
         stop_at = exchanging.get("stop_at")
         outgoing = Outgoing(
             url=url,
@@ -272,18 +260,28 @@ class EngineTransport:
                 answer.close()
 
     def _sent(self, request: Outgoing, visit: _Visit) -> Answer:
-        """The answer to *request*, by another way if that is what it takes."""
+        """The answer to *request*; sent once more, by another way if that is what it takes, where it was not answered.
+
+        That is so for a connection that was kept and is lost (RFC 9112, section 9.3.1): servers that close each one
+        behind their answer, and do not say so, had lost every image to which they redirect.
+        """
         visit.check_time()
         try:
             return self._engine.send(request, deadline=visit.deadline)
         except SendAgain as again:
             if request.method not in _SAFE:
                 raise again.error from again
-            if again.sent_at:
-                if visit.sent is not None:
-                    visit.sent(request.url, again.sent_at)
-                visit.turn(request.url)
-                visit.check_time()
+            sent_at = again.sent_at
+        except ConnectionLost as exc:
+            lost = any(isinstance(cause, IdleConnectionLost) for cause in causes_of(exc))
+            if not lost or request.method not in _SAFE:
+                raise
+            sent_at = time.monotonic()
+        if sent_at:
+            if visit.sent is not None:
+                visit.sent(request.url, sent_at)
+            visit.turn(request.url)
+            visit.check_time()
         return self._engine.send(request, deadline=visit.deadline)
 
 

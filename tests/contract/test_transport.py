@@ -42,6 +42,7 @@ from crawler.http import Fetched, Transport, Validators
 from tests.support.cpu_time import soon
 from tests.support.faultserver import FaultServer
 from tests.support.images import samples
+from tests.support.tcpserver import TcpServer
 from tests.support.transports import opened
 
 MIB = 2**20
@@ -596,6 +597,43 @@ def test_connections_are_used_again_after_successes_errors_and_redirects(
         error(transport, server.url + path)
     get(transport, f"{server.url}/good/plain.png")
     assert server.connections() == 1
+
+
+class HangsUp(TcpServer):
+    """Redirects ``/`` and keeps the connection, but for one request: the next one at it finds that it has ended. The
+    image is answered at a connection of its own, and with *never* not at all.
+    """
+
+    def __init__(self, *, never: bool) -> None:
+        super().__init__()
+        self._never = never
+        self.asked: list[str] = []
+
+    def _serve(self, sock: socket.socket) -> None:
+        with sock, suppress(OSError):
+            if self._request(sock) == "/":
+                sock.sendall(b"HTTP/1.1 302 Found\r\nLocation: /a.png\r\nContent-Length: 0\r\n\r\n")
+                self._request(sock)
+            elif not self._never:
+                sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx")
+
+    def _request(self, sock: socket.socket) -> str:
+        self.asked.append(sock.recv(65536).split(b" ")[1].decode())
+        return self.asked[-1]
+
+
+def test_a_kept_connection_that_is_lost_costs_no_image(make: Make) -> None:
+    """Some servers close each one behind their answer and do not say so: where they redirected to was always lost."""
+    turns: list[str] = []
+    with HangsUp(never=False) as server:
+        url = f"http://127.0.0.1:{server.port}"
+        found = make().fetch(f"{url}/", max_bytes=MIB, accept="*/*", check=turns.append)
+        assert found.content == b"x"
+        assert server.asked == ["/", "/a.png", "/a.png"]
+        assert turns == [f"{url}/", f"{url}/a.png", f"{url}/a.png"], "each request has its turn"
+    with HangsUp(never=True) as server:
+        assert isinstance(error(make(), f"http://127.0.0.1:{server.port}/"), ConnectionLost)
+        assert server.asked == ["/", "/a.png", "/a.png"], "once more, and that is all"
 
 
 def test_a_fault_costs_its_own_connection_and_no_other(make: Make, server: FaultServer) -> None:
