@@ -11,7 +11,7 @@ from crawler.harvest import srcset
 from crawler.harvest.cuts import Cut
 from crawler.harvest.data_urls import is_inline
 from crawler.harvest.extensions import format_of_extension, format_of_type
-from crawler.harvest.parser_base import Element
+from crawler.harvest.parser_base import COMPONENTS, Element
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,7 +35,7 @@ Rule = Callable[[Element], Iterator[Candidate | Cut]]
 
 FALLBACK, PLAIN, DEFERRED, FULL_SIZE = -1, 0, 1, 2
 """Ranks of a candidate."""
-SHOWN = frozenset({"img", "source", "amp-img", "amp-anim"})
+SHOWN = COMPONENTS | {"img", "source", "amp-img", "amp-anim"}
 
 
 class Preference(NamedTuple):

@@ -18,7 +18,7 @@ from crawler.harvest import loose_json, srcset
 from crawler.harvest.candidates import DEFERRED, FALLBACK, FULL_SIZE, PLAIN, Candidate
 from crawler.harvest.cuts import Cut
 from crawler.harvest.data_keys import Kind, Meaning, meaning
-from crawler.harvest.extensions import extension, leads_elsewhere, leads_to_image
+from crawler.harvest.extensions import leads_elsewhere, leads_to_image, names_page
 from crawler.harvest.markup import attributes_of, name_of, tags
 from crawler.harvest.parser_base import Element
 from crawler.harvest.placeholders import is_template
@@ -42,8 +42,9 @@ _NO_ADDRESS = re.compile(r"[\s<>\"`\\^|{}]")
 _PATH_WITH_SPACES = re.compile(r"(?:https?:/)?/[^\n\t<>\"`\\^|{}]*+")
 _OF_MODULES = ("./", "../", "~", "@")
 """Prefixes of the names of source files, which bundlers leave in their data."""
-_NO_PICTURE = frozenset({"htm", "html", "xhtml"})
 _TAG = re.compile(r"<[^<>]*+>")
+_MARKDOWN = re.compile(r"!\[([^\[\]]*+)\]\(\s*+([^\s()]++)")
+"""An image of Markdown: ``![the castle](/castle.jpg "By night")``."""
 _TEMPLATE = re.compile(r"\{[.\w]+\}")
 
 _TYPES = (
@@ -164,7 +165,7 @@ class _Walk:
         is_bracketed = value[:1] in ("{", "[")
         if is_bracketed and self._is_read_as_json(value, around):
             return  # markup in its strings is escaped once more: read as it stands, it would give no image
-        if "<img" in value:
+        if "<img" in value or "![" in value:
             self._markup(value)
         elif is_bracketed:
             return
@@ -188,7 +189,10 @@ class _Walk:
         return True
 
     def _markup(self, text: str) -> None:
-        """The images of a text in HTML; without those whose address depends on the page that shows it."""
+        """The images of a text in HTML or Markdown; without those whose address depends on the page that shows it."""
+        for alt, reference in _MARKDOWN.findall(text) if "![" in text else ():
+            if _ROOTED.match(reference):
+                self._add(reference, _Member("", {"alt": alt}))
         for tag in tags(text):
             if name_of(tag) == "img" and not tag["slash"]:
                 said = {name.lower(): unescape(value) for name, value in attributes_of(tag)}
@@ -255,7 +259,7 @@ def _is_address(value: str) -> bool:
         return False
     if _NO_ADDRESS.search(value) and not (leads_to_image(value) and _PATH_WITH_SPACES.fullmatch(value)):
         return False
-    is_other = extension(value) in _NO_PICTURE or leads_elsewhere(value)
+    is_other = names_page(value) or leads_elsewhere(value)
     return not (is_other or is_template(value) or _TEMPLATE.search(value))
 
 

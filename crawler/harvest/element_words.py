@@ -51,6 +51,8 @@ _OF_LINKS = (*_OF_PICTURES, *_TITLES)
 _DRAWN = frozenset({"image", "use", "feimage"})
 _SAYING = frozenset({"aria-label", "data-alt", *_BY_ID, *_OF_LINKS})
 _TAG = re.compile(r"<[^<>]*>")
+_OF_GLIGHTBOX = re.compile(r"(?:^|;)\s*+(title|description)\s*+:\s*+([^;]*+)")
+"""``data-glightbox="title: The castle; description: By night"``"""
 
 
 class _Picture(NamedTuple):
@@ -219,8 +221,8 @@ class ElementWords:
             attributes = self._elements[place].attributes
             # The text of a link without a picture is the caption of its image
             text = "" if self._tree.key(link) in self._linked else self._text_of(link)
-            caption = _for_lightboxes(attributes, _OF_LINKS) or text
-            hint = _for_lightboxes(attributes, _TITLES)
+            caption = self._for_lightboxes(attributes, _OF_LINKS) or text
+            hint = self._for_lightboxes(attributes, _TITLES)
             label = attributes.get("aria-label", "")
             self._tell(place, label=label, hint="" if hint == caption else hint, caption=caption)
         return self._elements
@@ -235,6 +237,10 @@ class ElementWords:
         """Read the text of each element that a picture refers to by id."""
         holders = (*(picture.attributes for picture in self._pictures), *self._figures.values())
         wanted = {name for attributes in holders for name in _ids(attributes, *_BY_ID)}
+        links = (self._elements[place].attributes for place, _ in self._links_to_pictures)
+        around = (picture.link_attributes for picture in self._pictures)
+        for attributes in (*holders, *links, *around):
+            wanted |= {text[1:] for name, text in attributes.items() if text[:1] == "#" and name in _SAYING}
         for node in self._tree.find((), (Mark("id"),)) if wanted else ():
             name = self._tree.attributes(node)["id"]
             if name in wanted:
@@ -259,8 +265,8 @@ class ElementWords:
         return (
             picture.link_attributes.get("title", "")
             or self._drawn_for(picture, "title")
-            or _for_lightboxes(picture.attributes, _TITLES)
-            or _for_lightboxes(picture.link_attributes, _TITLES)
+            or self._for_lightboxes(picture.attributes, _TITLES)
+            or self._for_lightboxes(picture.link_attributes, _TITLES)
             or picture.link_attributes.get("aria-label", "")
         )
 
@@ -270,8 +276,8 @@ class ElementWords:
         return (
             self._named_by(picture.attributes, *_DESCRIPTIONS)
             or self._label_of_figure(picture)
-            or _for_lightboxes(picture.attributes, _OF_PICTURES)
-            or _for_lightboxes(picture.link_attributes, _OF_LINKS)
+            or self._for_lightboxes(picture.attributes, _OF_PICTURES)
+            or self._for_lightboxes(picture.link_attributes, _OF_LINKS)
             or self._drawn_for(picture, "desc")
             or ("" if link is None or self._is_all_of(link, picture) else self._text_of(link))
         )
@@ -298,6 +304,19 @@ class ElementWords:
             return ""
         texts = (self._drawn.get((self._tree.key(node), name)) for node in (picture.node, *picture.above))
         return next(filter(None, texts), "")
+
+    def _for_lightboxes(self, attributes: Mapping[str, str], names: Iterable[str]) -> str:
+        if said := attributes.get("data-glightbox"):
+            told = {f"data-{name}": text for name, text in _OF_GLIGHTBOX.findall(said[:MAX_TEXT_CHARS])}
+            attributes = told | dict(attributes)
+        for name in names:
+            value = attributes.get(name)
+            if value and value[0] == "#":
+                if text := self._by_id.get(value[1:], ""):
+                    return text
+            elif value and value[0] not in ".{[":  # a selector, or data of a script
+                return on_one_line(unescape(_TAG.sub(" ", value[:MAX_TEXT_CHARS])))
+        return ""
 
     def _text_of(self, link: Any) -> str:
         """The text of a link, if it is short enough to be about a picture in it."""
@@ -330,11 +349,3 @@ def _ids(attributes: Mapping[str, str], *names: str) -> Iterator[str]:
     for name in names:
         if value := attributes.get(name):
             yield from value[:MAX_TEXT_CHARS].split()[:_MAX_IDS]
-
-
-def _for_lightboxes(attributes: Mapping[str, str], names: Iterable[str]) -> str:
-    for name in names:
-        value = attributes.get(name)
-        if value and value[0] not in "#.{[":  # a selector, or data of a script
-            return on_one_line(unescape(_TAG.sub(" ", value[:MAX_TEXT_CHARS])))
-    return ""

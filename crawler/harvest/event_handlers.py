@@ -26,11 +26,10 @@ _DRAWN = re.compile(
 """What a style is set to."""
 
 
-def handled(element: Element) -> Iterator[Candidate]:
-    """``on…`` attributes, and links to ``javascript:``; what ``onerror`` shows stands in for the picture."""
+def handlers(element: Element) -> Iterator[Candidate]:
+    """``on…`` attributes; what ``onerror`` shows stands in for the picture."""
     for name, code in element.attributes.items():
-        is_code = name[:2] == "on" or (name == "href" and _SCRIPT.match(code))
-        if not is_code or not IMAGE_IN_CODE.search(code):
+        if name[:2] != "on" or not IMAGE_IN_CODE.search(code):
             continue
         is_fallback = name == "onerror" and element.name in SHOWN
         for reference in _in_code(code):
@@ -41,6 +40,13 @@ def handled(element: Element) -> Iterator[Candidate]:
                 rank=FALLBACK if is_fallback else PLAIN,
                 element=element,
             )
+
+
+def code_link(element: Element) -> Iterator[Candidate]:
+    """A link to ``javascript:``."""
+    if _SCRIPT.match(code := element.attributes.get("href", "")):
+        for reference in _in_code(code):
+            yield Candidate(reference=reference, found_in="lazy", element=element)
 
 
 def _in_code(code: str) -> list[str]:

@@ -25,6 +25,7 @@ OTHER_EXTENSIONS = frozenset(
 )
 """Extensions of neither images nor pages."""
 _NO_PAGES = IMAGE_EXTENSIONS | OTHER_EXTENSIONS
+_PAGES = frozenset({"htm", "html", "xhtml"})
 _FORMATS = {
     "jpeg": "jfif jpe jpeg jpg pjp pjpeg",
     "png": "apng png",
@@ -85,6 +86,11 @@ def leads_to_image(reference: str) -> bool:
 def leads_elsewhere(reference: str) -> bool:
     """Whether a reference plainly leads to neither an image nor a page."""
     return extension(reference) in OTHER_EXTENSIONS
+
+
+def names_page(reference: str) -> bool:
+    """Whether a reference is that of a page by its extension."""
+    return extension(reference) in _PAGES
 
 
 def may_lead_to_page(reference: str) -> bool:

@@ -37,6 +37,7 @@ _PROPERTY = re.compile(
 _BACKGROUND = re.compile(rf"background[{S}]*+=")
 _DATA_NAME = re.compile(r"bg|background|image|img|srcset|thumb|photo|picture|poster|avatar|logo")
 _LAZY_BOX = re.compile(r"<(?!img[\s/]|source[\s/])[a-z][^<>]*\sdata-(?:src|original|lazy)[a-z-]*=")
+"""An element other than a picture, of which a lazy loader may draw the background: ``<div class=lazy data-src=…>``."""
 _DATA_OF_IMAGES = re.compile(
     r"[\"']?\s*(?:[{\[]|%7b|%5b).*(?:image|img|src|photo|picture|thumb|avatar|logo|poster|cover|banner|background|gallery)",
     re.DOTALL,

@@ -11,7 +11,7 @@ unless all their attributes are in _PLAIN_ATTRIBUTES. Example::
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -20,8 +20,8 @@ from crawler.harvest.candidates import FALLBACK, PLAIN, Candidate, Rule, alone, 
 from crawler.harvest.cuts import Cut
 from crawler.harvest.data_urls import is_inline
 from crawler.harvest.extensions import leads_to_image
-from crawler.harvest.lightboxes import shows_image
-from crawler.harvest.parser_base import Element, link_target
+from crawler.harvest.lightboxes import promises_image
+from crawler.harvest.parser_base import COMPONENTS, Element, link_target
 
 
 def found_on(elements: Iterable[Element], *, guess: bool = False) -> Iterator[Candidate | Cut]:
@@ -31,13 +31,10 @@ def found_on(elements: Iterable[Element], *, guess: bool = False) -> Iterator[Ca
     for element in elements:
         name, attributes = element.name, element.attributes
         if _PLAIN_ATTRIBUTES.issuperset(attributes) and "-" not in name:
-            if name == "a" and not shows_image(attributes):
-                if attributes.get("href", "")[:1] in _CODE:
-                    rules: Sequence[Rule] = _RULES_OF[name]
-                elif not last:
+            if name == "a" and not _may_show(attributes):
+                if not last:
                     continue  # as most elements: no rule finds anything
-                else:
-                    rules = ()
+                rules: Sequence[Rule] = ()
             else:
                 rules = _NAMED_RULES.get(name, ())
         else:
@@ -110,12 +107,29 @@ def svg_use(element: Element) -> Iterator[Candidate]:
             yield from alone(element, name, "svg")
 
 
+_POSTERS = ("poster-portrait-src", "poster-square-src", "poster-landscape-src")
+
+
 def amp_image(element: Element) -> Iterator[Candidate]:
     """``<amp-img>`` and ``<amp-anim>``, the images of AMP pages."""
     if src := element.attributes.get("src"):
         yield Candidate(reference=src, found_in="amp", group=group_of(element), element=element)
     if value := element.attributes.get("srcset"):
         yield from in_srcset(element, value, "amp")
+
+
+def amp_story(element: Element) -> Iterator[Candidate]:
+    """The posters of a story: each place that shows it takes the one of the shape that it has room for."""
+    for name in _POSTERS:
+        yield from alone(element, name, "amp")
+
+
+def component(element: Element) -> Iterator[Candidate]:
+    """The image of a library of components, as it stands in the page before the library has run."""
+    if src := element.attributes.get("src"):
+        yield Candidate(reference=src, found_in="img", group=group_of(element), element=element)
+    if value := element.attributes.get("srcset"):
+        yield from in_srcset(element, value, "srcset")
 
 
 # --- links, and what the head says ------------------------------------------------------------------------
@@ -153,12 +167,13 @@ _VALUES = {"a": "href", "area": "href", "link": "href", "data": "value", "object
 
 def linked_image(element: Element) -> Iterator[Candidate]:
     """``<a>`` and ``<area>`` that lead to an image by extension, or by a lightbox; in SVG also by ``xlink:href``."""
-    if shows_image(element.attributes):
+    if leads_to_image(element.attributes.get("href", "")) or promises_image(element.attributes):
         yield from alone(element, "href", element.name)
     if leads_to_image(element.attributes.get("xlink:href", "")):
         yield from alone(element, "xlink:href", element.name)
     if "data-src" in element.attributes and link_target(element.attributes) == element.attributes["data-src"]:
         yield from alone(element, "data-src", element.name)
+    yield from alone(element, "data-pswp-src", element.name)  # PhotoSwipe shows it in place of href
 
 
 def link_relations(element: Element) -> Iterator[Candidate]:
@@ -220,6 +235,12 @@ def properties(element: Element) -> Iterator[Candidate]:
 # --- what the rules share ---------------------------------------------------------------------------------
 
 
+def _may_show(attributes: Mapping[str, str]) -> bool:
+    """Whether a link with none but _PLAIN_ATTRIBUTES may show an image; asked of most elements, hence by the letter."""
+    href = attributes.get("href", "")
+    return href[:1] in _CODE or leads_to_image(href) or "rel" in attributes or "type" in attributes
+
+
 def _embeds_image(element: Element, attribute: str) -> bool:
     media_type = element.attributes.get("type", "").strip().lower()
     reference = element.attributes.get(attribute, "")
@@ -239,6 +260,8 @@ RULES: tuple[tuple[Rule, str], ...] = (
     (svg_image, "image feimage"),
     (svg_use, "use"),
     (amp_image, "amp-img amp-anim"),
+    (amp_story, "amp-story"),
+    (component, " ".join(COMPONENTS)),
     (linked_image, "a area"),
     (link_relations, "link"),
     (meta_images, "meta"),
@@ -249,7 +272,8 @@ RULES: tuple[tuple[Rule, str], ...] = (
     (styles.style_element, "style"),
     (lazy.lazy_attributes, ""),
     (lazy.other_attributes, ""),
-    (event_handlers.handled, ""),
+    (event_handlers.handlers, ""),
+    (event_handlers.code_link, "a area"),
     (styles.background_attribute, ""),
     (styles.style_attribute, ""),
 )
@@ -261,7 +285,7 @@ _PLAIN_ATTRIBUTES = (lazy.NOT_OF_IMAGES - {"background", "poster", "style", "xli
     "aria-hidden", "aria-label", "height", "rel", "width",
 }  # fmt: skip
 """Attributes that rules for elements of any name ignore; most elements have no others."""
-_CODE = frozenset({"j", "J"})
+_CODE = ("j", "J")
 """How ``javascript:`` begins."""
 _NAMES = {name for _, names in RULES for name in names.split()}
 _NAMED_RULES = {name: tuple(rule for rule, names in RULES if name in names.split()) for name in _NAMES}

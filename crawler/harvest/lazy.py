@@ -14,8 +14,8 @@ import msgspec
 from crawler.harvest import css, json_data, lazy_names, srcset
 from crawler.harvest.candidates import DEFERRED, FALLBACK, FULL_SIZE, SHOWN, Candidate, group_of, in_srcset
 from crawler.harvest.cuts import Cut, at_most
-from crawler.harvest.extensions import extension, leads_elsewhere, leads_to_image
-from crawler.harvest.parser_base import Element
+from crawler.harvest.extensions import leads_elsewhere, leads_to_image, names_page
+from crawler.harvest.parser_base import COMPONENTS, Element
 from crawler.harvest.placeholders import is_flag
 from crawler.harvest.styles import images_among
 
@@ -42,13 +42,13 @@ _NOT_DRAWN = re.compile(
 _SRCSET_NAMES = re.compile(r"(?:srcset|set)$")
 _ADDRESS = re.compile(r"(?:(?:https?:)?//[^/?#\s]++[/?]|\.{0,2}/(?!/))[^\s\"'<>\\^`{|}]++", re.IGNORECASE)
 """Where only the name says that it is an image, the value has to be an address beyond doubt."""
-_NO_PICTURE = frozenset({"htm", "html", "xhtml"})
 _ENCODED = re.compile(r"https?%3a%2f%2f", re.IGNORECASE)
 _IN_BASE64 = ("aHR0cDov", "aHR0cHM6")
 """``http:/`` and ``https:``, as some loaders hide them."""
 _BETWEEN = re.compile(r"[,|;]")
-_OF_MEDIA = re.compile(r"(?:\s\[[^\[\]]*+\])?+\s?+\|\s|\s\[[^\[\]]*+\]\s*+\Z|\s\[[^\[\]]*+\](?=\s*+\|)")
-"""Between the parts of ``data-bgset``, of which each may have a media condition in brackets (lazysizes)."""
+_CONDITION = re.compile(r"\s\[[^\[\]]*+\]")
+"""``/narrow [(max-width: 480px)] | /wide``: each part of ``data-bgset`` may have a media condition (lazysizes)."""
+_NEXT_PART = re.compile(r"\s\||\|\s")
 _INTERCHANGE = re.compile(r"\[\s*+([^\s,\[\]]++)\s*+,[^\[\]]*+\]")
 """``[small.jpg, small], [large.jpg, large]`` (Foundation)."""
 _LAZY_CLASS = re.compile(r"(?:^|[\s_-])(?:lazy|lozad|b-lazy)", re.IGNORECASE)
@@ -95,6 +95,7 @@ def other_attributes(element: Element) -> Iterator[Candidate | Cut]:
     picture, or with data; and ``src`` of custom elements.
     """
     is_custom = "-" in element.name and element.name not in SHOWN
+    is_named = is_custom or element.name in SHOWN - COMPONENTS  # lazy-src of Vuetify is a placeholder
     for name, value in element.attributes.items():
         if name in NOT_OF_IMAGES and not (name == "src" and is_custom):
             continue
@@ -107,9 +108,7 @@ def other_attributes(element: Element) -> Iterator[Candidate | Cut]:
                 yield from json_data.in_attribute(element, name, value)
         elif leads_to_image(value) and _NAME.match(name) and not _NO_URL.search(value):
             yield Candidate(reference=value, found_in="lazy", element=element)
-        elif (element.name in SHOWN or is_custom) and (
-            named := _named(element, name, value.strip())
-        ) is not None:
+        elif is_named and (named := _named(element, name, value.strip())) is not None:
             yield named
 
 
@@ -129,8 +128,9 @@ def _told_by_name(element: Element, name: str, value: str) -> Iterator[Candidate
     shown = element.name in SHOWN
     rank = _LAZY_NAMES.get(name) if shown and not is_flag(value) else None
     is_background = _BACKGROUND_NAMES.search(name) is not None
-    if is_background and _OF_MEDIA.search(value):
-        for part in _OF_MEDIA.split(value):
+    parts = _NEXT_PART.split(_CONDITION.sub("", value)) if is_background else [value]
+    if parts != [value]:
+        for part in parts:
             yield from in_srcset(element, part, "lazy")
     elif rank is not None or leads_to_image(value):
         yield from _one_or_several(element, name, value, rank=rank)
@@ -167,31 +167,29 @@ def _in_every_width(element: Element, template: str) -> Iterator[Candidate | Cut
 
 
 def _one_or_several(element: Element, name: str, value: str, *, rank: int | None) -> Iterator[Candidate]:
-    parts = _BETWEEN.split(value)
-    if (
-        len(parts) > 1
-        and not _SRCSET_NAMES.search(name)
-        and all(leads_to_image(part.strip()) for part in parts)
-    ):
-        for part in parts:
-            yield Candidate(reference=part.strip(), found_in="lazy", element=element)
-        return
-    if "|" in value and all(_ADDRESS.fullmatch(part.strip()) for part in value.split("|")):
-        for part in value.split("|"):  # one for each density (bLazy)
+    group = "" if rank is None else group_of(element)
+    parts = value.split("|")
+    if rank is not None and len(parts) > 1 and all(map(_is_one_address, parts)):  # for 1x and 2x (bLazy)
+        for density, part in enumerate(parts, start=1):
             yield Candidate(
                 reference=part.strip(),
                 found_in="lazy",
-                group=group_of(element),
-                rank=DEFERRED,
+                group=group,
+                density=density,
+                rank=rank,
                 element=element,
             )
+        return
+    parts = _BETWEEN.split(value)
+    if len(parts) > 1 and not _SRCSET_NAMES.search(name) and all(map(leads_to_image, parts)):
+        for part in parts:
+            yield Candidate(reference=part.strip(), found_in="lazy", element=element)
         return
     sources = srcset.parse(value)
     is_set = _SRCSET_NAMES.search(name) or any(source.width_px or source.density for source in sources)
     if len(sources) > 1 or (sources and is_set):
         yield from in_srcset(element, value, "lazy")
     else:
-        group = "" if rank is None else group_of(element)
         yield Candidate(reference=value, found_in="lazy", group=group, rank=rank or 0, element=element)
 
 
@@ -207,12 +205,7 @@ def _plain(value: str) -> str:
 
 def _named(element: Element, name: str, value: str) -> Candidate | None:
     """The image whose address is *value*, if the name says that it is one."""
-    if (
-        not _ADDRESS.fullmatch(value)
-        or value[-1] == "/"
-        or extension(value) in _NO_PICTURE
-        or leads_elsewhere(value)
-    ):
+    if not _ADDRESS.fullmatch(value) or value[-1] == "/" or names_page(value) or leads_elsewhere(value):
         return None
     if element.name in SHOWN:
         if (said := lazy_names.of_picture(name)) is not None:
@@ -223,6 +216,10 @@ def _named(element: Element, name: str, value: str) -> Candidate | None:
         if is_lazy or lazy_names.of_anything(name):
             return Candidate(reference=value, found_in="lazy", element=element)
     return None
+
+
+def _is_one_address(text: str) -> bool:
+    return leads_to_image(text) or _ADDRESS.fullmatch(text.strip()) is not None
 
 
 def _is_lazy_box(element: Element) -> bool:

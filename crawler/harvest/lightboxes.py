@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from crawler.harvest.extensions import leads_elsewhere, leads_to_image
+from crawler.harvest.extensions import leads_elsewhere, names_page
 
 _KINDS = ("data-type", "data-vbtype", "data-fancybox-type", "data-mfp-type", "data-lity-type", "type")
 """Attributes that say what a link shows (fancybox, GLightbox, VenoBox …); ``type`` is a media type."""
@@ -14,21 +14,14 @@ _SHOWN_IN = frozenset({"data-lightbox", "data-pswp-width"})
 _SIZE = re.compile(r"[0-9]{2,5}x[0-9]{2,5}")
 """The size of an image, in ``data-size`` (PhotoSwipe 4)."""
 _RELATION = re.compile(r"(?:^|\s)lightbox(?:\[|\s|$)", re.IGNORECASE)
-_CLASS = "mfp-image"
-_TELLING = _SHOWN_IN.union(_KINDS, ("rel", "data-size"))
-_NO_PICTURE = ("#", "javascript:", "mailto:")
+PROMISING = _SHOWN_IN.union(_KINDS, ("rel", "data-size"))
+"""A link that has none of these promises no image, as nearly all; asked before the call, which takes as long again."""
+_NO_ADDRESS = ("#", "javascript:", "mailto:")
 _FILM = re.compile(r"youtu\.?be|vimeo\.com|/maps[/?]", re.IGNORECASE)
-
-
-def shows_image(attributes: Mapping[str, str]) -> bool:
-    """Whether the link with these attributes leads to an image, by its extension or by what a lightbox wants."""
-    return leads_to_image(attributes.get("href", "")) or promises_image(attributes)
 
 
 def promises_image(attributes: Mapping[str, str]) -> bool:
     """Whether the link with these attributes shows an image by what a lightbox wants."""
-    if _TELLING.isdisjoint(attributes) and _CLASS not in attributes.get("class", ""):
-        return False  # as nearly always
     return _is_promised(attributes) and _may_be_image(attributes.get("href", ""))
 
 
@@ -38,7 +31,6 @@ def _is_promised(attributes: Mapping[str, str]) -> bool:
         or any(attributes.get(name, "").partition("/")[0].strip().lower() == "image" for name in _KINDS)
         or _RELATION.search(attributes.get("rel", "")) is not None
         or _SIZE.fullmatch(attributes.get("data-size", "").strip()) is not None
-        or _CLASS in attributes.get("class", "").split()
     )
 
 
@@ -46,8 +38,8 @@ def _may_be_image(reference: str) -> bool:
     reference = reference.strip()
     return bool(
         reference
-        and not reference.lower().startswith(_NO_PICTURE)
-        and not reference.endswith((".html", ".htm"))
+        and not reference.lower().startswith(_NO_ADDRESS)
+        and not names_page(reference)
         and not leads_elsewhere(reference)
         and not _FILM.search(reference)
     )

@@ -14,8 +14,8 @@ from crawler.harvest import css, paging
 from crawler.harvest.css import CssReference
 from crawler.harvest.cuts import Cut
 from crawler.harvest.encoding import with_query_in
-from crawler.harvest.extensions import may_lead_to_page
-from crawler.harvest.lightboxes import promises_image
+from crawler.harvest.extensions import may_lead_to_page, names_page
+from crawler.harvest.lightboxes import PROMISING, promises_image
 from crawler.harvest.page_numbers import Numbered
 from crawler.harvest.parser_base import Element, media_type
 from crawler.harvest.placeholders import is_template
@@ -47,7 +47,6 @@ _ENDS_PLAINLY = frozenset(ascii_letters + digits + "/")
 """With one of these before a fragment of letters and digits, a reference means the same URL without its fragment."""
 _NAMED_BY = {**{name: name for name in NAMED}, "previous": PREVIOUS, "amphtml": ALTERNATE}
 """``found_in`` by the link type (HTML, "link types"; AMP)."""
-_NAMES_PAGE = re.compile(r"\.x?html?(?:[?#]|\s*$)", re.IGNORECASE)
 _REFRESH = re.compile(
     r"[\d.]*+\s*+[;,]?+\s*+(?:url\s*+=\s*+)?+(?:\"([^\"]*)|'([^']*)|(.+))", re.IGNORECASE | re.DOTALL
 )
@@ -138,7 +137,11 @@ def links_on(elements: Iterable[Element]) -> list[Link]:
         if name in ("a", "area"):  # first: most elements are links
             attributes = element.attributes
             reference = attributes.get("href")
-            if reference is not None and may_lead_to_page(reference) and not promises_image(attributes):
+            if (
+                reference is not None
+                and may_lead_to_page(reference)
+                and (PROMISING.isdisjoint(attributes) or not promises_image(attributes))
+            ):
                 found.append(Link(reference, name, says_nofollow(element), paging.turns_page(element)))
         elif name in _LINKING:
             found += _LINKING[name](element)
@@ -206,9 +209,7 @@ def _framed(element: Element) -> Iterator[Link]:
 def _embedded(element: Element) -> Iterator[Link]:
     """A page in an ``<object>`` or ``<embed>``, which is a frame by another name."""
     reference = element.attributes.get("data" if element.name == "object" else "src", "")
-    if media_type(element) in _PAGE_TYPES - {""} or (
-        not media_type(element) and _NAMES_PAGE.search(reference)
-    ):
+    if media_type(element) in _PAGE_TYPES - {""} or (not media_type(element) and names_page(reference)):
         yield from _page_link(reference, "iframe")
 
 

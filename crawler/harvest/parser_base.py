@@ -17,12 +17,14 @@ _MAX_NODES_READ = 256
 """Nodes of an element whose text is read."""
 
 HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
-SHOWING = frozenset(
-    {"img", "source", "image", "input", "object", "embed", "video", "amp-img", "amp-anim", "amp-video"}
-)
+COMPONENTS = frozenset({"b-img", "el-image", "ion-img", "n-image", "nuxt-img", "q-img", "v-img", "van-image"})
+"""Images of libraries of components: BootstrapVue, Element, Ionic, Naive UI, Nuxt, Quasar, Vuetify, Vant."""
+SHOWING = COMPONENTS | {
+    "img", "source", "image", "input", "object", "embed", "video", "amp-img", "amp-anim", "amp-video",
+}  # fmt: skip
 """Elements that may show an image."""
 NAMES = HEADINGS | SHOWING | {
-    "a", "area", "astro-island", "base", "desc", "feimage", "frame", "iframe", "link", "meta", "script",
+    "a", "amp-story", "area", "astro-island", "base", "desc", "feimage", "frame", "iframe", "link", "meta", "script",
     "style", "title", "use",
 }  # fmt: skip
 """Elements that are always kept."""

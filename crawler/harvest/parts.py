@@ -17,8 +17,9 @@ _WRITTEN = re.compile(
     r"(?P<string>\"(?:[^\"\\\n]|\\.)*+\"|'(?:[^'\\\n]|\\.)*+')\s*+\)"
 )
 """Markup that stands whole in the code that writes it, on no condition."""
-_FRAMES = frozenset({"embed", "frame", "iframe", "object"})
-_MARKUP_IN_DATA = re.compile(r"=\s*+[\"']?(?:<|&lt;|&#(?:60|x3c);)", re.IGNORECASE)
+_HOLDERS = frozenset({"embed", "frame", "iframe", "object", "script"})
+_MARKUP_IN_DATA = re.compile(r"data-[^\s=<>\"']*+\s*+=\s*+[\"']?(?:<|&(?i:lt|#60|#x3c);)")
+"""Asked once of a page: nearly none has markup in its attributes, and few elements are worth to be looked through."""
 _PAGE = re.compile(r"\s*+data:text/html(?:;\s*+charset=[\w-]++)?,", re.IGNORECASE)
 _VALUE = re.compile(r"=\s*+(?:\"[^\"]*+\"|'[^']*+')")
 _UNFILLED = re.compile(r"\{[A-Za-z_$][\w.$]*+\}|#[=:][^#]*+#|\$[A-Za-z_]\w*+\$")
@@ -35,12 +36,10 @@ def parts_on(html: str, elements: Iterable[Element]) -> Iterator[Part]:
     """The pieces of markup in *elements*, those of *html*: ``srcdoc``, ``data:text/html``, templates in scripts,
     ``document.write``, ``data-content="<img …>"``.
     """
-    may_be_in_data = _MARKUP_IN_DATA.search(html) is not None
+    may_be_in_data = "data-" in html and _MARKUP_IN_DATA.search(html) is not None
     for element in elements:
-        if element.name in _FRAMES:
-            yield from _in_frame(element)
-        elif element.name == "script":
-            yield from (Part(markup, "") for markup in _in_script(element))
+        if element.name in _HOLDERS:
+            yield from _in_script(element) if element.name == "script" else _in_frame(element)
         if may_be_in_data:
             for name, value in element.attributes.items():
                 if name[:5] == "data-" and value[:1] == "<" and _SHOWS.search(value):
@@ -55,15 +54,15 @@ def _in_frame(element: Element) -> Iterator[Part]:
         yield Part(unquote(reference[found.end() :]), element.heading)
 
 
-def _in_script(element: Element) -> Iterator[str]:
+def _in_script(element: Element) -> Iterator[Part]:
     text = element.text
     kind = media_type(element)
     if kind and _TEMPLATE_TYPE.fullmatch(kind):
         if _SHOWS.search(text):
-            yield _VALUE.sub(_if_filled, text)
+            yield Part(_VALUE.sub(_if_filled, text), "")
     elif "document.write" in text:
         written = (unquoted(found["string"]) for found in _WRITTEN.finditer(text))
-        yield from filter(_SHOWS.search, written)
+        yield from (Part(markup, "") for markup in written if _SHOWS.search(markup))
 
 
 def _if_filled(value: re.Match[str]) -> str:
