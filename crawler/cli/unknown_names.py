@@ -29,7 +29,7 @@ def option(unknown: click.NoSuchOption, words: Sequence[str], context: click.Con
         elsewhere = set(_FLAG.findall(told.partition(f"{PROGRAM} ")[0])) - own
         hint = f"for {PROGRAM} crawl: {told}" if elsewhere and context.parent is not None else told
     elif others := [name for name, command in _commands(context) if unknown.option_name in _flags(command)]:
-        hint = f"it is an option of {PROGRAM} {' and '.join(others[:3])}"
+        hint = f"it is an option of {PROGRAM} {', '.join(others[:3])}"
     else:
         hint = did_you_mean(guesses(typed, own)) if typed.startswith("--") or len(typed) > len("-x") else ""
     return click.UsageError(f"No such option: {typed}{hint and '; '}{hint}", ctx=context)
