@@ -67,6 +67,10 @@ class Mailbox:
                 except (msgspec.MsgspecError, ValueError, RecursionError):  # more levels than anybody reads
                     self.dropped += 1
 
+    @property
+    def is_empty(self) -> bool:
+        return not self._events
+
     def wake(self) -> None:
         """Make :meth:`get` return at once."""
         with self._lock:

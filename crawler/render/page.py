@@ -277,7 +277,8 @@ class OpenPage:
             latest = self._requests.active_at()
             if latest is None:
                 return now - (self._network.turns.waited_s - waited_s) >= end
-            return now - max(latest, since) >= quiet_s or now >= end
+            # what has come is handled first: the answer to a step overtakes the requests that lie in the mailbox
+            return now >= end or (self._tab.mailbox.is_empty and now - max(latest, since) >= quiet_s)
 
         self._pump_until(is_quiet)
         if time.monotonic() >= end:

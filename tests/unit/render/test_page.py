@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import threading
 import time
+from types import SimpleNamespace
+from typing import Any
 
 import msgspec
 import pytest
 
+from crawler.config import RenderConfig
 from crawler.errors import BadRedirect, BrowserFailed, TaskError, TooManyRedirects
-from crawler.render.devtools_messages import DevToolsMessage, repaired
+from crawler.render import page as page_module
+from crawler.render import page_requests
+from crawler.render.devtools_messages import DevToolsEvent, DevToolsMessage, repaired
 from crawler.render.mailbox import Mailbox
 from crawler.render.navigation_errors import why_not_opened
+from crawler.render.page import OpenPage
 from tests.support.cpu_time import cpu_below, soon
 
 
@@ -59,3 +65,62 @@ def test_a_document_of_half_characters_is_mended_at_once() -> None:
     with cpu_below(2):
         mended = msgspec.json.decode(repaired(data))
     assert mended == {"a": ["\ufffdx" * 500_000, {"\ufffd": "\U0001f600"}]}
+
+
+class SlowTab:
+    """A tab with a clock of its own: *requests* are the times at which its page asks for an image. It is its own
+    mailbox.
+    """
+
+    session, crashed = "s", ""
+
+    def __init__(self, *requests: float) -> None:
+        self.now = 1000.0
+        self.mailbox = self
+        self._requests = [self.now + at for at in requests]
+
+    def monotonic(self) -> float:
+        return self.now
+
+    @property
+    def is_empty(self) -> bool:
+        return not any(at <= self.now for at in self._requests)
+
+    def get(self, timeout_s: float) -> DevToolsEvent | None:
+        until = self.now + timeout_s
+        if not self._requests or self._requests[0] > until:
+            self.now = until
+            return None
+        at = self._requests.pop(0)
+        self.now = max(self.now, at)
+        number = str(len(self._requests))
+        request = {"url": f"http://a.example/{number}.png"}
+        image = {"request": request, "resourceType": "Image", "requestId": number}
+        return DevToolsEvent("Fetch.requestPaused", image, "s")
+
+    def send(self, *_: object, **__: object) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("requests", "quiet_s", "took_s"),
+    [
+        ((), 0.5, 0.5),
+        ((0.4, 0.8), 0.5, 1.3),
+        ((0.0, 0.0), 0.0, 0.0),  # as after a step that took long: quiet is over, and they lie in the mailbox
+    ],
+)
+def test_a_page_is_not_quiet_while_its_requests_lie_in_the_mailbox(
+    monkeypatch: pytest.MonkeyPatch, requests: tuple[float, ...], quiet_s: float, took_s: float
+) -> None:
+    """What a step had brought came after the step had been judged: it seemed to have brought nothing."""
+    tab: Any = SlowTab(*requests)
+    for module in (page_module, page_requests):
+        monkeypatch.setattr(module, "time", tab)
+    network: Any = SimpleNamespace(turns=SimpleNamespace(waited_s=0.0))
+    page = OpenPage(
+        tab, network, url="http://a.example/", config=RenderConfig(), script="", max_html_chars=1000
+    )
+    page._wait_until_quiet(quiet_s, since=0.0)
+    page._requests.close()
+    assert page._requests.count == len(requests)
+    assert tab.now - 1000.0 == pytest.approx(took_s, abs=0.15)
