@@ -42,6 +42,9 @@ _DATA_OF_IMAGES = re.compile(
     r"[\"']?\s*(?:[{\[]|%7b|%5b).*(?:image|img|src|photo|picture|thumb|avatar|logo|poster|cover|banner|background|gallery)",
     re.DOTALL,
 )
+_MARKUP_WITH_IMAGES = re.compile(
+    r"[\"']?(?:<|&lt;|&#60;|&#x3c;).*(?:img|image|picture|source|video|object|url\()", re.DOTALL
+)
 _MAX_VALUE_CHARS = 512
 _NAME_BEFORE = re.compile(r"[\s\"'/]([a-z_:][a-z0-9_:.-]*)\s*=\s*$")
 _USUAL_NAMES = frozenset({"", "alt", "content", "href", "name", "srcset", "title", "value"})
@@ -102,7 +105,10 @@ def _attributes_may_tell(html: str) -> bool:
             for value in _STYLE.findall(html)
         )
         or any(
-            _DATA_NAME.search(name) or _IMAGE_NAME.search(value) or _DATA_OF_IMAGES.match(value)
+            _DATA_NAME.search(name)
+            or _IMAGE_NAME.search(value)
+            or _DATA_OF_IMAGES.match(value)
+            or _MARKUP_WITH_IMAGES.match(value)
             for name, value in (_DATA.findall(html) if "data-" in html else ())
         )
         or (("data-src" in html or "data-lazy" in html or "data-original" in html) and _has_lazy_box(html))

@@ -55,7 +55,7 @@ COUNTED: dict[str, tuple[str, Callable[[], Document]]] = {
         "render-images",
         lambda: html("<script src=a.js></script>" + "".join(f"<a href='#/{n}'>x</a>" for n in range(201))),
     ),
-    "documents.MAX_SRCDOCS": ("srcdoc-cut", lambda: html("<iframe srcdoc='<img src=a.png>'></iframe>" * 101)),
+    "documents.MAX_SRCDOCS": ("srcdoc-cut", lambda: html("<iframe srcdoc='<img src=a.png>'></iframe>" * 501)),
     "documents.MAX_PARTS_OF_LENGTH": (
         "srcdoc-cut",
         lambda: html("<script type=text/template><img src=a.png>" * 50),
@@ -240,7 +240,7 @@ def test_every_limit_is_known() -> None:
     )
 
 
-LOWERED = {"xml._MAX_NODES_IN_ALL": 50_000, "sitemap.MAX_URLS": 2_500}
+LOWERED = {"xml._MAX_NODES_IN_ALL": 50_000, "sitemap.MAX_URLS": 2_500, "documents.MAX_SRCDOCS": 500}
 """A twentieth of limits for which a document would have to be so large that it takes half a minute."""
 
 
