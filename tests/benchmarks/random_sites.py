@@ -43,6 +43,7 @@ _SO_TIMESTAMPNS = 35
 CRAWL_S = 25.0
 """A crawl is ended after so long: what it did until then counts."""
 RETRY_AFTER = ["", "0", "1", "2", "-5", "soon", "Wed, 21 Oct 2015 07:28:00 GMT", "1.5"]
+_ROBOTS_MOVED = "/robots.txt?again"
 REDIRECTS = [301, 302, 303, 307, 308]
 
 
@@ -157,7 +158,7 @@ class _Handler(BaseHTTPRequestHandler):
         site, path = self.server, self.path
         chance = site.chance(f"{path} how")
         time.sleep(chance.choice([0, 0, 0.02, 0.05, 0.3]))
-        if path == "/robots.txt":
+        if path in ("/robots.txt", _ROBOTS_MOVED):
             self._robots()
         elif path != "/" and site.asked[path] <= chance.randint(1, 3) and self._fails(chance):
             return
@@ -186,8 +187,8 @@ class _Handler(BaseHTTPRequestHandler):
         kind = site.chance("robots").choice(["there", "there", "none", "moved", "late"])
         if kind == "none" and not site.crawl_delay_s:
             self._say(404)
-        elif kind == "moved":
-            self._say(301, Location="/robots.txt?again")
+        elif kind == "moved" and self.path != _ROBOTS_MOVED:
+            self._say(301, Location=_ROBOTS_MOVED)
         elif kind == "late" and site.asked[self.path] == 1:
             self._say(503, **{"Retry-After": "1"})
         else:
