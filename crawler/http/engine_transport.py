@@ -32,6 +32,7 @@ from crawler.http.certificates import authorities
 from crawler.http.content_encoding import content_of, is_worthless_in_part
 from crawler.http.cookies import CookieJar
 from crawler.http.engine import Answer, Engine, IdleConnectionLost, Outgoing, SendAgain, causes_of
+from crawler.http.mixed_replace import first_part
 from crawler.http.paced_reader import RATE_GRACE_S, ReadPace
 from crawler.http.proxies import Proxies
 from crawler.http.request_headers import RequestHeaders, asks_unless
@@ -148,7 +149,8 @@ class EngineTransport:
                     raise error
                 else:
                     cut = asked.get("cut", False) and not is_worthless_in_part(headers)
-                    content, is_cut = content_of(answer, headers, asked["max_bytes"], cut=cut)
+                    part, headers = first_part(answer, headers)
+                    content, is_cut = content_of(part, headers, asked["max_bytes"], cut=cut)
                     if not content and "refresh" not in headers:
                         raise EmptyBody("the answer has no content")
             return Fetched(

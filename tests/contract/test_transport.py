@@ -318,6 +318,47 @@ def test_more_than_the_cap_is_refused(make: Make, server: FaultServer, path: str
     assert failed.http_status == 200
 
 
+class Webcam(TcpServer):
+    """Sends *frame* after *frame*, as long as somebody listens."""
+
+    def __init__(self, content_type: str, between: bytes, frame: bytes) -> None:
+        super().__init__()
+        self._content_type, self._between, self._frame = content_type, between, frame
+
+    def _serve(self, sock: socket.socket) -> None:
+        with sock, suppress(OSError):
+            sock.recv(65536)
+            sock.sendall(f"HTTP/1.0 200 OK\r\nContent-Type: {self._content_type}\r\n\r\n".encode())
+            while True:
+                sock.sendall(self._between + self._frame + b"\r\n")
+                time.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "between"),
+    [
+        ("multipart/x-mixed-replace; boundary=frame", b"--frame\r\nContent-Type: image/jpeg\r\n\r\n"),
+        ('Multipart/X-Mixed-Replace;boundary="--a b"', b"--a b\nX-Time: 1\ncontent-type:image/jpeg\n\n"),
+    ],
+)
+def test_a_webcams_first_picture_is_its_content(make: Make, content_type: str, between: bytes) -> None:
+    """All of the total time went by, and then it was no image."""
+    frame = samples()["plain.jpg"] * 3 + b"\n--fram\n--a \r\n"
+    with Webcam(content_type, between, frame) as server:
+        url = f"http://127.0.0.1:{server.port}/"
+        found = get(make(total_timeout_s=20), url)
+        assert (found.content, found.is_cut) == (frame, False)
+        assert found.headers["content-type"] == "image/jpeg"
+        assert isinstance(error(make(), url, max_bytes=len(frame) - 1), TooLarge)
+
+
+def test_a_stream_without_a_picture_is_given_up(make: Make) -> None:
+    with Webcam("multipart/x-mixed-replace; boundary=a", b"--b\r\n\r\n", b"x" * 9000) as server:
+        failed = error(make(), f"http://127.0.0.1:{server.port}/")
+    assert isinstance(failed, BadResponse)
+    assert "has none" in str(failed)
+
+
 def test_exactly_the_cap_is_not(make: Make, server: FaultServer) -> None:
     assert len(get(make(), f"{server.url}/large/100000", max_bytes=100_000).content) == 100_000
 
