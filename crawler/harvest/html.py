@@ -111,7 +111,7 @@ def _attributes_may_tell(html: str) -> bool:
             or _MARKUP_WITH_IMAGES.match(value)
             for name, value in (_DATA.findall(html) if "data-" in html else ())
         )
-        or (("data-src" in html or "data-lazy" in html or "data-original" in html) and _has_lazy_box(html))
+        or ("data-" in html and _has_lazy_box(html))
         or ("prop" in html and _PROPERTY.search(html) is not None)
         or ("background" in html and _BACKGROUND.search(html) is not None)
         or _some_attribute_names_an_image(html)

@@ -282,7 +282,8 @@ LAST_RULES: tuple[Rule, ...] = (scripts.image_urls,)
 """Rules that guess; only used on request."""
 
 _PLAIN_ATTRIBUTES = (lazy.NOT_OF_IMAGES - {"background", "poster", "style", "xlink:href"}) | {
-    "aria-hidden", "aria-label", "height", "rel", "width",
+    "accesskey", "aria-hidden", "aria-label", "coords", "dir", "height", "lang", "rel", "role", "shape", "tabindex",
+    "width",
 }  # fmt: skip
 """Attributes that rules for elements of any name ignore; most elements have no others."""
 _CODE = ("j", "J")

@@ -18,8 +18,8 @@ _WRITTEN = re.compile(
 )
 """Markup that stands whole in the code that writes it, on no condition."""
 _HOLDERS = frozenset({"embed", "frame", "iframe", "object", "script"})
-_MARKUP_IN_DATA = re.compile(r"data-[^\s=<>\"']*+\s*+=\s*+[\"']?(?:<|&(?i:lt|#60|#x3c);)")
-"""Asked once of a page: nearly none has markup in its attributes, and few elements are worth to be looked through."""
+_MARKUP_BEGINS = ('="<', "='<", '="&lt;', "='&lt;")
+"""A value that is markup. Looked for once in a page: nearly none has such, and few elements are worth to be asked."""
 _PAGE = re.compile(r"\s*+data:text/html(?:;\s*+charset=[\w-]++)?,", re.IGNORECASE)
 _VALUE = re.compile(r"=\s*+(?:\"[^\"]*+\"|'[^']*+')")
 _UNFILLED = re.compile(r"\{[A-Za-z_$][\w.$]*+\}|#[=:][^#]*+#|\$[A-Za-z_]\w*+\$")
@@ -36,7 +36,7 @@ def parts_on(html: str, elements: Iterable[Element]) -> Iterator[Part]:
     """The pieces of markup in *elements*, those of *html*: ``srcdoc``, ``data:text/html``, templates in scripts,
     ``document.write``, ``data-content="<img …>"``.
     """
-    may_be_in_data = "data-" in html and _MARKUP_IN_DATA.search(html) is not None
+    may_be_in_data = "data-" in html and any(begin in html for begin in _MARKUP_BEGINS)
     for element in elements:
         if element.name in _HOLDERS:
             yield from _in_script(element) if element.name == "script" else _in_frame(element)
@@ -56,6 +56,8 @@ def _in_frame(element: Element) -> Iterator[Part]:
 
 def _in_script(element: Element) -> Iterator[Part]:
     text = element.text
+    if "<" not in text and "\\" not in text:
+        return  # as most: no markup, not even an escaped one
     kind = media_type(element)
     if kind and _TEMPLATE_TYPE.fullmatch(kind):
         if _SHOWS.search(text):
