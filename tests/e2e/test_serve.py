@@ -382,6 +382,7 @@ def test_a_crawl_that_is_stopped_goes_on_with_the_same_command(place: Place) -> 
     served = place.serve(*HEARTBEAT)
     place.server.delay_s = 0.2
     workers = [place.work(), place.work()]
+    place.wait_until(lambda stats: downloaders(stats) == len(workers))  # who comes later finds nobody there
     wait_until_recorded(served, place.crawl, 5)
     place.server.delay_s = HELD_S
     assert place.say("stop").code == 0

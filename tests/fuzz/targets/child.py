@@ -32,7 +32,7 @@ _BUDGET = Budget(2**28)
 class NoProcess:
     """Has said all that it will ever say."""
 
-    pid = 0
+    pid = peak_bytes = 0
     exitcode = 1
 
     def join(self, timeout: float | None = None) -> None:

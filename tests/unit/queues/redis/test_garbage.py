@@ -145,11 +145,13 @@ def test_a_key_that_is_overwritten_is_named_and_the_crawl_comes_to_its_end(
     with collecting(site(tmp_path, fresh_redis)) as line:
         client, queues = connected(fresh_redis)
         begin(queues)
-        with fresh_redis.client() as server:
+        # at once, or the crawl writes the key anew in between
+        with fresh_redis.client() as server, server.pipeline() as both:
             if server.type(PREFIX + key) != kind:  # else its content is garbage, among what is there
-                server.delete(PREFIX + key)
+                both.delete(PREFIX + key)
             command, *values = TYPES[kind]
-            server.execute_command(command, PREFIX + key, *values)
+            both.execute_command(command, PREFIX + key, *values)
+            both.execute()
         finish(client, line)
         client.disconnect()
         assert holds(lambda: line.failure is None, for_s=0.05)
