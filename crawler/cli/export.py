@@ -23,6 +23,7 @@ from crawler.models import (
     RenderRecord,
     RenderStatus,
 )
+from crawler.queues.mentions import MOST_PAGES
 
 _STATUSES = sorted({status.value for status in (*ImageStatus, *PageStatus, *RenderStatus)})
 
@@ -105,7 +106,7 @@ def export(folder: Path, *, form: str, records: str, status: tuple[str, ...], ou
         write = partial(FORMATS[form], read(status=status), kind, raw=raw, further=further)
         if kind is ImagePage and (more := left_out(catalog)):
             click.echo(
-                f"of an image 1,000 pages are kept: {more:,} more times one was named is counted, not listed",
+                f"of an image {MOST_PAGES:,} pages are kept: {more:,} more times one was named is counted, not listed",
                 err=True,
             )
         if output == "-":

@@ -21,12 +21,11 @@ from crawler.http.cookies import (
     MAX_LIFE_S,
     MAX_PATH_CHARS,
     MAX_PER_DOMAIN,
-    UNFIT,
     breaks_prefix,
     domains_of,
     is_address,
 )
-from crawler.models import Cookie
+from crawler.models import UNFIT_FOR_COOKIE, Cookie
 from crawler.scope import is_public_suffix
 from crawler.text.display import counted
 from crawler.text.plain_errors import plain
@@ -159,7 +158,7 @@ def _is_unfit(cookie: Cookie) -> bool:
     return bool(
         len(cookie.name) + len(cookie.value) > MAX_BYTES
         or not (cookie.name or cookie.value)
-        or UNFIT.search(cookie.name + cookie.value)
+        or UNFIT_FOR_COOKIE.search(cookie.name + cookie.value)
         or ";" in cookie.name + cookie.value
         or breaks_prefix(
             cookie.name, secure=cookie.secure, is_of_host=cookie.path == "/" and cookie.host_only

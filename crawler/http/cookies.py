@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from crawler.models import Cookie
+from crawler.models import UNFIT_FOR_COOKIE, Cookie
 from crawler.urls import canonical
 
 MAX_PER_DOMAIN = 50
@@ -33,7 +33,6 @@ _MAX_SET_COOKIES = 60
 """The most cookies that one answer can set; more could not be kept."""
 MAX_LIFE_S = 400 * 24 * 3600.0
 """The browsers' limit (RFC 6265bis, section 5.5)."""
-UNFIT = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]")
 _MAX_AGE = re.compile(r"-?[0-9]+")
 _CONTENT = attrgetter("value", "host_only", "secure")
 
@@ -131,7 +130,7 @@ class CookieJar:
     def learn(self, cookies: Iterable[Cookie]) -> None:
         """Keep what other workers reported. An unreported change of the same cookie counts as newer."""
         for cookie in cookies:
-            if not UNFIT.search(cookie.name + cookie.value):
+            if not UNFIT_FOR_COOKIE.search(cookie.name + cookie.value):
                 self._set(cookie, news=False)
 
     def _read(self, header: str, host: str, path: str, *, secure_origin: bool) -> Cookie | None:
@@ -141,7 +140,7 @@ class CookieJar:
         if not equals:
             name, value = "", name
         name, value = name.strip(), value.strip()
-        if not (name or value) or len(name) + len(value) > MAX_BYTES or UNFIT.search(name + value):
+        if not (name or value) or len(name) + len(value) > MAX_BYTES or UNFIT_FOR_COOKIE.search(name + value):
             return None
         said: dict[str, str] = {}
         for attribute in attributes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Annotated
 
@@ -9,6 +10,9 @@ from msgspec import Meta, field
 
 from crawler.models.records import Gains
 from crawler.models.values import Pause, Seconds, Slug, Small, Total, Value
+
+UNFIT_FOR_COOKIE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]")
+"""What no server can set in a cookie, nor a request send."""
 
 
 class Cookie(Value):
@@ -35,6 +39,9 @@ class Cookie(Value):
 ASK_AGAIN_S = 0.1
 """Seconds until a worker asks the queue again for a file that another worker fetches, or for a slot of a busy host."""
 ROBOTS_TXT = "robots.txt"
+TDMREP_JSON = ".well-known/tdmrep.json"
+HOST_FILES = frozenset({ROBOTS_TXT, TDMREP_JSON})
+"""The names of files in which hosts speak of themselves."""
 MOST_FILE_BYTES = 512 * 1024
 """Maximum size of a HostFile; the rest is cut off."""
 

@@ -14,7 +14,6 @@ from crawler.http.robots_patterns import Path, RobotsPattern, pattern
 from crawler.models import OptOut
 from crawler.opt_outs.purposes import TDMREP, said
 
-PATH = "/.well-known/tdmrep.json"
 MAX_BYTES = 500 * 1024
 """The limit of a robots.txt, since the report sets none. A longer file says nothing."""
 MAX_RULES = 1000

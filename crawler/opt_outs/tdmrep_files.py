@@ -16,8 +16,8 @@ from crawler.errors import (
 from crawler.http import Transport
 from crawler.http.host_files import Admit, HostFiles, HostFileStore
 from crawler.http.turns import Turn
-from crawler.models import HostFile
-from crawler.opt_outs.tdmrep import MAX_BYTES, PATH, Reservations
+from crawler.models import TDMREP_JSON, HostFile
+from crawler.opt_outs.tdmrep import MAX_BYTES, Reservations
 from crawler.urls import host_key
 
 _ACCEPT = "application/json,*/*;q=0.5"
@@ -42,7 +42,7 @@ class TdmrepFiles:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._files = HostFiles(
-            PATH.removeprefix("/"),
+            TDMREP_JSON,
             _read,
             transport,
             accept=_ACCEPT,

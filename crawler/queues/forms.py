@@ -13,7 +13,8 @@ from functools import lru_cache
 from crawler.errors import REASONS
 from crawler.models import (
     ALTERNATIVE_RULES,
-    ROBOTS_TXT,
+    HOST_FILES,
+    UNFIT_FOR_COOKIE,
     Alternative,
     Cookie,
     HostFile,
@@ -30,10 +31,6 @@ _REFERENCE = re.compile(r"(?:https?://[^/\\?#\x00-\x20\x7f-\U0010ffff]+/|data:im
 _RULES = re.compile(r"[ -~]{0,1000}")
 _WORD = re.compile(r"[!-~]{0,100}")
 _HOST = re.compile(r"[!-~]{1,255}")
-_UNFIT = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]")
-"""What no server can set in a cookie, nor a request send."""
-HOST_FILES = frozenset({ROBOTS_TXT, ".well-known/tdmrep.json"})
-"""The names of files in which hosts speak of themselves."""
 _SHOWN_CHARS = 200
 
 
@@ -95,7 +92,8 @@ def fit_cookies(cookies: Iterable[Cookie]) -> list[Cookie]:
     return [
         one
         for one in cookies
-        if not _UNFIT.search(one.name + one.value + one.path) and _HOST.fullmatch(one.domain) is not None
+        if not UNFIT_FOR_COOKIE.search(one.name + one.value + one.path)
+        and _HOST.fullmatch(one.domain) is not None
     ]
 
 

@@ -39,6 +39,7 @@ from hypothesis import strategies as st
 
 from crawler.config import QueueConfig, ScopeConfig
 from crawler.models import (
+    HOST_FILES,
     Batch,
     Cookie,
     HostFile,
@@ -62,7 +63,6 @@ from crawler.models import (
 )
 from crawler.models.image_words import NAMES, filled_record
 from crawler.queues import QueueResults
-from crawler.queues.forms import HOST_FILES
 from crawler.queues.ledger import Ledger
 from crawler.queues.policy import MAX_RECORDS, STARVED_S
 from crawler.queues.redis.address import parse

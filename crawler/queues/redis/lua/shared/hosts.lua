@@ -45,17 +45,20 @@ end
 local function cap_of(lane)
   return throttle.limit_of(lane) or CFG.per_host
 end
--- The lane of the same server by the other scheme, if there is one (see same_server() of politeness.py).
+-- The lane of the same server by the other scheme (see same_server() of politeness.py); false if there is none.
 local function other_scheme(name)
   local scheme, at = string.match(name, '^(https?)://(.+)$')
   local other = scheme and not string.find(at, ':%d+$') and (scheme == 'http' and 'https://' or 'http://') .. at
-  return other and (hosts[other] or call('HEXISTS', P .. 'hosts', other) == 1) and host(other) or nil
+  return other and (hosts[other] or call('HEXISTS', P .. 'hosts', other) == 1) and host(other) or false
 end
-local function spacing_s(name, lane)
+-- `other`: its lane by the other scheme, if the caller has looked for it.
+local function spacing_s(name, lane, other)
   if name == POLICY.DATA_HOST then -- it stands for no server: nothing is asked of it
     return 0
   end
-  local other = other_scheme(name)
+  if other == nil then
+    other = other_scheme(name)
+  end
   return max(CFG.delay_s, lane.delay or 0, lane.pace or 0, other and other.delay or 0, other and other.pace or 0)
 end
 

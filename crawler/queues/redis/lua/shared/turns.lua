@@ -88,7 +88,7 @@ function turns.take(name, guest)
   local lane, other = host(name), other_scheme(name)
   local asked = max(lane.asked or -1e18, other and other.asked or -1e18)
   local paused = max(lane.paused or 0, other and other.paused or 0)
-  local wait = max(paused, asked + spacing_s(name, lane)) - now
+  local wait = max(paused, asked + spacing_s(name, lane, other)) - now
   local is_new = guest and not (lane.guests and lane.guests[guest])
   if wait <= 0 and is_new and turns.is_crowded(lane) then
     touch(name).crowded = now
